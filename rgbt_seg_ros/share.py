@@ -1,0 +1,43 @@
+"""Where the files that are not Python code live: the default model, configurations, interface files."""
+
+import sys
+from pathlib import Path
+
+from rgbt_seg_ros.errors import UserError
+
+PACKAGE = "rgbt_seg_ros"
+_CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def share_path(relative: str) -> Path:
+    """Path of a shipped file, for instance ``share_path("resource/default.safetensors")``.
+
+    A checkout is looked at first, then the ament index of a ROS installation, then the prefix of a plain pip
+    installation; setup.py installs `launch/`, `config/` and `resource/` under `share/rgbt_seg_ros` by the same names.
+
+    Raises:
+        UserError: the file is in none of them.
+    """
+    roots = [_CHECKOUT] if (_CHECKOUT / "package.xml").is_file() else _installed_roots()
+    for root in roots:
+        if (root / relative).exists():
+            return root / relative
+    places = " and ".join(str(root) for root in roots)
+    raise UserError(f"{relative} is not part of this installation (looked in {places}): install {PACKAGE} again")
+
+
+def _installed_roots() -> list[Path]:
+    roots = []
+    try:
+        from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+
+        try:
+            roots.append(Path(get_package_share_directory(PACKAGE)))
+        except (PackageNotFoundError, LookupError):
+            pass
+    except ImportError:
+        pass
+    # colcon puts the package below <prefix>/lib/pythonX.Y/site-packages, as pip does.
+    roots += [parent / "share" / PACKAGE for parent in Path(__file__).resolve().parents[3:6]]
+    roots.append(Path(sys.prefix) / "share" / PACKAGE)
+    return roots

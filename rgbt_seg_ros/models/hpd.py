@@ -1,0 +1,108 @@
+"""Heterogeneous prompting decoder (HPD) with its semantic enhancement module (SEM)."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class HpdConfig:
+    """Widths of the decoder; the defaults are the paper's."""
+
+    sem: int = 64
+    sem_branch: int = 128
+    sem_squeeze: int = 8
+    level: int = 128
+    fused: int = 256
+
+
+class ConvBnRelu(nn.Module):
+    """Convolution without bias, batch normalisation (eps 1e-3), ReLU; padded to keep the size."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: tuple[int, int] = (1, 1)) -> None:
+        super().__init__()
+        padding = (kernel[0] // 2, kernel[1] // 2)
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel, padding=padding, bias=False)
+        self.bn = nn.BatchNorm2d(out_channels, eps=1e-3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.bn(self.conv(x)))
+
+
+class SEM(nn.Module):
+    """Semantic enhancement of one level (Eqs. 11-14): three branches of long one-dimensional convolutions.
+
+    The paper's average pooling (Eq. 12) keeps the resolution in the released weights: it is the identity and absent.
+    """
+
+    def __init__(self, channels: int, config: HpdConfig) -> None:
+        super().__init__()
+        width, branch = config.sem, config.sem_branch
+        row, column = (1, 7), (7, 1)
+        self.reduce = ConvBnRelu(channels, width)
+        self.branch1 = ConvBnRelu(width, width)
+        self.branch2 = nn.Sequential(
+            ConvBnRelu(width, branch),
+            ConvBnRelu(branch, branch, row),
+            ConvBnRelu(branch, width, column),
+        )
+        self.branch3 = nn.Sequential(
+            ConvBnRelu(width, branch),
+            ConvBnRelu(branch, branch, column),
+            ConvBnRelu(branch, branch, row),
+            ConvBnRelu(branch, branch, column),
+            ConvBnRelu(branch, width, row),
+        )
+        self.squeeze = ConvBnRelu(width, config.sem_squeeze, (3, 3))
+        self.expand = nn.Conv2d(config.sem_squeeze, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, h, w] -> [B, C, h, w]."""
+        x = self.reduce(x)
+        return self.expand(self.squeeze(self.branch1(x) + self.branch2(x) + self.branch3(x)))
+
+
+class HPD(nn.Module):
+    """Decoder from four fused levels to class logits (Eqs. 15-19)."""
+
+    def __init__(self, channels: int, text_dim: int, config: HpdConfig) -> None:
+        super().__init__()
+        levels = range(4)
+        self.sem = nn.ModuleList(SEM(channels, config) for _ in levels)
+        self.merge = nn.ModuleList(nn.Conv2d(2 * channels, channels, 1) for _ in levels)
+        self.level_proj = nn.ModuleList(nn.Linear(channels, config.level) for _ in levels)
+        self.fuse = nn.Conv2d(4 * config.level, config.fused, 1)
+        self.head = nn.Conv2d(config.fused, text_dim, 1)
+        self.dropout = nn.Dropout2d(0.1)
+        self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+
+    def forward(self, levels: Sequence[Tensor], class_embeddings: Tensor) -> Tensor:
+        """Logits at the input's resolution.
+
+        Args:
+            levels: four maps [B, C, H/s, W/s] with strides 4, 8, 16, 32.
+            class_embeddings: [N, D].
+
+        Returns:
+            [B, N, H, W].
+        """
+        pixels = F.normalize(self.dropout(self.pixel_embeddings(levels)), dim=1)
+        classes = F.normalize(class_embeddings, dim=-1)
+        logits = self.logit_scale.exp() * torch.einsum("bdhw,nd->bnhw", pixels, classes)
+        return F.interpolate(logits, scale_factor=4, mode="bilinear", align_corners=True)
+
+    def pixel_embeddings(self, levels: Sequence[Tensor]) -> Tensor:
+        """Embeddings in text space before normalisation: [B, D, H/4, W/4]."""
+        size = levels[0].shape[-2:]
+        projected = []
+        for i, level in enumerate(levels):
+            merged = self.merge[i](torch.cat([level, self.sem[i](level)], dim=1))
+            projected.append(self.level_proj[i](merged.permute(0, 2, 3, 1)).permute(0, 3, 1, 2))
+        upsampled = [
+            F.interpolate(level, size=size, mode="bilinear", align_corners=False) for level in projected
+        ]
+        return self.head(self.fuse(torch.cat(upsampled[::-1], dim=1)))  # coarsest first

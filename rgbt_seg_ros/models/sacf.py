@@ -1,0 +1,62 @@
+"""Semantic-aware cross-modal fusion (SACF): the class embeddings decide which modality to trust at each position."""
+
+import torch
+from torch import Tensor, nn
+
+
+class ConvNeXtBlock(nn.Module):
+    """7x7 depthwise convolution, channel LayerNorm, inverted bottleneck with GELU, layer scale, residual."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.dwconv = nn.Conv2d(channels, channels, 7, padding=3, groups=channels)
+        self.norm = nn.LayerNorm(channels, eps=1e-6)
+        self.pwconv1 = nn.Linear(channels, 4 * channels)
+        self.pwconv2 = nn.Linear(4 * channels, channels)
+        self.gamma = nn.Parameter(torch.full((channels,), 1e-6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, h, w] -> [B, C, h, w]."""
+        y = self.dwconv(x).permute(0, 2, 3, 1)  # [B, h, w, C]
+        y = self.pwconv2(nn.functional.gelu(self.pwconv1(self.norm(y))))
+        return x + (self.gamma * y).permute(0, 3, 1, 2)
+
+
+class SACF(nn.Module):
+    """Fusion of one level (Eqs. 5-10)."""
+
+    def __init__(self, channels: int, text_dim: int, hidden: int) -> None:
+        super().__init__()
+        self.rgb_proj = self._projection(channels, hidden, text_dim)
+        self.thermal_proj = self._projection(channels, hidden, text_dim)
+        self.blocks = nn.Sequential(ConvNeXtBlock(channels), ConvNeXtBlock(channels))
+        self.out_proj = nn.Conv2d(channels, channels, 1)
+
+    @staticmethod
+    def _projection(channels: int, hidden: int, text_dim: int) -> nn.Sequential:
+        return nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, text_dim))
+
+    def forward(self, rgb: Tensor, thermal: Tensor, class_embeddings: Tensor) -> Tensor:
+        """Fuse two feature maps.
+
+        Args:
+            rgb, thermal: [B, C, h, w].
+            class_embeddings: [N, D]; their mean is taken as it is, not normalised.
+
+        Returns:
+            [B, C, h, w].
+        """
+        mean_embedding = class_embeddings.mean(dim=0)
+        rgb_relevance = _relevance(self.rgb_proj, rgb, mean_embedding)
+        thermal_relevance = _relevance(self.thermal_proj, thermal, mean_embedding)
+        # A softmax over two entries is the sigmoid of their difference (Eq. 9).
+        weight = torch.sigmoid(rgb_relevance - thermal_relevance)
+        fused = weight * rgb + (1 - weight) * thermal  # of the unprojected inputs (Eq. 10)
+        return self.out_proj(self.blocks(fused))
+
+
+def _relevance(projection: nn.Sequential, features: Tensor, embedding: Tensor) -> Tensor:
+    """Eq. 8: projection of f onto the embedding, f.e / |f|, at each position: [B, C, h, w] -> [B, 1, h, w]."""
+    projected = projection(features.permute(0, 2, 3, 1))  # [B, h, w, D]
+    norm = projected.norm(dim=-1).clamp_min(1e-6)
+    return ((projected @ embedding) / norm).unsqueeze(1)

@@ -1,0 +1,99 @@
+"""SHIFNet (arXiv 2503.02581): SAM 2 encoder with adapters, language-guided fusion, language-guided decoder."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from rgbt_seg_ros.errors import UserError
+from rgbt_seg_ros.models.encoder import Encoder, TrunkConfig, init_from_scratch
+from rgbt_seg_ros.models.hpd import HPD, HpdConfig
+from rgbt_seg_ros.models.sacf import SACF
+
+
+@dataclass(frozen=True)
+class ShifnetSize:
+    """Widths of one size; the defaults are the paper's and hold for the four SAM 2 sizes."""
+
+    trunk: TrunkConfig
+    channels: int = 256
+    sacf_hidden: int = 768
+    hpd: HpdConfig = field(default_factory=HpdConfig)
+    from_scratch: bool = False
+    """True where no pretrained SAM 2 weights exist, so that the whole network is trained."""
+
+
+SIZES = {
+    # Ours, for a CPU: the same modules, narrower.
+    "nano": ShifnetSize(
+        trunk=TrunkConfig(32, 1, (1, 2, 6, 2), (6, 8), (7, 7), (8, 4, 8, 8)),
+        channels=64,
+        sacf_hidden=96,
+        hpd=HpdConfig(sem=32, sem_branch=48, sem_squeeze=8, level=48, fused=96),
+        from_scratch=True,
+    ),
+    "tiny": ShifnetSize(TrunkConfig(96, 1, (1, 2, 7, 2), (5, 7, 9), (7, 7), (8, 4, 14, 7))),
+    "small": ShifnetSize(TrunkConfig(96, 1, (1, 2, 11, 2), (7, 10, 13), (7, 7), (8, 4, 14, 7))),
+    "base_plus": ShifnetSize(TrunkConfig(112, 2, (2, 3, 16, 3), (12, 16, 20), (14, 14), (8, 4, 14, 7))),
+    "large": ShifnetSize(TrunkConfig(144, 2, (2, 6, 36, 4), (23, 33, 43), (7, 7), (8, 4, 16, 8))),
+}
+
+
+class SHIFNet(nn.Module):
+    """RGB-thermal segmentation guided by class embeddings.
+
+    Args:
+        size: a key of `SIZES`.
+        class_embeddings: [N, D], one row a class; a buffer, saved with the weights.
+
+    Raises:
+        UserError: no such size.
+    """
+
+    def __init__(self, size: str, class_embeddings: Tensor) -> None:
+        super().__init__()
+        if size not in SIZES:
+            raise UserError(f"there is no SHIFNet size {size!r}: choose one of {', '.join(SIZES)}")
+        config = SIZES[size]
+        text_dim = class_embeddings.shape[1]
+        self.encoder = Encoder(config.trunk, config.channels)
+        self.sacf = nn.ModuleList(SACF(config.channels, text_dim, config.sacf_hidden) for _ in range(4))
+        self.hpd = HPD(config.channels, text_dim, config.hpd)
+        self.register_buffer("class_embeddings", class_embeddings.detach().clone().float())
+        self.class_embeddings: Tensor
+        if config.from_scratch:
+            init_from_scratch(self.encoder)
+        else:
+            self.encoder.freeze_base()
+
+    def forward(self, rgb: Tensor, thermal: Tensor) -> Tensor:
+        """Logits of a batch of pairs.
+
+        Args:
+            rgb, thermal: [B, 3, H, W], scaled (see `rgbt_seg_ros.scaling`), any H and W; zeros for a missing modality.
+
+        Returns:
+            [B, N, H, W].
+
+        Raises:
+            ValueError: the shapes differ or are not those of images.
+        """
+        if rgb.shape != thermal.shape or rgb.ndim != 4 or rgb.shape[1] != 3:
+            raise ValueError(
+                f"rgb and thermal must both be [B, 3, H, W], got {list(rgb.shape)} and {list(thermal.shape)}"
+            )
+        height, width = rgb.shape[-2:]
+        # The trunk tiles its windowed position embedding, which needs multiples of 32; 0 is the mean after scaling.
+        pad = (0, -width % 32, 0, -height % 32)
+        images = F.pad(torch.cat([rgb, thermal]), pad)  # [2B, 3, H', W']
+        fused = self.fuse(self.encoder(images))
+        return self.hpd(fused, self.class_embeddings)[..., :height, :width]
+
+    def fuse(self, features: list[Tensor]) -> list[Tensor]:
+        """Four maps [2B, C, h, w], RGB in the first half of the batch -> four fused maps [B, C, h, w]."""
+        fused = []
+        for sacf, level in zip(self.sacf, features, strict=True):
+            rgb, thermal = level.chunk(2)
+            fused.append(sacf(rgb, thermal, self.class_embeddings))
+        return fused

@@ -1,5 +1,6 @@
 """Where the files that are not Python code live: the default model, configurations, interface files."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -18,7 +19,7 @@ def share_path(relative: str) -> Path:
     Raises:
         UserError: the file is in none of them.
     """
-    roots = [_CHECKOUT] if (_CHECKOUT / "package.xml").is_file() else _installed_roots()
+    roots = [_CHECKOUT] if (_CHECKOUT / "pyproject.toml").is_file() else _installed_roots()
     for root in roots:
         if (root / relative).exists():
             return root / relative
@@ -27,17 +28,7 @@ def share_path(relative: str) -> Path:
 
 
 def _installed_roots() -> list[Path]:
-    roots = []
-    try:
-        from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
-
-        try:
-            roots.append(Path(get_package_share_directory(PACKAGE)))
-        except (PackageNotFoundError, LookupError):
-            pass
-    except ImportError:
-        pass
-    # colcon puts the package below <prefix>/lib/pythonX.Y/site-packages, as pip does.
-    roots += [parent / "share" / PACKAGE for parent in Path(__file__).resolve().parents[3:6]]
-    roots.append(Path(sys.prefix) / "share" / PACKAGE)
-    return roots
+    prefixes = [Path(prefix) for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if prefix]
+    # pip and colcon both put the package below <prefix>/lib/pythonX.Y/site-packages.
+    prefixes += [*Path(__file__).resolve().parents[3:6], Path(sys.prefix)]
+    return [prefix / "share" / PACKAGE for prefix in prefixes]

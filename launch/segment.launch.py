@@ -1,0 +1,71 @@
+"""Start rgbt_segmenter; ``ros2 launch rgbt_seg_ros segment.launch.py --show-args`` describes every argument."""
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.launch_description_entity import LaunchDescriptionEntity
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+from rgbt_seg_ros.dds import fastdds_profile_environment
+from rgbt_seg_ros.parameters import PARAMETERS, Parameter
+
+TOPICS = {
+    "rgb": ("rgb/image", "Topic of the RGB images (sensor_msgs/Image)."),
+    "thermal": ("thermal/image", "Topic of the thermal images (sensor_msgs/Image)."),
+}
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Arguments, the Fast DDS profile for large images, and the node."""
+    return LaunchDescription(
+        [
+            *(
+                DeclareLaunchArgument(name, default_value=topic, description=description)
+                for name, (topic, description) in TOPICS.items()
+            ),
+            DeclareLaunchArgument(
+                "namespace", default_value="", description="Namespace of the node and its relative topics."
+            ),
+            DeclareLaunchArgument(
+                "params_file",
+                default_value="",
+                description="Parameter file (YAML); its values win over those of the arguments.",
+            ),
+            DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn or error."),
+            *(_parameter_argument(parameter) for parameter in PARAMETERS.values()),
+            *(SetEnvironmentVariable(*item) for item in fastdds_profile_environment().items()),
+            OpaqueFunction(function=_node),
+        ]
+    )
+
+
+def _parameter_argument(parameter: Parameter) -> DeclareLaunchArgument:
+    default = str(parameter.default)
+    return DeclareLaunchArgument(
+        parameter.name,
+        default_value=default.lower() if isinstance(parameter.default, bool) else default,
+        description=f"{parameter.description} ({parameter.rule})",
+        choices=parameter.choices or None,
+    )
+
+
+def _node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """The node; a function because an empty `params_file` means that there is none."""
+    values = {
+        name: ParameterValue(LaunchConfiguration(name), value_type=type(parameter.default))
+        for name, parameter in PARAMETERS.items()
+    }
+    params_file = LaunchConfiguration("params_file").perform(context)
+    return [
+        Node(
+            package="rgbt_seg_ros",
+            executable="segmenter",
+            name="rgbt_segmenter",
+            namespace=LaunchConfiguration("namespace"),
+            parameters=[values, params_file] if params_file else [values],
+            remappings=[(topic, LaunchConfiguration(name)) for name, (topic, _) in TOPICS.items()],
+            arguments=["--ros-args", "--log-level", ["rgbt_segmenter:=", LaunchConfiguration("log_level")]],
+            output="screen",
+        )
+    ]

@@ -1,0 +1,60 @@
+"""From arrays, detections and numbers to ROS messages."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection2D, Detection2DArray, LabelInfo, ObjectHypothesisWithPose, VisionClass
+
+from rgbt_seg_ros.detections import Detection
+from rgbt_seg_ros.image_codec import encode_image
+
+
+def image_message(header: Header, array: np.ndarray) -> Image:
+    """uint8 [H, W] as mono8, uint16 [H, W] as mono16, uint8 [H, W, 3] as rgb8."""
+    image = encode_image(array)
+    return Image(
+        header=header,
+        height=image.height,
+        width=image.width,
+        encoding=image.encoding,
+        is_bigendian=image.is_bigendian,
+        step=image.step,
+        data=image.data,
+    )
+
+
+def detections_message(header: Header, detections: Sequence[Detection]) -> Detection2DArray:
+    """Boxes in pixels of the RGB image (pixel centres at integers), class_id = class name."""
+    message = Detection2DArray(header=header)
+    for detection in detections:
+        hypothesis = ObjectHypothesisWithPose()
+        hypothesis.hypothesis.class_id = detection.class_name
+        hypothesis.hypothesis.score = float(detection.score)
+        nested = Detection2D(header=header, results=[hypothesis])
+        nested.bbox.center.position.x = float(detection.center_x)
+        nested.bbox.center.position.y = float(detection.center_y)
+        nested.bbox.size_x = float(detection.size_x)
+        nested.bbox.size_y = float(detection.size_y)
+        message.detections.append(nested)
+    return message
+
+
+def label_info_message(header: Header, class_names: Sequence[str]) -> LabelInfo:
+    """Names of the ids in the mask; the threshold stays 0, as every pixel has its most probable class."""
+    classes = [VisionClass(class_id=i, class_name=name) for i, name in enumerate(class_names)]
+    return LabelInfo(header=header, class_map=classes)
+
+
+def diagnostics_message(
+    stamp: Time, name: str, hardware_id: str, level: int, sentence: str, values: Mapping[str, object]
+) -> DiagnosticArray:
+    """One status; level 0, 1, 2 is OK, WARN, ERROR; numbers are written with up to six digits."""
+    status = DiagnosticStatus(level=bytes([level]), name=name, message=sentence, hardware_id=hardware_id)
+    for key, value in sorted(values.items()):
+        text = f"{value:.6g}" if isinstance(value, float) else str(value)
+        status.values.append(KeyValue(key=key, value=text))
+    return DiagnosticArray(header=Header(stamp=stamp), status=[status])

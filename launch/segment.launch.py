@@ -1,12 +1,12 @@
 """Start rgbt_segmenter; ``ros2 launch rgbt_seg_ros segment.launch.py --show-args`` describes every argument."""
 
-from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.launch_description_entity import LaunchDescriptionEntity
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from launch import LaunchContext, LaunchDescription
 from rgbt_seg_ros.dds import fastdds_profile_environment
 from rgbt_seg_ros.parameters import PARAMETERS, Parameter
 
@@ -32,7 +32,9 @@ def generate_launch_description() -> LaunchDescription:
                 default_value="",
                 description="Parameter file (YAML); its values win over those of the arguments.",
             ),
-            DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn or error."),
+            DeclareLaunchArgument(
+                "log_level", default_value="info", description="debug, info, warn or error."
+            ),
             *(_parameter_argument(parameter) for parameter in PARAMETERS.values()),
             *(SetEnvironmentVariable(*item) for item in fastdds_profile_environment().items()),
             OpaqueFunction(function=_node),

@@ -277,11 +277,9 @@ def parameter_file() -> str:
         indent = "  " * (len(sections) + 2)
         default = parameter.default
         text = str(default).lower() if isinstance(default, bool) else str(default)
-        lines += [
-            f"{indent}# {parameter.description}",
-            f"{indent}# ({parameter.rule})",
-            f"{indent}{key}: {text}",
-        ]
+        comment = f"{parameter.description} ({parameter.rule})"
+        lines += textwrap.wrap(comment, 100, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
+        lines.append(f"{indent}{key}: {text}")
     return "\n".join(lines) + "\n"
 
 

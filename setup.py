@@ -1,0 +1,79 @@
+"""Build of the ament_python package: modules, executables and the files under share/rgbt_seg_ros.
+
+colcon calls this on a ROS machine. Lower bounds only: on a robot rosdep and the distribution choose the versions;
+environment/requirements.txt holds the exact ones that `make setup` installs.
+"""
+
+from glob import glob
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+PACKAGE = "rgbt_seg_ros"
+COMMANDS = ["play", "record", "make_bag", "offline", "segment", "demo"]
+TRAINING_COMMANDS = ["train", "evaluate", "embed_classes", "import_checkpoint"]
+
+
+def shared_files() -> list[tuple[str, list[str]]]:
+    """launch/, config/ and resource/ under share/rgbt_seg_ros by the same relative names."""
+    folders: dict[str, list[str]] = {}
+    for top in ("launch", "config", "resource"):
+        for path in sorted(Path(top).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                folders.setdefault(f"share/{PACKAGE}/{path.parent}", []).append(str(path))
+    return sorted(folders.items())
+
+
+setup(
+    name=PACKAGE,
+    version="0.1.0",
+    description="Semantic segmentation of paired RGB and thermal camera streams in ROS 2",
+    license="Apache-2.0",
+    maintainer="rgbt_seg_ros maintainers",
+    maintainer_email="maintainers@example.com",
+    python_requires=">=3.10",
+    # `training` is a top-level folder of the checkout, but sam2 installs a top-level `training` of its own.
+    packages=[
+        *find_packages(include=[PACKAGE, f"{PACKAGE}.*"]),
+        *(f"{PACKAGE}.{name}" for name in find_packages(include=["training", "training.*"])),
+    ],
+    package_dir={f"{PACKAGE}.training": "training"},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
+        (f"share/{PACKAGE}", ["package.xml", *glob("LICENSE")]),
+        *shared_files(),
+    ],
+    install_requires=[
+        "numpy>=1.26",
+        "opencv-python-headless>=4.6",
+        "torch>=2.5.1",
+        "torchvision>=0.20.1",
+        "sam2>=1.1",
+        "safetensors>=0.4",
+        "rosbags>=0.10",
+        "rich>=13",
+        "matplotlib>=3.6",
+        "jinja2>=3",
+        "imageio-ffmpeg>=0.5",
+    ],
+    extras_require={
+        "train": [
+            "transformers>=4.40",
+            "peft>=0.11",
+            "accelerate>=1",
+            "torchmetrics>=1.3",
+            "tensorboard>=2.15",
+            "omegaconf>=2.3",
+        ],
+        # The name under which colcon looks for pytest; without it `colcon test` runs nothing and reports success.
+        "test": ["pytest>=7.4", "hypothesis>=6.98"],
+    },
+    zip_safe=False,
+    entry_points={
+        "console_scripts": [
+            f"segmenter = {PACKAGE}.node:main",
+            *(f"{name} = {PACKAGE}.{name}:main" for name in COMMANDS),
+            *(f"{name} = {PACKAGE}.training.{name}:main" for name in TRAINING_COMMANDS),
+        ]
+    },
+)

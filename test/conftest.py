@@ -1,0 +1,81 @@
+"""Fixtures that several test files share."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from rgbt_seg_ros.dds import private_graph_environment
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SAMPLES = REPOSITORY.parent / "shared" / "samples"
+GOLDEN = REPOSITORY.parent / "shared" / "golden"
+
+# Domains above 101 overlap with the ephemeral ports of Linux; the process id keeps two test runs apart.
+DOMAIN_ID = 1 + os.getpid() % 101
+
+
+def pytest_configure() -> None:
+    """Puts the whole run on a ROS graph of its own, before anything imports rclpy."""
+    os.environ.update(private_graph_environment(DOMAIN_ID))
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """Root of the checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """The folder of real sample data beside the checkout; the test is skipped where it is absent."""
+    if not SAMPLES.is_dir():
+        pytest.skip("needs the real samples in ../shared/samples")
+    return SAMPLES
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """The folder of reference outputs beside the checkout; the test is skipped where it is absent."""
+    if not GOLDEN.is_dir():
+        pytest.skip("needs the reference outputs in ../shared/golden")
+    return GOLDEN
+
+
+@pytest.fixture
+def ros_environment() -> dict[str, str]:
+    """Environment of child processes on this run's private ROS graph, with the checkout importable."""
+    return {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}
+
+
+@pytest.fixture
+def start(ros_environment: dict[str, str]) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    """``start("-m", "rgbt_seg_ros.node", ...)`` runs this Python in a child that cannot outlive the test.
+
+    Its output and errors come as text through one pipe; read it with ``process.communicate(timeout=...)``.
+    """
+    processes: list[subprocess.Popen[str]] = []
+
+    def start_process(*arguments: str) -> "subprocess.Popen[str]":
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, *arguments],
+                cwd=REPOSITORY,
+                env=ros_environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        )
+        return processes[-1]
+
+    yield start_process
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        if process.stdout is not None:
+            process.stdout.close()

@@ -27,10 +27,10 @@ class ShifnetSize:
 SIZES = {
     # Ours, for a CPU: the same modules, narrower.
     "nano": ShifnetSize(
-        trunk=TrunkConfig(32, 1, (1, 2, 6, 2), (6, 8), (7, 7), (8, 4, 8, 8)),
-        channels=64,
-        sacf_hidden=96,
-        hpd=HpdConfig(sem=32, sem_branch=48, sem_squeeze=8, level=48, fused=96),
+        trunk=TrunkConfig(24, 1, (1, 2, 6, 2), (6, 8), (7, 7), (8, 4, 8, 8)),
+        channels=48,
+        sacf_hidden=48,
+        hpd=HpdConfig(sem=24, sem_branch=32, sem_squeeze=8, level=32, fused=64),
         from_scratch=True,
     ),
     "tiny": ShifnetSize(TrunkConfig(96, 1, (1, 2, 7, 2), (5, 7, 9), (7, 7), (8, 4, 14, 7))),

@@ -1,0 +1,322 @@
+"""Camera, canvas and paints: polygons are drawn far to near into a map of part numbers, then shaded by table.
+
+Every polygon gets a part number with its own row of properties (colour, heat, light it sends out, depth, texture), so
+one fill per polygon serves the RGB image, the thermal image and the depth; the labels are a second map because some
+labelled areas, such as the open wheels of a bicycle, leave the background visible.
+
+World frame: x to the right, y up, z along the street, in metres. Image frame: columns u, rows v, in pixels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+NEAR = 0.35
+"""Metres before the camera at which polygons are cut off."""
+
+SKY, GROUND, SOLID = 0, 1, 2
+"""Surfaces of a part: sky, ground (texture in world coordinates) and everything else."""
+
+_SUBPIXEL_BITS = 4
+_CIRCLE = np.stack([np.cos(a := np.linspace(0.0, 2 * np.pi, 12, endpoint=False)), np.sin(a)], axis=1)
+
+
+class Paint(NamedTuple):
+    """What a surface looks like to both cameras."""
+
+    color: tuple[float, float, float]
+    """Reflectance per channel, RGB, linear, 0..1."""
+    heat: float
+    """Degrees Celsius above the temperature of the air."""
+    grain: float = 0.12
+    """Relative amplitude of the texture in reflectance."""
+    heat_grain: float = 0.4
+    """Amplitude of the texture in degrees."""
+    tile: int = 0
+    """Texture tile, an index of `textures.TILES`."""
+    glow: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Light sent out when lamps are on, RGB, where 1 is a surface that just saturates the image."""
+
+
+def scaled(paint: Paint, brightness: float, heat: float = 0.0) -> Paint:
+    """The paint with its reflectance multiplied and degrees added."""
+    red, green, blue = paint.color
+    return paint._replace(
+        color=(red * brightness, green * brightness, blue * brightness), heat=paint.heat + heat
+    )
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera that may turn about the vertical; pitch is a shift of the horizon."""
+
+    height: int
+    """Image rows."""
+    width: int
+    """Image columns."""
+    focal: float
+    """Pixels."""
+    horizon: float
+    """Row of the horizon."""
+    x: float
+    y: float
+    z: float
+    """Position in the world, metres; y is the height above the ground."""
+    yaw: float
+    """Radians, positive to the right."""
+
+    def to_camera(self, points: np.ndarray) -> np.ndarray:
+        """World points [N,3] to (right, up, forward) [N,3], up still measured from the ground."""
+        cos, sin = np.cos(self.yaw), np.sin(self.yaw)
+        dx, dz = points[:, 0] - self.x, points[:, 2] - self.z
+        return np.stack([cos * dx - sin * dz, points[:, 1], sin * dx + cos * dz], axis=1)
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """Camera points [N,3] with forward > 0 to pixels (u, v) [N,2]."""
+        scale = self.focal / points[:, 2]
+        return np.stack(
+            [self.width / 2 + points[:, 0] * scale, self.horizon + (self.y - points[:, 1]) * scale], axis=1
+        )
+
+    def distance(self, x: float, z: float) -> float:
+        """Metres along the viewing direction to a place on the ground."""
+        return float(np.sin(self.yaw) * (x - self.x) + np.cos(self.yaw) * (z - self.z))
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where an object stands and where it looks: heading in radians from the z axis towards x."""
+
+    x: float
+    z: float
+    heading: float
+    ground: float = 0.0
+
+    def world(self, points: np.ndarray) -> np.ndarray:
+        """Points (right, up, forward) [N,3] of the object's own frame to the world."""
+        sin, cos = np.sin(self.heading), np.cos(self.heading)
+        right, up, forward = points.T
+        return np.stack(
+            [self.x + cos * right + sin * forward, self.ground + up, self.z - sin * right + cos * forward],
+            axis=1,
+        )
+
+    def local(self, x: float, z: float) -> tuple[float, float]:
+        """A place on the ground in the object's frame: (right, forward)."""
+        sin, cos = float(np.sin(self.heading)), float(np.cos(self.heading))
+        return cos * (x - self.x) - sin * (z - self.z), sin * (x - self.x) + cos * (z - self.z)
+
+    def moved(self, distance: float) -> "Pose":
+        """The pose after going `distance` metres forward."""
+        return Pose(
+            self.x + distance * float(np.sin(self.heading)),
+            self.z + distance * float(np.cos(self.heading)),
+            self.heading,
+            self.ground,
+        )
+
+
+def clip_near(points: np.ndarray) -> np.ndarray:
+    """The part of a polygon in camera coordinates [N,3] that lies beyond `NEAR` (Sutherland-Hodgman); may be empty."""
+    inside = points[:, 2] >= NEAR
+    if inside.all():
+        return points
+    kept = []
+    for i, (point, here) in enumerate(zip(points, inside, strict=True)):
+        before, was_inside = points[i - 1], inside[i - 1]
+        if here != was_inside:
+            share = (NEAR - before[2]) / (point[2] - before[2])
+            kept.append(before + share * (point - before))
+        if here:
+            kept.append(point)
+    return np.array(kept).reshape(-1, 3)
+
+
+def capsule(start: np.ndarray, start_radius: float, end: np.ndarray, end_radius: float) -> np.ndarray:
+    """Outline [N,2] of the hull of two discs in the image: a limb."""
+    rim = np.concatenate([start + _CIRCLE * start_radius, end + _CIRCLE * end_radius]).astype(np.float32)
+    return cv2.convexHull(rim)[:, 0]
+
+
+def ellipse(center: np.ndarray, radius_u: float, radius_v: float) -> np.ndarray:
+    """Outline [N,2] of an upright ellipse in the image."""
+    return center + _CIRCLE * (radius_u, radius_v)
+
+
+@dataclass
+class Lamp:
+    """A light source for the shading of what is around it, in camera coordinates."""
+
+    right: float
+    up: float
+    forward: float
+    power: float
+    color: tuple[float, float, float]
+
+
+@dataclass
+class Canvas:
+    """Collects the parts of one view; see the module's description.
+
+    After drawing, `part` [H,W] numbers the rows of `table()`, `label` [H,W] holds class ids, `wall` and `wall_extra`
+    hold the pictures of textured walls, and `shade` [H,W] says how much of the sky's light objects take from the ground.
+    """
+
+    camera: Camera
+    part: np.ndarray = field(init=False)
+    label: np.ndarray = field(init=False)
+    wall: np.ndarray = field(init=False)
+    wall_extra: np.ndarray = field(init=False)
+    shade: np.ndarray = field(init=False)
+    lamps: list[Lamp] = field(default_factory=list)
+    _rows: list[tuple[float, ...]] = field(default_factory=list)
+    _place: tuple[float, float, float, float, float] = (0.0, 0.0, 0.0, 0.0, 1.0)
+
+    def __post_init__(self) -> None:
+        size = (self.camera.height, self.camera.width)
+        self.part = np.zeros(size, np.uint16)
+        self.label = np.zeros(size, np.uint8)
+        self.wall = np.zeros((*size, 3), np.uint8)
+        self.wall_extra = np.zeros((*size, 2), np.uint8)
+        self.shade = np.zeros(size, np.uint8)
+        self._add_row(SKY, Paint((0.0, 0.0, 0.0), 0.0, 0.0, 0.0))
+
+    def _add_row(self, surface: int, paint: Paint, is_wall: bool = False) -> int:
+        self._rows.append(
+            (
+                surface,
+                is_wall,
+                paint.tile,
+                paint.grain,
+                paint.heat,
+                paint.heat_grain,
+                *self._place,
+                *paint.color,
+                *paint.glow,
+            )
+        )
+        return len(self._rows) - 1
+
+    def table(self) -> np.ndarray:
+        """Properties by part number, float32 [parts, 17].
+
+        Columns: surface, is_wall, tile, grain, heat, heat_grain, inverse depth per column and its constant (1/m),
+        anchor u and v of the texture, texture scale (tile pixels per image pixel), color RGB, glow RGB.
+        """
+        return np.array(self._rows, np.float32)
+
+    def stand_at(self, x: float, z: float, y: float = 0.0, reach: float = 0.0) -> float:
+        """Start an object at a place in the world: sets depth and texture anchor; returns pixels per metre there.
+
+        0 means that the object, `reach` metres around the place, lies behind the camera and is not to be drawn.
+        """
+        point = self.camera.to_camera(np.array([[x, y, z]]))
+        if point[0, 2] + reach < NEAR:
+            return 0.0
+        point[0, 2] = forward = max(float(point[0, 2]), 2 * NEAR)
+        (u, v) = self.camera.project(point)[0]
+        scale = self.camera.focal / forward
+        self._place = (0.0, 1.0 / forward, float(u), float(v), 90.0 / scale)
+        return scale
+
+    def see(self, points: np.ndarray) -> np.ndarray:
+        """World points [N,3] to pixels [N,2]; points behind the camera are moved to its near plane."""
+        seen = self.camera.to_camera(points)
+        seen[:, 2] = np.maximum(seen[:, 2], NEAR)
+        return self.camera.project(seen)
+
+    def fill(self, outline: np.ndarray, paint: Paint, label: int, surface: int = SOLID) -> None:
+        """Fill a polygon given in pixels [N,2]."""
+        fixed = [np.rint(outline * (1 << _SUBPIXEL_BITS)).astype(np.int32)]
+        cv2.fillPoly(self.part, fixed, self._add_row(surface, paint), shift=_SUBPIXEL_BITS)
+        cv2.fillPoly(self.label, fixed, label, shift=_SUBPIXEL_BITS)
+
+    def mark(self, outline: np.ndarray, label: int) -> None:
+        """Label a polygon [N,2] without painting it: the background stays visible."""
+        fixed = [np.rint(outline * (1 << _SUBPIXEL_BITS)).astype(np.int32)]
+        cv2.fillPoly(self.label, fixed, label, shift=_SUBPIXEL_BITS)
+
+    def lines(
+        self, strokes: Sequence[np.ndarray], thickness: float, paint: Paint, label: int, closed: bool = False
+    ) -> None:
+        """Draw polylines, each [N,2] pixels; thinner than a pixel is drawn as one pixel."""
+        fixed = [np.rint(stroke * (1 << _SUBPIXEL_BITS)).astype(np.int32) for stroke in strokes]
+        width = max(1, round(thickness))
+        number = self._add_row(SOLID, paint)
+        cv2.polylines(self.part, fixed, closed, number, width, shift=_SUBPIXEL_BITS)
+        cv2.polylines(self.label, fixed, closed, label, width, shift=_SUBPIXEL_BITS)
+
+    def face(self, corners: np.ndarray, paint: Paint, label: int, surface: int = SOLID) -> None:
+        """Fill a polygon given in the world [N,3], cut at the near plane."""
+        seen = clip_near(self.camera.to_camera(corners))
+        if len(seen) >= 3:
+            self.fill(self.camera.project(seen), paint, label, surface)
+
+    def cast_shadow(self, corners: np.ndarray, strength: float) -> None:
+        """Darken the ground within a polygon in the world [N,3]; strength 0..1."""
+        seen = clip_near(self.camera.to_camera(corners))
+        if len(seen) >= 3:
+            fixed = [np.rint(self.camera.project(seen) * (1 << _SUBPIXEL_BITS)).astype(np.int32)]
+            cv2.fillPoly(self.shade, fixed, round(255 * strength), shift=_SUBPIXEL_BITS)
+
+    def textured_wall(
+        self, foot: np.ndarray, top: float, picture: np.ndarray, extra: np.ndarray, label: int = 0
+    ) -> None:
+        """Hang a picture on an upright wall.
+
+        Args:
+            foot: [2,3] world points of the lower left and lower right corner.
+            top: height of the upper edge, metres.
+            picture: uint8 [h,w,3] reflectance.
+            extra: uint8 [h,w,2]: heat code (`HEAT_ZERO` + degrees * `HEAT_STEP`) and glow.
+            label: class id.
+        """
+        seen = self.camera.to_camera(foot)
+        share = np.array([0.0, 1.0])
+        for i in (0, 1):
+            if seen[i, 2] < NEAR <= seen[1 - i, 2]:
+                share[i] = i + (1 - 2 * i) * (NEAR - seen[i, 2]) / (seen[1 - i, 2] - seen[i, 2])
+        ends = seen[0] + share[:, None] * (seen[1] - seen[0])
+        if ends[:, 2].min() < NEAR - 1e-6:
+            return
+        upper = ends.copy()
+        upper[:, 1] = top
+        corners = self.camera.project(np.concatenate([ends, upper[::-1]]))
+        low = np.maximum(np.floor(corners.min(0)).astype(int), 0)
+        high = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, (self.camera.width, self.camera.height))
+        if (high - low).min() < 1 or abs(corners[1, 0] - corners[0, 0]) < 0.5:
+            return
+        rows, columns = picture.shape[:2]
+        source = np.array(
+            [
+                [share[0] * columns, rows],
+                [share[1] * columns, rows],
+                [share[1] * columns, 0],
+                [share[0] * columns, 0],
+            ],
+            np.float32,
+        )
+        warp = cv2.getPerspectiveTransform(source, (corners - low).astype(np.float32))
+        window = (slice(low[1], high[1]), slice(low[0], high[0]))
+        size = (int(high[0] - low[0]), int(high[1] - low[1]))
+        inverse_depth = 1.0 / ends[:, 2]
+        slope = (inverse_depth[1] - inverse_depth[0]) / (corners[1, 0] - corners[0, 0])
+        self._place = (slope, inverse_depth[0] - slope * corners[0, 0], 0.0, 0.0, 1.0)
+        number = self._add_row(SOLID, Paint((0.0, 0.0, 0.0), 0.0, 0.0, 0.0), is_wall=True)
+        stencil = np.zeros(size[::-1], np.uint8)
+        fixed = [np.rint((corners - low) * (1 << _SUBPIXEL_BITS)).astype(np.int32)]
+        cv2.fillPoly(stencil, fixed, 1, shift=_SUBPIXEL_BITS)
+        for target, image in ((self.wall, picture), (self.wall_extra, extra)):
+            warped = cv2.warpPerspective(
+                image, warp, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            )
+            cv2.copyTo(warped, stencil, target[window])
+        self.part[window][stencil > 0] = number
+        self.label[window][stencil > 0] = label
+
+
+HEAT_ZERO, HEAT_STEP = 100.0, 6.0
+"""Heat code of a wall's texture: uint8 = HEAT_ZERO + degrees * HEAT_STEP."""

@@ -1,0 +1,197 @@
+"""From a painted canvas to what reaches the two cameras: light for RGB, degrees for thermal."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from rgbt_seg_ros.scenes.canvas import GROUND, HEAT_STEP, HEAT_ZERO, SKY, Canvas
+from rgbt_seg_ros.scenes.light import Light
+from rgbt_seg_ros.scenes.textures import CLOUDS, FOLIAGE, TILE, tiles
+
+_GROUND_TILE_PER_METRE = 48.0
+
+
+@dataclass(frozen=True)
+class Surfaces:
+    """Per pixel: what the canvas holds, looked up in its table, with textures."""
+
+    inverse_depth: np.ndarray
+    """float32 [H,W], 1/m."""
+    albedo: np.ndarray
+    """float32 [H,W,3]."""
+    glow: np.ndarray
+    """float32 [H,W,3]."""
+    heat: np.ndarray
+    """float32 [H,W], degrees above the air."""
+    is_sky: np.ndarray
+    is_ground: np.ndarray
+
+
+def look_up(canvas: Canvas) -> Surfaces:
+    """Resolve the part numbers of a canvas into properties of every pixel."""
+    table, part, camera = canvas.table(), canvas.part, canvas.camera
+    flags = np.stack([table[:, 0] == SKY, table[:, 0] == GROUND, table[:, 1] > 0]).astype(np.uint8)
+    is_sky, is_ground, is_wall = (flags[i].take(part).view(bool) for i in range(3))
+    columns = np.arange(camera.width, dtype=np.float32)
+    rows = np.arange(camera.height, dtype=np.float32)[:, None]
+    below = np.maximum(rows - camera.horizon, 0.35) / (camera.focal * camera.y)
+    inverse_depth = np.where(is_ground, below, table[:, 6].take(part) * columns + table[:, 7].take(part))
+    texture = _texture(canvas, table, is_ground, inverse_depth, rows, columns)
+    grain, heat_grain = table[:, 3].take(part), table[:, 5].take(part)
+    color = np.ascontiguousarray(table[:, 11:14])
+    albedo = color.take(part, axis=0) * np.maximum(1.0 + grain * texture, 0.05)[..., None]
+    heat = table[:, 4].take(part) + heat_grain * texture
+    glow = np.zeros_like(albedo)
+    shining = (table[:, 14:17].max(axis=1) > 0).astype(np.uint8).take(part).view(bool)
+    glow[shining] = table[part[shining], 14:17]
+    if is_wall.any():
+        albedo[is_wall] = canvas.wall[is_wall].astype(np.float32) * (0.8 / 255.0)
+        heat[is_wall] = (canvas.wall_extra[..., 0][is_wall].astype(np.float32) - HEAT_ZERO) / HEAT_STEP
+        window = canvas.wall_extra[..., 1][is_wall].astype(np.float32)[:, None] / 255.0
+        glow[is_wall] = albedo[is_wall] * window * 2.5
+    shade = cv2.GaussianBlur(canvas.shade, (0, 0), max(0.6, camera.width / 400))
+    albedo *= np.where(is_ground, 1.0 - shade * np.float32(1 / 255), 1.0)[..., None]
+    return Surfaces(inverse_depth, albedo, glow, heat, is_sky, is_ground)
+
+
+def _texture(
+    canvas: Canvas,
+    table: np.ndarray,
+    is_ground: np.ndarray,
+    inverse_depth: np.ndarray,
+    rows: np.ndarray,
+    columns: np.ndarray,
+) -> np.ndarray:
+    """Texture value of every pixel, float32 [H,W]: the ground's in world coordinates, the others' with the object."""
+    camera, part = canvas.camera, canvas.part
+    scale = table[:, 10].take(part)
+    across = (columns - table[:, 8].take(part)) * scale
+    along = (rows - table[:, 9].take(part)) * scale
+    first = int(np.clip(camera.horizon, 0, camera.height))
+    ground = (slice(first, None), slice(None))
+    forward = 1.0 / np.maximum(inverse_depth[ground], np.float32(1e-3))
+    right = (columns - camera.width / 2) * forward / camera.focal
+    cos, sin = np.float32(np.cos(camera.yaw)), np.float32(np.sin(camera.yaw))
+    inside = is_ground[ground]
+    x, z = cos * right + sin * forward + camera.x, -sin * right + cos * forward + camera.z
+    across[ground] = np.where(inside, x * _GROUND_TILE_PER_METRE, across[ground])
+    along[ground] = np.where(inside, z * _GROUND_TILE_PER_METRE, along[ground])
+    bank, side = tiles().reshape(-1), TILE
+    kind = table[:, 2].astype(np.int32).take(part) * (side * side)
+    fine = bank.take(
+        kind + (along.astype(np.int32) & (side - 1)) * side + (across.astype(np.int32) & (side - 1))
+    )
+    # Far away the fine texture averages out; the coarse one stays visible longer.
+    step = _GROUND_TILE_PER_METRE / camera.focal / np.maximum(inverse_depth, 1e-4)
+    fine *= np.where(is_ground, np.minimum(1.0, 6.0 / step), 1.0)
+    coarse = bank.take(
+        CLOUDS * side * side
+        + ((along * np.float32(0.11)).astype(np.int32) & (side - 1)) * side
+        + ((across * np.float32(0.11)).astype(np.int32) & (side - 1))
+    )
+    return fine + 0.7 * coarse
+
+
+def radiance(canvas: Canvas, surfaces: Surfaces, light: Light, drift: float, seed: int) -> np.ndarray:
+    """Light that reaches the RGB camera's lens, float32 [H,W,3]; `drift` (s) moves smoke, `seed` fixes its shape."""
+    camera = canvas.camera
+    illumination = _illumination(canvas, surfaces, light)
+    image = surfaces.albedo * illumination
+    if light.dapple > 0.15:
+        flecks = _fleck_map(surfaces, camera.width)
+        image *= np.where(surfaces.is_ground, 1.0 - light.dapple * flecks, 1.0)[..., None]
+    image += surfaces.glow * np.float32(light.lamps)
+    sky = _sky(camera.height, camera.width, camera.horizon, light, seed)
+    image[surfaces.is_sky] = sky[surfaces.is_sky]
+    if light.smoke > 0.0:
+        _add_smoke(image, surfaces, light, drift, seed, illumination)
+    return image
+
+
+def _fleck_map(surfaces: Surfaces, width: int) -> np.ndarray:
+    tile = tiles()[CLOUDS]
+    rows, columns = surfaces.is_ground.shape
+    flecks = cv2.resize(tile[: TILE // 2], (columns, rows), interpolation=cv2.INTER_LINEAR)
+    return np.clip(0.5 + 1.2 * flecks, 0.0, 1.0)
+
+
+def _illumination(canvas: Canvas, surfaces: Surfaces, light: Light) -> np.ndarray:
+    """Incoming light per pixel, float32 [H,W,3], worked out at a quarter of the size."""
+    camera = canvas.camera
+    height, width = camera.height, camera.width
+    small = (max(8, width // 4), max(8, height // 4))
+    inverse = cv2.resize(surfaces.inverse_depth, small, interpolation=cv2.INTER_NEAREST)
+    forward = 1.0 / np.maximum(inverse, 1 / 200.0)
+    columns = (np.arange(small[0], dtype=np.float32) + 0.5) * (width / small[0])
+    rows = ((np.arange(small[1], dtype=np.float32) + 0.5) * (height / small[1]))[:, None]
+    right = (columns - width / 2) * forward / camera.focal
+    up = camera.y - (rows - camera.horizon) * forward / camera.focal
+    total = np.empty((*inverse.shape, 3), np.float32)
+    # White balance takes most of the sky's colour out of what it lights.
+    total[:] = light.sky * np.array(light.sky_color, np.float32) ** 0.25
+    if light.own_lights > 0.0:
+        spread = np.exp(-((right / (0.35 * forward + 1.0)) ** 2) - (np.maximum(up - 0.4, 0) / 1.2) ** 2)
+        total += (light.own_lights * spread / (1.0 + (forward / 7.0) ** 2))[..., None]
+    if light.lamps > 0.3:
+        for lamp in canvas.lamps:
+            square = (right - lamp.right) ** 2 + (up - lamp.up) ** 2 + (forward - lamp.forward) ** 2
+            total += (light.lamps * lamp.power / (1.5 + square))[..., None] * np.array(lamp.color, np.float32)
+    return cv2.resize(total, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def _sky(height: int, width: int, horizon: float, light: Light, seed: int) -> np.ndarray:
+    """The sky float32 [H,W,3]: brighter towards the horizon, with clouds."""
+    rng = np.random.default_rng([seed, 3])
+    offset = rng.integers(0, TILE, 2)
+    clouds = np.roll(tiles()[CLOUDS], offset, (0, 1))[: TILE // 2]
+    clouds = cv2.resize(clouds, (width, height), interpolation=cv2.INTER_LINEAR)
+    rise = np.clip((horizon - np.arange(height, dtype=np.float32)) / height, 0, 1)[:, None]
+    bright = light.sky_bright * (1.1 - 0.5 * rise) * (1.0 + 0.25 * clouds)
+    return bright[..., None] * np.array(light.sky_color, np.float32)
+
+
+def _add_smoke(
+    image: np.ndarray, surfaces: Surfaces, light: Light, drift: float, seed: int, illumination: np.ndarray
+) -> None:
+    """Mix smoke into the light in place: what lies behind it fades into the smoke's own brightness."""
+    height, width = surfaces.inverse_depth.shape
+    rng = np.random.default_rng([seed, 4])
+    density = np.full((height, width), light.smoke, np.float32)
+    if light.smoke_patchy > 0.0:
+        plumes = np.zeros((height // 4, width // 4), np.float32)
+        for speed, size in ((9.0, 96), (-5.0, 160)):
+            start = rng.integers(0, TILE, 2) + np.array([0.35 * speed * drift, speed * drift]).astype(int)
+            tile = np.roll(tiles()[CLOUDS], start, (0, 1))[:size, :size]
+            plumes += cv2.resize(tile, plumes.shape[::-1], interpolation=cv2.INTER_CUBIC)
+        plumes = cv2.resize(plumes, (width, height), interpolation=cv2.INTER_LINEAR)
+        density *= (1.0 - light.smoke_patchy) + light.smoke_patchy * np.clip(0.6 + 1.7 * plumes, 0.0, 3.0)
+    depth = 1.0 / np.maximum(surfaces.inverse_depth, 1 / 60.0)
+    through = np.exp(-density * np.minimum(depth, 25.0))[..., None]
+    tone = 0.42 * np.array(light.sky_color, np.float32) * rng.uniform(0.85, 1.1)
+    air = tone * illumination.mean(axis=(0, 1))
+    image *= through
+    image += (1.0 - through) * air.astype(np.float32)
+
+
+def temperature(canvas: Canvas, surfaces: Surfaces, light: Light, seed: int) -> np.ndarray:
+    """What the thermal camera sees, float32 [H,W], degrees above the air; smoke hardly matters to it."""
+    rng = np.random.default_rng([seed, 5])
+    heat = surfaces.heat.copy()
+    sky_cold, low_clouds = rng.uniform(-14.0, -5.0), rng.uniform(0.0, 3.0)
+    rows = np.arange(canvas.camera.height, dtype=np.float32)[:, None]
+    rise = np.clip((canvas.camera.horizon - rows) / canvas.camera.height, 0.0, 1.0)
+    sky = np.broadcast_to(sky_cold * (0.6 + 0.8 * rise) + low_clouds, heat.shape)
+    heat[surfaces.is_sky] = sky[surfaces.is_sky]
+    near = np.minimum(surfaces.inverse_depth * 6.0, 1.0)
+    heat += np.where(surfaces.is_ground, np.float32(rng.normal(0.0, 0.7)) * near, 0.0)
+    mirrored = rng.uniform(0.0, 0.12)
+    if mirrored > 0.03:
+        # A wet or polished road shows a faint upside-down picture of what stands on it.
+        shift = int(2 * canvas.camera.horizon)
+        source = np.clip(shift - np.arange(canvas.camera.height), 0, canvas.camera.height - 1)
+        heat += np.where(surfaces.is_ground, mirrored * np.clip(heat[source], -2.0, 8.0), 0.0)
+    if light.smoke > 0.0:
+        depth = 1.0 / np.maximum(surfaces.inverse_depth, 1 / 60.0)
+        heat *= np.exp(-0.03 * light.smoke * np.minimum(depth, 25.0))
+    return heat

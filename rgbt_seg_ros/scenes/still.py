@@ -1,0 +1,66 @@
+"""One aligned RGB-thermal pair with its labels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rgbt_seg_ros.errors import UserError
+from rgbt_seg_ros.scenes.layout import make_camera, make_world
+from rgbt_seg_ros.scenes.light import CONDITIONS, make_light, pick_condition
+from rgbt_seg_ros.scenes.sensors import (
+    expose,
+    make_color_sensor,
+    make_thermal_sensor,
+    sense_temperature,
+    to_counts_8bit,
+)
+from rgbt_seg_ros.scenes.shading import look_up, radiance, temperature
+
+
+@dataclass(frozen=True)
+class SceneSample:
+    """A rendered pair."""
+
+    rgb: np.ndarray
+    """uint8 [H,W,3]."""
+    thermal: np.ndarray
+    """uint8 [H,W], white is hot, aligned with `rgb` up to a registration error of a few pixels."""
+    label: np.ndarray
+    """uint8 [H,W], MFNet's ids; exact for `rgb`."""
+    condition: str
+
+
+def check_condition(condition: str) -> None:
+    """Refuse what is not in `CONDITIONS`.
+
+    Raises:
+        UserError: no such condition.
+    """
+    if condition not in CONDITIONS:
+        raise UserError(f"there is no scene condition {condition!r}: choose one of {', '.join(CONDITIONS)}")
+
+
+def render_still(seed: int, size: tuple[int, int] = (480, 640), condition: str | None = None) -> SceneSample:
+    """Render a street scene; the same arguments give the same pixels.
+
+    Args:
+        seed: fixes everything.
+        size: (H, W) in pixels.
+        condition: one of `CONDITIONS`, or None for a random one.
+
+    Raises:
+        UserError: no such condition.
+    """
+    rng = np.random.default_rng(seed)
+    condition = condition or pick_condition(rng)
+    check_condition(condition)
+    light = make_light(rng, condition)
+    world = make_world(rng)
+    camera = make_camera(rng, world.street, size)
+    color_sensor, thermal_sensor = make_color_sensor(rng), make_thermal_sensor(rng)
+    canvas = world.draw(camera, 0.0)
+    surfaces = look_up(canvas)
+    rgb = expose(color_sensor, light, radiance(canvas, surfaces, light, 0.0, seed), rng)
+    degrees = sense_temperature(thermal_sensor, temperature(canvas, surfaces, light, seed), size, rng)
+    thermal = to_counts_8bit(thermal_sensor, degrees, surfaces.is_sky)
+    return SceneSample(rgb, thermal, canvas.label, condition)

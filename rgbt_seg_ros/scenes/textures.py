@@ -1,0 +1,151 @@
+"""Procedural texture tiles and pictures of walls; everything seeded, nothing loaded."""
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from rgbt_seg_ros.scenes.canvas import HEAT_STEP, HEAT_ZERO
+
+TILE = 256
+"""Side of a tile in pixels; a power of two, because coordinates wrap by a bit mask."""
+
+FINE, CLOUDS, FOLIAGE, CLOTH, BRICKS, PAVING, PANELS, COBBLES, LEAVES = range(9)
+TILES = ("fine", "clouds", "foliage", "cloth", "bricks", "paving", "panels", "cobbles", "leaves")
+
+
+def noise(rng: np.random.Generator, height: int, width: int, cells: int) -> np.ndarray:
+    """Smooth noise float32 [height,width], about -1..1, that repeats at the borders; `cells` blobs along a side."""
+    grid = rng.standard_normal((cells, cells)).astype(np.float32)
+    wrapped = cv2.copyMakeBorder(grid, 2, 2, 2, 2, cv2.BORDER_WRAP)
+    pad_rows, pad_columns = 2 * height // cells, 2 * width // cells
+    big = cv2.resize(wrapped, (width + 2 * pad_columns, height + 2 * pad_rows), interpolation=cv2.INTER_CUBIC)
+    return big[pad_rows : pad_rows + height, pad_columns : pad_columns + width] * 0.6
+
+
+def fractal(rng: np.random.Generator, side: int, cells: int, fall: float = 0.55) -> np.ndarray:
+    """Sum of octaves of `noise`, float32 [side,side], standard deviation 0.5."""
+    total = np.zeros((side, side), np.float32)
+    weight = 1.0
+    while cells <= side // 2:
+        total += weight * noise(rng, side, side, cells)
+        weight, cells = weight * fall, cells * 2
+    return total * (0.5 / total.std())
+
+
+@lru_cache(maxsize=1)
+def tiles() -> np.ndarray:
+    """All tiles, float32 [9,TILE,TILE], about -1..1, in the order of `TILES`."""
+    rng = np.random.default_rng(20240601)
+    rows, columns = np.mgrid[0:TILE, 0:TILE]
+    fine = fractal(rng, TILE, 32, 0.9)
+    clouds = fractal(rng, TILE, 4)
+    clumps = fractal(rng, TILE, 16, 0.85)
+    foliage = np.clip(clumps * 1.6 + 0.3 * clouds, -1.0, 1.3)
+    cloth = cv2.resize(fractal(rng, TILE, 8, 0.6)[:, : TILE // 2], (TILE, TILE))
+    joint = ((rows % 16) < 2) | (((columns + 16 * ((rows // 16) % 2)) % 32) < 2)
+    bricks = np.where(joint, 0.7, 0.25 * noise(rng, TILE, TILE, 16)) + 0.25 * fine
+    slab = ((rows % 64) < 3) | ((columns % 64) < 3)
+    paving = np.where(slab, -0.7, 0.4 * noise(rng, TILE, TILE, 4)) + 0.4 * fine
+    panels = np.where((columns % 32) < 3, -0.8, 0.1) + 0.2 * fine
+    stones = np.abs(np.sin(np.pi * rows / 32) * np.sin(np.pi * (columns + 16 * ((rows // 32) % 2)) / 32))
+    cobbles = 1.2 * np.sqrt(stones) - 0.8 + 0.3 * fine
+    scatter = fractal(rng, TILE, 64, 0.9)
+    leaves = np.where(scatter > 0.75, 1.6, 0.4 * fine)
+    every = (fine, clouds, foliage, cloth, bricks, paving, panels, cobbles, leaves)
+    return np.stack([tile.astype(np.float32) for tile in every])
+
+
+def _heat_code(degrees: np.ndarray) -> np.ndarray:
+    return np.clip(HEAT_ZERO + HEAT_STEP * degrees, 0, 255)
+
+
+def facade(
+    rng: np.random.Generator, width_m: float, height_m: float, lit: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """A building's front: uint8 [h,w,3] reflectance and uint8 [h,w,2] heat code and glow.
+
+    Args:
+        rng: source of the design.
+        width_m: width in metres.
+        height_m: height in metres.
+        lit: share of windows with light behind them.
+    """
+    per_metre = float(np.clip(420.0 / max(width_m, height_m), 6.0, 18.0))
+    rows, columns = max(8, int(height_m * per_metre)), max(8, int(width_m * per_metre))
+    base = np.array(_WALLS[rng.integers(len(_WALLS))]) * rng.uniform(0.7, 1.2)
+    grain = np.tile(
+        tiles()[rng.choice([FINE, CLOUDS, BRICKS, BRICKS, PANELS, PAVING])],
+        (rows // TILE + 1, columns // TILE + 1),
+    )[:rows, :columns]
+    stains = cv2.resize(tiles()[CLOUDS], (columns, rows))
+    picture = base * (1.0 + 0.22 * grain + 0.2 * stains)[..., None]
+    heat = rng.uniform(0.5, 3.0) + 0.5 * stains + 0.25 * grain
+    heat += rng.uniform(-0.6, 0.9) * np.linspace(1.0, 0.0, rows)[:, None]
+    glow = np.zeros((rows, columns))
+    _windows(rng, picture, heat, glow, per_metre, lit)
+    if rng.random() < 0.5:
+        _ledges(rng, picture, heat, per_metre)
+    extra = np.stack([_heat_code(heat), np.clip(glow * 255, 0, 255)], axis=2)
+    return np.clip(picture * 255, 0, 255).astype(np.uint8), extra.astype(np.uint8)
+
+
+_WALLS = (
+    (0.42, 0.28, 0.18),
+    (0.36, 0.25, 0.19),
+    (0.5, 0.47, 0.42),
+    (0.66, 0.65, 0.62),
+    (0.33, 0.33, 0.34),
+    (0.55, 0.48, 0.36),
+    (0.24, 0.13, 0.1),
+    (0.78, 0.76, 0.7),
+)
+
+
+def _windows(
+    rng: np.random.Generator,
+    picture: np.ndarray,
+    heat: np.ndarray,
+    glow: np.ndarray,
+    per_metre: float,
+    lit: float,
+) -> None:
+    """Cut a grid of windows (and doors below) into a wall, in place."""
+    rows, columns = heat.shape
+    storey = rng.uniform(2.8, 4.2) * per_metre
+    bay = rng.uniform(1.6, 5.0) * per_metre
+    high, wide = rng.uniform(0.35, 0.75), rng.uniform(0.3, 0.85)
+    pane = np.array([0.1, 0.12, 0.14]) * rng.uniform(0.4, 2.5)
+    frame = np.array([0.6, 0.6, 0.58]) * rng.uniform(0.2, 1.2)
+    cold = rng.uniform(-3.0, 1.5)
+    warm_light = np.array([1.0, 0.85, 0.55]) if rng.random() < 0.5 else np.array([0.85, 1.0, 0.9])
+    for row in np.arange(rows - storey, -storey, -storey):
+        top = int(row + (1 - high) * storey * rng.uniform(0.4, 0.6))
+        bottom = int(top + high * storey)
+        row_lit = lit * rng.choice([0.3, 1.0, 2.5])
+        for column in np.arange(bay * 0.2, columns, bay):
+            left, right = int(column), int(column + wide * bay)
+            area = (slice(max(top, 0), max(bottom, 0)), slice(left, right))
+            edge = max(1, int(0.08 * per_metre))
+            picture[max(top - edge, 0) : max(bottom + edge, 0), max(left - edge, 0) : right + edge] = frame
+            tone = rng.uniform(0.5, 1.6)
+            picture[area] = pane * tone
+            heat[area] = cold + rng.uniform(-1.0, 2.0)
+            if rng.random() < row_lit:
+                level = rng.uniform(0.15, 1.0)
+                glow[area] = level
+                picture[area] = warm_light * 0.7
+            middle = (left + right) // 2
+            picture[area[0], middle : middle + edge] = frame
+            heat[area[0], middle : middle + edge] += 0.6
+
+
+def _ledges(rng: np.random.Generator, picture: np.ndarray, heat: np.ndarray, per_metre: float) -> None:
+    """Horizontal bands and pipes that break the grid, in place."""
+    rows, columns = heat.shape
+    for row in rng.integers(0, rows, rng.integers(1, 5)):
+        picture[row : row + max(1, int(0.3 * per_metre))] *= rng.uniform(0.5, 1.5)
+        heat[row : row + max(1, int(0.3 * per_metre))] += rng.uniform(-0.5, 1.2)
+    for column in rng.integers(0, columns, rng.integers(0, 4)):
+        picture[:, column : column + max(1, int(0.12 * per_metre))] *= rng.uniform(0.4, 1.5)
+        heat[:, column : column + max(1, int(0.12 * per_metre))] += rng.uniform(-0.5, 2.0)

@@ -1,0 +1,41 @@
+# make help | setup | demo | test | clean
+
+CANDIDATES := python3 python3.13 python3.12 python3.11 python3.10
+FITS := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(or $(shell for python in $(CANDIDATES); do \
+	$$python -c '$(FITS)' 2>/dev/null && { echo $$python; break; }; done),python3)
+VENV_PYTHON := .venv/bin/python
+
+# The environment has its own ROS 2; modules, libraries and middleware of a sourced one must not mix with it.
+ifdef AMENT_PREFIX_PATH
+unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH PYTHONPATH LD_LIBRARY_PATH
+endif
+unexport RMW_IMPLEMENTATION
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test clean
+
+help:
+	@echo "make setup   makes .venv with everything needed, ROS 2 included (PYTHON=... names the Python, 3.10 to 3.13)"
+	@echo "make demo    plays a recording through the node and writes out/demo/report.html; of your own:"
+	@echo "             BAG=folder, or RGB=video THERMAL=video (or folders of images); MODEL=file; OUT=folder"
+	@echo "make test    style, types and all tests"
+	@echo "make clean   removes .venv, out/ and everything built"
+
+setup:
+	@command -v $(PYTHON) >/dev/null || { echo "error: no $(PYTHON) could be found: install Python 3.10 to 3.13," \
+		"or name one with PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(PYTHON) environment/make_environment.py
+
+demo: setup
+	@$(VENV_PYTHON) -m rgbt_seg_ros.demo $(if $(BAG),--bag "$(BAG)") $(if $(RGB),--rgb "$(RGB)") \
+		$(if $(THERMAL),--thermal "$(THERMAL)") $(if $(MODEL),--model "$(MODEL)") $(if $(OUT),--output "$(OUT)")
+
+test: setup
+	$(VENV_PYTHON) -m ruff check
+	$(VENV_PYTHON) -m ruff format --check
+	$(VENV_PYTHON) -m mypy
+	$(VENV_PYTHON) -m pytest
+
+clean:
+	rm -rf .venv build install log out .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

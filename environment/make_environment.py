@@ -1,0 +1,165 @@
+"""`make setup`: makes .venv with everything the project uses, ROS 2 included, or finds that it is complete.
+
+Standard library only. The project itself is not installed: commands run from the checkout (`python -m rgbt_seg_ros.x`),
+so there is one copy of the code and sam2's own top-level package `training` cannot hide ours.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+import sysconfig
+from pathlib import Path
+
+from steps import SetupError, Step, say
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parent
+VENV = REPOSITORY / ".venv"
+MARKS = VENV / "setup"
+LOGS = REPOSITORY / "log" / "setup"
+REQUIREMENTS = HERE / "requirements.txt"
+SAM2_REQUIREMENT = HERE / "requirements-sam2.txt"
+GENERATOR = HERE / "generate_vision_msgs.py"
+# ROS 2 wheels exist for these.
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 13)
+
+
+def python_problem(version: tuple[int, int]) -> str | None:
+    """One sentence if no environment can be made with this Python."""
+    if OLDEST_PYTHON <= version <= NEWEST_PYTHON:
+        return None
+    return (
+        f"Python 3.10 to 3.13 is needed and {sys.executable} is {version[0]}.{version[1]}: "
+        "install one of them, or name it with `make setup PYTHON=/path/to/python3.12`"
+    )
+
+
+def platform_problem() -> str | None:
+    """One sentence if no wheels of ROS 2 exist for this machine."""
+    if (platform.system(), platform.machine()) == ("Linux", "x86_64"):
+        return None
+    return (
+        f"ROS 2 comes as wheels for Linux on x86-64 only and this is {platform.system()} on {platform.machine()}: "
+        "install ROS 2 Jazzy from its own packages and build with colcon (README.md)"
+    )
+
+
+def missing_tools_problem() -> str | None:
+    """One sentence naming everything that generating vision_msgs needs and this machine lacks."""
+    missing = []
+    if not found(os.environ.get("CC"), "cc", "gcc", "clang"):
+        missing.append("a C compiler")
+    if not found(os.environ.get("CXX"), "c++", "g++", "clang++"):
+        missing.append("a C++ compiler")
+    if not found("make"):
+        missing.append("make")
+    if not Path(sysconfig.get_path("include"), "Python.h").is_file():
+        missing.append("Python's header files")
+    if importlib.util.find_spec("ensurepip") is None:
+        missing.append("Python's venv module")
+    if not missing:
+        return None
+    return (
+        f"{', '.join(missing)} could not be found: install what is missing, on Debian or Ubuntu with "
+        "`sudo apt install build-essential python3-dev python3-venv`"
+    )
+
+
+def found(*programs: str | None) -> bool:
+    return any(program and shutil.which(program.split()[0]) for program in programs)
+
+
+def digest(*parts: Path | str) -> str:
+    """SHA-256 over strings and over the content of files and of folders' files."""
+    total = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, str):
+            total.update(part.encode() + b"\0")
+            continue
+        for path in sorted(p for p in part.rglob("*") if p.is_file()) if part.is_dir() else [part]:
+            total.update(path.name.encode() + b"\0" + path.read_bytes())
+    return total.hexdigest()
+
+
+def packages_step() -> Step:
+    # The place belongs to the key: scripts of a virtual environment that was moved start another Python.
+    key = digest(REQUIREMENTS, SAM2_REQUIREMENT, str(VENV))
+    title = "Python packages (several GB: PyTorch brings CUDA)"
+    return Step("packages", title, key, MARKS, LOGS)
+
+
+def vision_msgs_step(packages: Step) -> Step:
+    key = digest(packages.key, GENERATOR, REPOSITORY / "resource" / "vision_msgs")
+    return Step("vision_msgs", "vision_msgs from its interface files", key, MARKS, LOGS)
+
+
+def install_packages(step: Step, environment: dict[str, str]) -> None:
+    """Fills .venv with the pinned packages; what pip once completed is updated, anything else is made anew."""
+    python = str(VENV / "bin" / "python")
+    commands = []
+    if not (step.ever_finished() and Path(python).exists()):
+        if VENV.exists():
+            say("removing an incomplete .venv")
+            shutil.rmtree(VENV)
+        commands.append([sys.executable, "-m", "venv", str(VENV)])
+    install = [python, "-m", "pip", "install", "--progress-bar", "off"]
+    # A complete list needs no resolving; builds use the setuptools of the list, and sam2's the torch of the list.
+    exactly = [*install, "--no-deps", "--no-build-isolation"]
+    commands += [
+        [*install, "--constraint", str(REQUIREMENTS), "setuptools", "wheel"],
+        [*exactly, "--requirement", str(REQUIREMENTS)],
+        [*exactly, "--requirement", str(SAM2_REQUIREMENT)],
+        [python, "-m", "pip", "check"],
+    ]
+    step.run(commands, environment)
+
+
+def make_environment() -> None:
+    """Brings .venv up to date.
+
+    Raises:
+        SetupError: with what the user reads.
+    """
+    packages = packages_step()
+    vision_msgs = vision_msgs_step(packages)
+    if packages.is_done() and vision_msgs.is_done() and (VENV / "bin" / "python").exists():
+        say(f"{VENV} is complete")
+        return
+    problem = python_problem(sys.version_info[:2]) or platform_problem() or missing_tools_problem()
+    if problem:
+        raise SetupError(problem)
+    environment = {
+        **os.environ,
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_INPUT": "1",
+        "SAM2_BUILD_CUDA": "0",
+    }
+    environment.pop("PYTHONPATH", None)
+    if not (packages.is_done() and (VENV / "bin" / "python").exists()):
+        install_packages(packages, environment)
+    vision_msgs.run([[str(VENV / "bin" / "python"), str(GENERATOR)]], environment)
+    say(f"{VENV} is complete")
+
+
+def main() -> int:
+    lock = os.open(HERE, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)  # a second `make` waits for the first; the lock ends with the process
+    try:
+        make_environment()
+    except SetupError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ninterrupted: run it again to go on", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""Steps of the set-up: each says its name and seconds, keeps a log, and leaves a mark that lets later runs skip it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+LOG_LINES_SHOWN = 15
+PROGRESS_WIDTH = 100
+
+
+class SetupError(Exception):
+    """The set-up cannot go on; the message is what the user reads."""
+
+
+class Step:
+    """One step, done when the mark it left holds its key.
+
+    Args:
+        name: file name of its mark and of its log.
+        title: what the user reads while it runs.
+        key: differs when the step must run again.
+        marks: folder of the marks; it lies inside the environment, so the marks vanish with it.
+        logs: folder of the logs.
+    """
+
+    def __init__(self, name: str, title: str, key: str, marks: Path, logs: Path) -> None:
+        self.title = title
+        self.key = key
+        self.mark = marks / name
+        self.log = logs / (name + ".log")
+
+    def ever_finished(self) -> bool:
+        return self.mark.is_file()
+
+    def is_done(self) -> bool:
+        return self.mark.is_file() and self.mark.read_text() == self.key
+
+    def run(self, commands: list[list[str]], environment: dict[str, str]) -> None:
+        """Runs the commands one after the other. While they run there is no mark, so an interruption shows.
+
+        Raises:
+            SetupError: one of them failed; the message holds the end of the log.
+        """
+        if self.mark.is_file():
+            self.mark.unlink()
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        say(f"{self.title} ...")
+        start = time.monotonic()
+        with self.log.open("w") as log:
+            for command in commands:
+                self._run_logged(command, environment, log)
+        self.mark.parent.mkdir(parents=True, exist_ok=True)
+        self.mark.write_text(self.key)
+        say(f"{self.title}: done in {time.monotonic() - start:.0f} s")
+
+    def _run_logged(self, command: list[str], environment: dict[str, str], log) -> None:
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        with process:
+            for line in process.stdout:
+                log.write(line)
+                show_progress(line)
+        show_progress("")
+        if process.returncode != 0:
+            log.flush()
+            raise SetupError(self._failure())
+
+    def _failure(self) -> str:
+        lines = self.log.read_text(errors="replace").splitlines()
+        shown = [line for line in lines if line.strip() and not line.startswith("WARNING:")][
+            -LOG_LINES_SHOWN:
+        ]
+        return f"{self.title} failed; all of it is in {self.log}, it ends with\n  " + "\n  ".join(shown)
+
+
+def say(text: str) -> None:
+    print(f"setup: {text}", flush=True)
+
+
+def show_progress(line: str) -> None:
+    """On a terminal, shows the line in place of the one before; an empty line clears it."""
+    if sys.stdout.isatty() and not line.startswith("WARNING:"):
+        print("\r\033[K" + line.strip()[:PROGRESS_WIDTH], end="", flush=True)

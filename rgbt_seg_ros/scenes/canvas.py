@@ -146,6 +146,21 @@ def ellipse(center: np.ndarray, radius_u: float, radius_v: float) -> np.ndarray:
     return center + _CIRCLE * (radius_u, radius_v)
 
 
+class Table(NamedTuple):
+    """Properties by part number: float32 columns of a canvas, grouped by four for a quick look-up."""
+
+    albedo: np.ndarray
+    """Reflectance RGB and grain."""
+    thermal: np.ndarray
+    """Heat, heat grain, and inverse depth (1/m) as slope per image column and constant."""
+    texture: np.ndarray
+    """Anchor u and v, tile pixels per image pixel, number of the tile."""
+    glow: np.ndarray
+    """RGB."""
+    surface: np.ndarray
+    is_wall: np.ndarray
+
+
 @dataclass
 class Lamp:
     """A light source for the shading of what is around it, in camera coordinates."""
@@ -187,26 +202,23 @@ class Canvas:
     def _add_row(self, surface: int, paint: Paint, is_wall: bool = False) -> int:
         self._rows.append(
             (
-                surface,
-                is_wall,
-                paint.tile,
+                *paint.color,
                 paint.grain,
                 paint.heat,
                 paint.heat_grain,
                 *self._place,
-                *paint.color,
+                paint.tile,
                 *paint.glow,
+                surface,
+                is_wall,
             )
         )
         return len(self._rows) - 1
 
-    def table(self) -> np.ndarray:
-        """Properties by part number, float32 [parts, 17].
-
-        Columns: surface, is_wall, tile, grain, heat, heat_grain, inverse depth per column and its constant (1/m),
-        anchor u and v of the texture, texture scale (tile pixels per image pixel), color RGB, glow RGB.
-        """
-        return np.array(self._rows, np.float32)
+    def table(self) -> "Table":
+        """Properties by part number."""
+        rows = np.array(self._rows, np.float32)
+        return Table(rows[:, 0:4], rows[:, 4:8], rows[:, 8:12], rows[:, 12:15], rows[:, 15], rows[:, 16] > 0)
 
     def stand_at(self, x: float, z: float, y: float = 0.0, reach: float = 0.0) -> float:
         """Start an object at a place in the world: sets depth and texture anchor; returns pixels per metre there.
@@ -263,7 +275,7 @@ class Canvas:
             cv2.fillPoly(self.shade, fixed, round(255 * strength), shift=_SUBPIXEL_BITS)
 
     def textured_wall(
-        self, foot: np.ndarray, top: float, picture: np.ndarray, extra: np.ndarray, label: int = 0
+        self, foot: np.ndarray, top: float, picture: np.ndarray, extra: np.ndarray, tint: Paint
     ) -> None:
         """Hang a picture on an upright wall.
 
@@ -272,7 +284,7 @@ class Canvas:
             top: height of the upper edge, metres.
             picture: uint8 [h,w,3] reflectance.
             extra: uint8 [h,w,2]: heat code (`HEAT_ZERO` + degrees * `HEAT_STEP`) and glow.
-            label: class id.
+            tint: multiplies the reflectance and adds to the heat.
         """
         seen = self.camera.to_camera(foot)
         share = np.array([0.0, 1.0])
@@ -305,7 +317,7 @@ class Canvas:
         inverse_depth = 1.0 / ends[:, 2]
         slope = (inverse_depth[1] - inverse_depth[0]) / (corners[1, 0] - corners[0, 0])
         self._place = (slope, inverse_depth[0] - slope * corners[0, 0], 0.0, 0.0, 1.0)
-        number = self._add_row(SOLID, Paint((0.0, 0.0, 0.0), 0.0, 0.0, 0.0), is_wall=True)
+        number = self._add_row(SOLID, tint, is_wall=True)
         stencil = np.zeros(size[::-1], np.uint8)
         fixed = [np.rint((corners - low) * (1 << _SUBPIXEL_BITS)).astype(np.int32)]
         cv2.fillPoly(stencil, fixed, 1, shift=_SUBPIXEL_BITS)
@@ -315,7 +327,7 @@ class Canvas:
             )
             cv2.copyTo(warped, stencil, target[window])
         self.part[window][stencil > 0] = number
-        self.label[window][stencil > 0] = label
+        self.label[window][stencil > 0] = 0
 
 
 HEAT_ZERO, HEAT_STEP = 100.0, 6.0

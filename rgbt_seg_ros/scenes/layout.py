@@ -85,7 +85,6 @@ def make_camera(rng: np.random.Generator, street: Street, size: tuple[int, int])
 
 def _build(rng: np.random.Generator, street: Street) -> list[Building]:
     """Fronts along both sides with gaps, and what closes the street."""
-    lit = float(rng.choice([0.03, 0.12, 0.3]))
     end = float(rng.choice([18.0, 30.0, 55.0, 100.0], p=[0.15, 0.2, 0.3, 0.35]))
     buildings = []
     for pavement in street.pavements:
@@ -97,16 +96,16 @@ def _build(rng: np.random.Generator, street: Street) -> list[Building]:
                 height = float(rng.choice([rng.uniform(1.2, 3.0), rng.uniform(4.0, 20.0)], p=[0.25, 0.75]))
                 x = float(street.middle(z)) + side * (base + rng.uniform(0.0, 2.0))
                 ends = (x, z), (x, z + depth)
-                buildings.append(make_building(rng, *(ends if side < 0 else ends[::-1]), height, lit))
+                buildings.append(make_building(rng, *(ends if side < 0 else ends[::-1]), height))
                 across = (x, z), (x + side * 14.0, z)
-                buildings.append(make_building(rng, *(across if side > 0 else across[::-1]), height, lit))
+                buildings.append(make_building(rng, *(across if side > 0 else across[::-1]), height))
             z += depth + rng.uniform(0.0, 6.0)
     x = float(street.middle(end)) - 45.0
     while x < float(street.middle(end)) + 45.0:
         width = rng.uniform(10.0, 30.0)
         z = end + rng.uniform(0.0, 10.0)
         if rng.random() < 0.85:
-            buildings.append(make_building(rng, (x, z), (x + width, z), float(rng.uniform(4.0, 22.0)), lit))
+            buildings.append(make_building(rng, (x, z), (x + width, z), float(rng.uniform(4.0, 22.0))))
         x += width + rng.uniform(0.0, 3.0)
     return buildings
 

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from rgbt_seg_ros.scenes.light import Light
+from rgbt_seg_ros.scenes.textures import white_noise
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def sense_temperature(
     )
     pattern = np.random.default_rng(sensor.pattern_seed)
     image += (sensor.stripes * pattern.standard_normal(width)).astype(np.float32)
-    image += np.float32(sensor.noise) * rng.standard_normal(image.shape, dtype=np.float32)
+    image += np.float32(sensor.noise) * white_noise(rng, height, width)
     return image
 
 
@@ -136,7 +137,7 @@ def expose(sensor: ColorSensor, light: Light, radiance: np.ndarray, rng: np.rand
     if light.rain > 0.0:
         _add_rain(image, light, rng)
     image = np.clip(image, 0.0, 1.0)
-    shades = cv2.pow(image, 1 / 2.2)
+    shades = cv2.sqrt(image)
     shades = np.clip((shades - 0.5) * sensor.contrast + 0.5, 0, 1) if light.exposure > 0.1 else shades
     noisy = shades * 255.0 + _noise(sensor, light, height, width, rng)
     picture = np.clip(noisy, 0, 255).astype(np.uint8)
@@ -193,7 +194,7 @@ def _noise(
     sensor: ColorSensor, light: Light, height: int, width: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Grey noise per pixel plus colour noise that is coarser, as after a camera's noise filter; float32 [H,W,3]."""
-    grey = rng.standard_normal((height, width, 1), dtype=np.float32)
-    half = rng.standard_normal(((height + 1) // 2, (width + 1) // 2, 3), dtype=np.float32)
+    grey = white_noise(rng, height, width)[..., None]
+    half = cv2.merge([white_noise(rng, (height + 1) // 2, (width + 1) // 2) for _ in range(3)])
     color = cv2.resize(half, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.float32(light.noise) * (0.6 * grey + np.float32(sensor.chroma_noise) * color)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from rgbt_seg_ros.scenes.canvas import GROUND, HEAT_STEP, HEAT_ZERO, SKY, Canvas
+from rgbt_seg_ros.scenes.canvas import GROUND, HEAT_STEP, HEAT_ZERO, SKY, Canvas, Table
 from rgbt_seg_ros.scenes.light import Light
-from rgbt_seg_ros.scenes.textures import CLOUDS, FOLIAGE, TILE, tiles
+from rgbt_seg_ros.scenes.textures import CLOUDS, TILE, tiles
 
 _GROUND_TILE_PER_METRE = 48.0
 
@@ -20,77 +20,90 @@ class Surfaces:
     """float32 [H,W], 1/m."""
     albedo: np.ndarray
     """float32 [H,W,3]."""
-    glow: np.ndarray
-    """float32 [H,W,3]."""
+    glow: np.ndarray | None
+    """float32 [H,W,3]; None: nothing shines."""
     heat: np.ndarray
     """float32 [H,W], degrees above the air."""
     is_sky: np.ndarray
     is_ground: np.ndarray
 
 
+def _gather(rows: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """Rows [N,4] by part number, float32 [H,W,4]; sixteen bytes at once, which is several times faster."""
+    packed = np.ascontiguousarray(rows).view(np.complex128)[:, 0]
+    return packed.take(part).view(np.float32).reshape(*part.shape, 4)
+
+
 def look_up(canvas: Canvas) -> Surfaces:
     """Resolve the part numbers of a canvas into properties of every pixel."""
     table, part, camera = canvas.table(), canvas.part, canvas.camera
-    flags = np.stack([table[:, 0] == SKY, table[:, 0] == GROUND, table[:, 1] > 0]).astype(np.uint8)
-    is_sky, is_ground, is_wall = (flags[i].take(part).view(bool) for i in range(3))
+    surface = table.surface.astype(np.uint8).take(part)
+    is_sky, is_ground = surface == SKY, surface == GROUND
     columns = np.arange(camera.width, dtype=np.float32)
     rows = np.arange(camera.height, dtype=np.float32)[:, None]
-    below = np.maximum(rows - camera.horizon, 0.35) / (camera.focal * camera.y)
-    inverse_depth = np.where(is_ground, below, table[:, 6].take(part) * columns + table[:, 7].take(part))
+    below = (np.maximum(rows - camera.horizon, 0.35) / (camera.focal * camera.y)).astype(np.float32)
+    thermal = _gather(table.thermal, part)
+    inverse_depth = np.where(is_ground, below, thermal[..., 2] * columns + thermal[..., 3])
     texture = _texture(canvas, table, is_ground, inverse_depth, rows, columns)
-    grain, heat_grain = table[:, 3].take(part), table[:, 5].take(part)
-    color = np.ascontiguousarray(table[:, 11:14])
-    albedo = color.take(part, axis=0) * np.maximum(1.0 + grain * texture, 0.05)[..., None]
-    heat = table[:, 4].take(part) + heat_grain * texture
-    glow = np.zeros_like(albedo)
-    shining = (table[:, 14:17].max(axis=1) > 0).astype(np.uint8).take(part).view(bool)
-    glow[shining] = table[part[shining], 14:17]
-    if is_wall.any():
-        albedo[is_wall] = canvas.wall[is_wall].astype(np.float32) * (0.8 / 255.0)
-        heat[is_wall] = (canvas.wall_extra[..., 0][is_wall].astype(np.float32) - HEAT_ZERO) / HEAT_STEP
-        window = canvas.wall_extra[..., 1][is_wall].astype(np.float32)[:, None] / 255.0
-        glow[is_wall] = albedo[is_wall] * window * 2.5
+    albedo = _gather(table.albedo, part)
+    brightness = np.maximum(1.0 + albedo[..., 3] * texture, np.float32(0.05))
     shade = cv2.GaussianBlur(canvas.shade, (0, 0), max(0.6, camera.width / 400))
-    albedo *= np.where(is_ground, 1.0 - shade * np.float32(1 / 255), 1.0)[..., None]
+    brightness *= np.where(is_ground, 1.0 - shade * np.float32(1 / 255), np.float32(1.0))
+    albedo = albedo[..., :3] * brightness[..., None]
+    heat = thermal[..., 0] + thermal[..., 1] * texture
+    glow = None
+    shining = (table.glow.max(axis=1) > 0).take(part)
+    is_wall = table.is_wall.take(part)
+    if shining.any() or is_wall.any():
+        glow = np.zeros_like(albedo)
+        glow[shining] = table.glow[part[shining]]
+    if is_wall.any():
+        tinted = (
+            canvas.wall[is_wall].astype(np.float32) * table.albedo[part[is_wall], :3] * np.float32(0.8 / 255)
+        )
+        extra = canvas.wall_extra[is_wall].astype(np.float32)
+        albedo[is_wall] = tinted
+        heat[is_wall] = (extra[:, 0] - HEAT_ZERO) / HEAT_STEP + table.thermal[part[is_wall], 0]
+        glow[is_wall] = tinted * (extra[:, 1:] * np.float32(2.5 / 255))
     return Surfaces(inverse_depth, albedo, glow, heat, is_sky, is_ground)
 
 
 def _texture(
     canvas: Canvas,
-    table: np.ndarray,
+    table: Table,
     is_ground: np.ndarray,
     inverse_depth: np.ndarray,
     rows: np.ndarray,
     columns: np.ndarray,
 ) -> np.ndarray:
     """Texture value of every pixel, float32 [H,W]: the ground's in world coordinates, the others' with the object."""
-    camera, part = canvas.camera, canvas.part
-    scale = table[:, 10].take(part)
-    across = (columns - table[:, 8].take(part)) * scale
-    along = (rows - table[:, 9].take(part)) * scale
+    camera = canvas.camera
+    place = _gather(table.texture, canvas.part)
+    across = (columns - place[..., 0]) * place[..., 2]
+    along = (rows - place[..., 1]) * place[..., 2]
     first = int(np.clip(camera.horizon, 0, camera.height))
     ground = (slice(first, None), slice(None))
     forward = 1.0 / np.maximum(inverse_depth[ground], np.float32(1e-3))
-    right = (columns - camera.width / 2) * forward / camera.focal
-    cos, sin = np.float32(np.cos(camera.yaw)), np.float32(np.sin(camera.yaw))
+    right = (columns - camera.width / 2) * forward * np.float32(1 / camera.focal)
+    cos, sin = (np.float32(_GROUND_TILE_PER_METRE * f(camera.yaw)) for f in (np.cos, np.sin))
     inside = is_ground[ground]
-    x, z = cos * right + sin * forward + camera.x, -sin * right + cos * forward + camera.z
-    across[ground] = np.where(inside, x * _GROUND_TILE_PER_METRE, across[ground])
-    along[ground] = np.where(inside, z * _GROUND_TILE_PER_METRE, along[ground])
-    bank, side = tiles().reshape(-1), TILE
-    kind = table[:, 2].astype(np.int32).take(part) * (side * side)
-    fine = bank.take(
-        kind + (along.astype(np.int32) & (side - 1)) * side + (across.astype(np.int32) & (side - 1))
-    )
+    x0, z0 = (np.float32(_GROUND_TILE_PER_METRE * c) for c in (camera.x, camera.z))
+    np.copyto(across[ground], cos * right + sin * forward + x0, where=inside)
+    np.copyto(along[ground], cos * forward - sin * right + z0, where=inside)
+    bank = tiles().reshape(-1)
+    fine = bank.take(place[..., 3].astype(np.int32) * (TILE * TILE) + _tile_index(along, across))
     # Far away the fine texture averages out; the coarse one stays visible longer.
-    step = _GROUND_TILE_PER_METRE / camera.focal / np.maximum(inverse_depth, 1e-4)
-    fine *= np.where(is_ground, np.minimum(1.0, 6.0 / step), 1.0)
-    coarse = bank.take(
-        CLOUDS * side * side
-        + ((along * np.float32(0.11)).astype(np.int32) & (side - 1)) * side
-        + ((across * np.float32(0.11)).astype(np.int32) & (side - 1))
+    fade = inverse_depth * np.float32(6.0 * camera.focal / _GROUND_TILE_PER_METRE)
+    np.multiply(fine, np.minimum(fade, 1.0), out=fine, where=is_ground)
+    coarse = bank[CLOUDS * TILE * TILE :].take(
+        _tile_index(along * np.float32(0.11), across * np.float32(0.11))
     )
-    return fine + 0.7 * coarse
+    return fine + np.float32(0.7) * coarse
+
+
+def _tile_index(along: np.ndarray, across: np.ndarray) -> np.ndarray:
+    rows, columns = along.astype(np.int32), across.astype(np.int32)
+    return (rows & (TILE - 1)) * TILE + (columns & (TILE - 1))
 
 
 def radiance(canvas: Canvas, surfaces: Surfaces, light: Light, drift: float, seed: int) -> np.ndarray:
@@ -101,7 +114,8 @@ def radiance(canvas: Canvas, surfaces: Surfaces, light: Light, drift: float, see
     if light.dapple > 0.15:
         flecks = _fleck_map(surfaces, camera.width)
         image *= np.where(surfaces.is_ground, 1.0 - light.dapple * flecks, 1.0)[..., None]
-    image += surfaces.glow * np.float32(light.lamps)
+    if surfaces.glow is not None:
+        image += surfaces.glow * np.float32(light.lamps)
     sky = _sky(camera.height, camera.width, camera.horizon, light, seed)
     image[surfaces.is_sky] = sky[surfaces.is_sky]
     if light.smoke > 0.0:

@@ -103,6 +103,8 @@ class Building:
     height: float
     picture: np.ndarray
     extra: np.ndarray
+    tint: Paint
+    """Multiplies the picture's reflectance and adds to its heat."""
 
     def distance(self, canvas: Canvas) -> float:
         """Metres to its far end, for drawing far walls first."""
@@ -110,17 +112,18 @@ class Building:
 
     def draw(self, canvas: Canvas) -> None:
         """Hang the picture."""
-        canvas.textured_wall(self.foot, self.height, self.picture, self.extra)
+        canvas.textured_wall(self.foot, self.height, self.picture, self.extra, self.tint)
 
 
 def make_building(
-    rng: np.random.Generator, left: tuple[float, float], right: tuple[float, float], height: float, lit: float
+    rng: np.random.Generator, left: tuple[float, float], right: tuple[float, float], height: float
 ) -> Building:
     """A wall between two places (x, z) in metres with a random facade."""
     foot = np.array([[left[0], 0.0, left[1]], [right[0], 0.0, right[1]]])
     width = float(np.hypot(*(foot[1] - foot[0])[[0, 2]]))
-    picture, extra = facade(rng, width, height, lit)
-    return Building(foot, height, picture, extra)
+    picture, extra = facade(rng, width, height)
+    color = rng.uniform(0.6, 1.25) * rng.normal(1.0, 0.05, 3)
+    return Building(foot, height, picture, extra, Paint(tuple(color.tolist()), float(rng.uniform(0.3, 3.0))))
 
 
 def _ground_paint(rng: np.random.Generator, tone: float, heat: float, tile: int, grain: float) -> Paint:

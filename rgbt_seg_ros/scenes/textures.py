@@ -34,6 +34,18 @@ def fractal(rng: np.random.Generator, side: int, cells: int, fall: float = 0.55)
 
 
 @lru_cache(maxsize=1)
+def _white_noise() -> np.ndarray:
+    return np.random.default_rng(20240603).standard_normal((2048, 2048), dtype=np.float32)
+
+
+def white_noise(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """Independent normal values float32 [height,width], cut at a random place from a fixed sheet: quick."""
+    sheet = _white_noise()
+    top, left = rng.integers(0, sheet.shape[0] - height), rng.integers(0, sheet.shape[1] - width)
+    return sheet[top : top + height, left : left + width]
+
+
+@lru_cache(maxsize=1)
 def tiles() -> np.ndarray:
     """All tiles, float32 [9,TILE,TILE], about -1..1, in the order of `TILES`."""
     rng = np.random.default_rng(20240601)
@@ -60,34 +72,46 @@ def _heat_code(degrees: np.ndarray) -> np.ndarray:
     return np.clip(HEAT_ZERO + HEAT_STEP * degrees, 0, 255)
 
 
-def facade(
-    rng: np.random.Generator, width_m: float, height_m: float, lit: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """A building's front: uint8 [h,w,3] reflectance and uint8 [h,w,2] heat code and glow.
+FACADES, FACADE_METRES = 48, (24.0, 32.0)
+"""Number of designs and the height and width of each, metres."""
+_PER_METRE = 14.0
 
-    Args:
-        rng: source of the design.
-        width_m: width in metres.
-        height_m: height in metres.
-        lit: share of windows with light behind them.
-    """
-    per_metre = float(np.clip(420.0 / max(width_m, height_m), 6.0, 18.0))
-    rows, columns = max(8, int(height_m * per_metre)), max(8, int(width_m * per_metre))
-    base = np.array(_WALLS[rng.integers(len(_WALLS))]) * rng.uniform(0.7, 1.2)
-    grain = np.tile(
-        tiles()[rng.choice([FINE, CLOUDS, BRICKS, BRICKS, PANELS, PAVING])],
-        (rows // TILE + 1, columns // TILE + 1),
-    )[:rows, :columns]
+
+@lru_cache(maxsize=FACADES)
+def _facade(design: int) -> tuple[np.ndarray, np.ndarray]:
+    """One design: uint8 [h,w,3] reflectance, uint8 [h,w,2] heat code and glow."""
+    rng = np.random.default_rng([20240602, design])
+    rows, columns = (int(metres * _PER_METRE) for metres in FACADE_METRES)
+    base = np.array(_WALLS[rng.integers(len(_WALLS))], np.float32) * rng.uniform(0.7, 1.2)
+    grain = np.tile(tiles()[rng.choice([FINE, CLOUDS, BRICKS, BRICKS, PANELS, PAVING])], (2, 2))[
+        :rows, :columns
+    ]
     stains = cv2.resize(tiles()[CLOUDS], (columns, rows))
     picture = base * (1.0 + 0.22 * grain + 0.2 * stains)[..., None]
-    heat = rng.uniform(0.5, 3.0) + 0.5 * stains + 0.25 * grain
+    heat = 0.5 * stains + 0.25 * grain
     heat += rng.uniform(-0.6, 0.9) * np.linspace(1.0, 0.0, rows)[:, None]
-    glow = np.zeros((rows, columns))
-    _windows(rng, picture, heat, glow, per_metre, lit)
+    glow = np.zeros((rows, columns), np.float32)
+    lit = float(rng.choice([0.02, 0.1, 0.3]))
+    _windows(rng, picture, heat, glow, lit)
     if rng.random() < 0.5:
-        _ledges(rng, picture, heat, per_metre)
+        _ledges(rng, picture, heat)
     extra = np.stack([_heat_code(heat), np.clip(glow * 255, 0, 255)], axis=2)
     return np.clip(picture * 255, 0, 255).astype(np.uint8), extra.astype(np.uint8)
+
+
+def facade(rng: np.random.Generator, width_m: float, height_m: float) -> tuple[np.ndarray, np.ndarray]:
+    """A building's front cut from a random design, at a random scale if it is larger than the design.
+
+    Returns:
+        uint8 [h,w,3] reflectance and uint8 [h,w,2] heat code and glow (views, not to be written to).
+    """
+    picture, extra = _facade(int(rng.integers(FACADES)))
+    scale = max(rng.uniform(0.7, 1.3), width_m / FACADE_METRES[1], height_m / FACADE_METRES[0])
+    rows = max(4, int(height_m * _PER_METRE / scale))
+    columns = max(4, int(width_m * _PER_METRE / scale))
+    left = int(rng.integers(0, picture.shape[1] - columns + 1))
+    window = (slice(picture.shape[0] - rows, None), slice(left, left + columns))
+    return picture[window], extra[window]
 
 
 _WALLS = (
@@ -107,13 +131,12 @@ def _windows(
     picture: np.ndarray,
     heat: np.ndarray,
     glow: np.ndarray,
-    per_metre: float,
     lit: float,
 ) -> None:
     """Cut a grid of windows (and doors below) into a wall, in place."""
     rows, columns = heat.shape
-    storey = rng.uniform(2.8, 4.2) * per_metre
-    bay = rng.uniform(1.6, 5.0) * per_metre
+    storey = rng.uniform(2.8, 4.2) * _PER_METRE
+    bay = rng.uniform(1.6, 5.0) * _PER_METRE
     high, wide = rng.uniform(0.35, 0.75), rng.uniform(0.3, 0.85)
     pane = np.array([0.1, 0.12, 0.14]) * rng.uniform(0.4, 2.5)
     frame = np.array([0.6, 0.6, 0.58]) * rng.uniform(0.2, 1.2)
@@ -126,8 +149,12 @@ def _windows(
         for column in np.arange(bay * 0.2, columns, bay):
             left, right = int(column), int(column + wide * bay)
             area = (slice(max(top, 0), max(bottom, 0)), slice(left, right))
-            edge = max(1, int(0.08 * per_metre))
-            picture[max(top - edge, 0) : max(bottom + edge, 0), max(left - edge, 0) : right + edge] = frame
+            edge = max(1, int(0.08 * _PER_METRE))
+            around = (
+                slice(max(top - edge, 0), max(bottom + edge, 0)),
+                slice(max(left - edge, 0), right + edge),
+            )
+            picture[around] = frame
             tone = rng.uniform(0.5, 1.6)
             picture[area] = pane * tone
             heat[area] = cold + rng.uniform(-1.0, 2.0)
@@ -140,12 +167,12 @@ def _windows(
             heat[area[0], middle : middle + edge] += 0.6
 
 
-def _ledges(rng: np.random.Generator, picture: np.ndarray, heat: np.ndarray, per_metre: float) -> None:
+def _ledges(rng: np.random.Generator, picture: np.ndarray, heat: np.ndarray) -> None:
     """Horizontal bands and pipes that break the grid, in place."""
     rows, columns = heat.shape
     for row in rng.integers(0, rows, rng.integers(1, 5)):
-        picture[row : row + max(1, int(0.3 * per_metre))] *= rng.uniform(0.5, 1.5)
-        heat[row : row + max(1, int(0.3 * per_metre))] += rng.uniform(-0.5, 1.2)
+        picture[row : row + max(1, int(0.3 * _PER_METRE))] *= rng.uniform(0.5, 1.5)
+        heat[row : row + max(1, int(0.3 * _PER_METRE))] += rng.uniform(-0.5, 1.2)
     for column in rng.integers(0, columns, rng.integers(0, 4)):
-        picture[:, column : column + max(1, int(0.12 * per_metre))] *= rng.uniform(0.4, 1.5)
-        heat[:, column : column + max(1, int(0.12 * per_metre))] += rng.uniform(-0.5, 2.0)
+        picture[:, column : column + max(1, int(0.12 * _PER_METRE))] *= rng.uniform(0.4, 1.5)
+        heat[:, column : column + max(1, int(0.12 * _PER_METRE))] += rng.uniform(-0.5, 2.0)

@@ -1,0 +1,251 @@
+"""Play a rosbag2 as ROS 2 topics, for machines without `ros2 bag`: same timing, same bytes, same stamps.
+
+Messages are published as the serialized bytes in the bag, so nothing is decoded or copied field by field. Names can
+be remapped: ``python -m rgbt_seg_ros.play BAG --ros-args -r /rgb/image:=/camera/image_raw``.
+"""
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from rclpy.duration import Duration
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
+from rclpy.time import Time
+from rclpy.utilities import remove_ros_args
+from rosgraph_msgs.msg import Clock
+
+from rgbt_seg_ros.cli import command_parser, run_command
+from rgbt_seg_ros.dds import fastdds_profile_environment
+from rgbt_seg_ros.errors import UserError
+from rgbt_seg_ros.recording import RecordedMessage, Recording, Topic
+
+CLOCK_HZ = 40.0
+_READ_AHEAD = 16  # messages
+_SETTLE_S = 1.0
+_ACKNOWLEDGE_S = 10.0
+
+
+class BagClock:
+    """Publishes the recording's time on /clock, at `CLOCK_HZ` of wall time and with every message."""
+
+    def __init__(self, node: Node) -> None:
+        self._publisher = node.create_publisher(Clock, "/clock", 10)
+
+    @property
+    def subscribers(self) -> int:
+        """Number of subscribers to /clock."""
+        return int(self._publisher.get_subscription_count())
+
+    def publish(self, bag_ns: int) -> None:
+        """Publish one time, nanoseconds."""
+        self._publisher.publish(Clock(clock=Time(nanoseconds=bag_ns).to_msg()))
+
+
+class Player:
+    """Publishes the messages of one recording.
+
+    Attributes:
+        skipped: topics whose message types are not installed.
+        played: number of messages published so far.
+    """
+
+    def __init__(self, node: Node, recording: Recording, reliable: bool = True, clock: bool = False) -> None:
+        """Create the publishers.
+
+        Raises:
+            UserError: the type of no topic is installed.
+        """
+        self.skipped: list[Topic] = []
+        self.played = 0
+        self._recording = recording
+        self._publishers: dict[str, Publisher] = {}
+        self._clock = BagClock(node) if clock else None
+        for topic in recording.topics.values():
+            message_class = _message_class(topic.type)
+            if message_class is None or (clock and topic.name == "/clock"):
+                self.skipped.append(topic)
+            else:
+                qos = _offered_qos(topic, reliable)
+                self._publishers[topic.name] = node.create_publisher(message_class, topic.name, qos)
+        if not self._publishers:
+            raise UserError(f"{recording.path} holds no topic of an installed message type: nothing to play")
+
+    def wait_for_subscribers(self, timeout_s: float) -> None:
+        """Return when somebody subscribes to a topic and no more subscribers came for a second.
+
+        Raises:
+            UserError: nobody came in time.
+        """
+        started = changed = time.monotonic()
+        matched = 0
+        while matched == 0 or time.monotonic() - changed < _SETTLE_S:
+            time.sleep(0.05)
+            subscribers = sum(publisher.get_subscription_count() for publisher in self._publishers.values())
+            # Whoever only wants the time does not start the recording, but is waited for with the others.
+            if subscribers and self._clock:
+                subscribers += self._clock.subscribers
+            if subscribers != matched:
+                matched, changed = subscribers, time.monotonic()
+            if matched == 0 and time.monotonic() - started > timeout_s:
+                raise UserError(
+                    f"nobody subscribed to {', '.join(self._publishers)} within {timeout_s:g} s: "
+                    "start the subscriber first, or play at once with --wait-for-subscribers 0"
+                )
+
+    def play(self, rate: float) -> None:
+        """Publish the whole recording once, each message at its time of reception divided by `rate`.
+
+        A message that is late is published at once; none is left out.
+        """
+        first_ns: int | None = None
+        for message in _read_ahead(self._recording.messages(self._publishers)):
+            if first_ns is None:
+                first_ns, started = message.received_ns, time.monotonic()
+                tick = 0
+            due = (message.received_ns - first_ns) / 1e9 / rate
+            while self._clock and tick / CLOCK_HZ < due:
+                _sleep_until(started + tick / CLOCK_HZ)
+                self._clock.publish(first_ns + round(tick / CLOCK_HZ * rate * 1e9))
+                tick += 1
+            _sleep_until(started + due)
+            if self._clock:
+                self._clock.publish(message.received_ns)
+            self._publishers[message.topic.name].publish(message.data)
+            self.played += 1
+
+    def wait_for_acknowledgement(self) -> None:
+        """Return when reliable subscribers have everything.
+
+        Raises:
+            UserError: a subscriber did not take its messages in time.
+        """
+        for name, publisher in self._publishers.items():
+            if not publisher.wait_for_all_acked(Duration(seconds=_ACKNOWLEDGE_S)):
+                raise UserError(
+                    f"a subscriber of {name} did not take all messages within {_ACKNOWLEDGE_S:g} s after the end: "
+                    "play slower (--rate), or look at what it does"
+                )
+
+
+def _read_ahead(messages: Iterator[RecordedMessage]) -> Iterator[RecordedMessage]:
+    """The same messages, read a few ahead in a thread, so that decompression does not delay publishing."""
+    reader = ThreadPoolExecutor(max_workers=1)
+    pending = deque(reader.submit(next, messages, None) for _ in range(_READ_AHEAD))
+    try:
+        while (message := pending.popleft().result()) is not None:
+            pending.append(reader.submit(next, messages, None))
+            yield message
+    finally:
+        reader.shutdown(cancel_futures=True)
+
+
+def _message_class(type_name: str) -> Any | None:
+    """The class of a message type such as sensor_msgs/msg/Image, None if it is not installed."""
+    module, _, name = type_name.replace("/", ".").rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError):
+        return None
+
+
+def _offered_qos(topic: Topic, reliable: bool) -> QoSProfile:
+    return QoSProfile(
+        # Deep enough for a second of two cameras while a subscriber is busy.
+        depth=100,
+        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if topic.latched else DurabilityPolicy.VOLATILE,
+    )
+
+
+def _sleep_until(moment: float) -> None:
+    left = moment - time.monotonic()
+    if left > 0:
+        time.sleep(left)
+
+
+def _play(args: argparse.Namespace) -> None:
+    recording = Recording(args.bag)
+    os.environ.update(fastdds_profile_environment())
+    # rclpy's own handler would invalidate the publishers in the middle of a call.
+    rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        node = rclpy.create_node("rgbt_player", start_parameter_services=False)
+        player = Player(node, recording, reliable=not args.best_effort, clock=args.clock)
+        for topic in player.skipped:
+            print(f"not played: {topic.name} ({topic.type})")
+        if args.wait_for_subscribers > 0:
+            player.wait_for_subscribers(args.wait_for_subscribers)
+        print(f"playing {args.bag}", flush=True)
+        started = time.monotonic()
+        for _ in range(args.loop):
+            player.play(args.rate)
+        player.wait_for_acknowledgement()
+        print(f"played {player.played} messages in {time.monotonic() - started:.1f} s")
+    finally:
+        # A launcher and a terminal may both send SIGINT; the second must not cut the clean-up short.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        rclpy.try_shutdown()
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError("must be above 0")
+    return value
+
+
+def _passes(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command `python -m rgbt_seg_ros.play`; ROS arguments are taken from the process's command line."""
+    parser = command_parser(
+        "python -m rgbt_seg_ros.play",
+        "Play a rosbag2 recording as ROS 2 topics.",
+        """
+        python -m rgbt_seg_ros.play my_bag
+        python -m rgbt_seg_ros.play my_bag --rate 0.5 --loop 3 --clock
+        python -m rgbt_seg_ros.play my_bag --ros-args -r /rgb/image:=/camera/image_raw
+        """,
+    )
+    parser.add_argument("bag", type=Path, metavar="BAG", help="rosbag2 folder, or .mcap or .db3 file")
+    parser.add_argument(
+        "--rate", type=_positive, default=1.0, metavar="R", help="speed (default 1: as recorded)"
+    )
+    parser.add_argument(
+        "--loop", type=_passes, default=1, metavar="N", help="play N times; stamps repeat (default 1)"
+    )
+    parser.add_argument("--clock", action="store_true", help="publish the recording's time on /clock")
+    parser.add_argument(
+        "--best-effort",
+        action="store_true",
+        help="publish as cameras may do, without repeating what was lost",
+    )
+    parser.add_argument(
+        "--wait-for-subscribers",
+        type=float,
+        default=30.0,
+        metavar="S",
+        help="seconds to wait for a first subscriber (default 30; 0 plays at once)",
+    )
+    return run_command(parser, _play, remove_ros_args(sys.argv)[1:] if argv is None else argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

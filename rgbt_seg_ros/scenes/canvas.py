@@ -1,14 +1,16 @@
 """Camera, canvas and paints: polygons are drawn far to near into a map of part numbers, then shaded by table.
 
 Every polygon gets a part number with its own row of properties (colour, heat, light it sends out, depth, texture), so
-one fill per polygon serves the RGB image, the thermal image and the depth; the labels are a second map because some
-labelled areas, such as the open wheels of a bicycle, leave the background visible.
+one fill per polygon serves the RGB image, the thermal image, the depth and the labels. Labelled areas through which one sees, such as the
+open wheels of a bicycle, are drawn into a second map of part numbers; as numbers grow with time, the larger one is in
+front.
 
 World frame: x to the right, y up, z along the street, in metres. Image frame: columns u, rows v, in pixels.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import cv2
@@ -21,6 +23,7 @@ SKY, GROUND, SOLID = 0, 1, 2
 """Surfaces of a part: sky, ground (texture in world coordinates) and everything else."""
 
 _SUBPIXEL_BITS = 4
+_FLIP = np.array([1.0, -1.0])
 _CIRCLE = np.stack([np.cos(a := np.linspace(0.0, 2 * np.pi, 12, endpoint=False)), np.sin(a)], axis=1)
 
 
@@ -68,18 +71,26 @@ class Camera:
     yaw: float
     """Radians, positive to the right."""
 
-    def to_camera(self, points: np.ndarray) -> np.ndarray:
-        """World points [N,3] to (right, up, forward) [N,3], up still measured from the ground."""
+    @cached_property
+    def _rotation(self) -> np.ndarray:
         cos, sin = np.cos(self.yaw), np.sin(self.yaw)
-        dx, dz = points[:, 0] - self.x, points[:, 2] - self.z
-        return np.stack([cos * dx - sin * dz, points[:, 1], sin * dx + cos * dz], axis=1)
+        return np.array([[cos, 0.0, sin], [0.0, 1.0, 0.0], [-sin, 0.0, cos]])
+
+    @cached_property
+    def _position(self) -> np.ndarray:
+        return np.array([self.x, self.y, self.z]) @ self._rotation
+
+    @cached_property
+    def _center(self) -> np.ndarray:
+        return np.array([self.width / 2, self.horizon])
+
+    def to_camera(self, points: np.ndarray) -> np.ndarray:
+        """World points [N,3] to (right, up, forward) [N,3] as seen from the camera."""
+        return points @ self._rotation - self._position
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """Camera points [N,3] with forward > 0 to pixels (u, v) [N,2]."""
-        scale = self.focal / points[:, 2]
-        return np.stack(
-            [self.width / 2 + points[:, 0] * scale, self.horizon + (self.y - points[:, 1]) * scale], axis=1
-        )
+        return self._center + points[:, :2] * (_FLIP * self.focal / points[:, 2:])
 
     def distance(self, x: float, z: float) -> float:
         """Metres along the viewing direction to a place on the ground."""
@@ -95,14 +106,18 @@ class Pose:
     heading: float
     ground: float = 0.0
 
+    @cached_property
+    def _rotation(self) -> np.ndarray:
+        sin, cos = np.sin(self.heading), np.cos(self.heading)
+        return np.array([[cos, 0.0, -sin], [0.0, 1.0, 0.0], [sin, 0.0, cos]])
+
+    @cached_property
+    def _position(self) -> np.ndarray:
+        return np.array([self.x, self.ground, self.z])
+
     def world(self, points: np.ndarray) -> np.ndarray:
         """Points (right, up, forward) [N,3] of the object's own frame to the world."""
-        sin, cos = np.sin(self.heading), np.cos(self.heading)
-        right, up, forward = points.T
-        return np.stack(
-            [self.x + cos * right + sin * forward, self.ground + up, self.z - sin * right + cos * forward],
-            axis=1,
-        )
+        return points @ self._rotation + self._position
 
     def local(self, x: float, z: float) -> tuple[float, float]:
         """A place on the ground in the object's frame: (right, forward)."""
@@ -135,6 +150,11 @@ def clip_near(points: np.ndarray) -> np.ndarray:
     return np.array(kept).reshape(-1, 3)
 
 
+def _fixed(outline: np.ndarray) -> np.ndarray:
+    """Pixels [N,2] as the fixed-point integers that OpenCV draws with."""
+    return np.rint(outline * (1 << _SUBPIXEL_BITS)).astype(np.int32)
+
+
 def capsule(start: np.ndarray, start_radius: float, end: np.ndarray, end_radius: float) -> np.ndarray:
     """Outline [N,2] of the hull of two discs in the image: a limb."""
     rim = np.concatenate([start + _CIRCLE * start_radius, end + _CIRCLE * end_radius]).astype(np.float32)
@@ -144,6 +164,9 @@ def capsule(start: np.ndarray, start_radius: float, end: np.ndarray, end_radius:
 def ellipse(center: np.ndarray, radius_u: float, radius_v: float) -> np.ndarray:
     """Outline [N,2] of an upright ellipse in the image."""
     return center + _CIRCLE * (radius_u, radius_v)
+
+
+_INVISIBLE = Paint((0.0, 0.0, 0.0), 0.0)
 
 
 class Table(NamedTuple):
@@ -176,30 +199,32 @@ class Lamp:
 class Canvas:
     """Collects the parts of one view; see the module's description.
 
-    After drawing, `part` [H,W] numbers the rows of `table()`, `label` [H,W] holds class ids, `wall` and `wall_extra`
-    hold the pictures of textured walls, and `shade` [H,W] says how much of the sky's light objects take from the ground.
+    After drawing, `part` [H,W] numbers the rows of `table()`, `wall` and `wall_extra` hold the pictures of textured
+    walls, and `shade` [H,W] says how much of the sky's light objects take from the ground.
     """
 
     camera: Camera
     part: np.ndarray = field(init=False)
-    label: np.ndarray = field(init=False)
+    veil: np.ndarray = field(init=False)
     wall: np.ndarray = field(init=False)
     wall_extra: np.ndarray = field(init=False)
     shade: np.ndarray = field(init=False)
     lamps: list[Lamp] = field(default_factory=list)
     _rows: list[tuple[float, ...]] = field(default_factory=list)
+    _labels: list[int] = field(default_factory=list)
     _place: tuple[float, float, float, float, float] = (0.0, 0.0, 0.0, 0.0, 1.0)
 
     def __post_init__(self) -> None:
         size = (self.camera.height, self.camera.width)
         self.part = np.zeros(size, np.uint16)
-        self.label = np.zeros(size, np.uint8)
+        self.veil = np.zeros(size, np.uint16)
         self.wall = np.zeros((*size, 3), np.uint8)
         self.wall_extra = np.zeros((*size, 2), np.uint8)
         self.shade = np.zeros(size, np.uint8)
-        self._add_row(SKY, Paint((0.0, 0.0, 0.0), 0.0, 0.0, 0.0))
+        self._add_row(SKY, Paint((0.0, 0.0, 0.0), 0.0, 0.0, 0.0), 0)
 
-    def _add_row(self, surface: int, paint: Paint, is_wall: bool = False) -> int:
+    def _add_row(self, surface: int, paint: Paint, label: int, is_wall: bool = False) -> int:
+        self._labels.append(label)
         self._rows.append(
             (
                 *paint.color,
@@ -219,6 +244,10 @@ class Canvas:
         """Properties by part number."""
         rows = np.array(self._rows, np.float32)
         return Table(rows[:, 0:4], rows[:, 4:8], rows[:, 8:12], rows[:, 12:15], rows[:, 15], rows[:, 16] > 0)
+
+    def label(self) -> np.ndarray:
+        """Class ids uint8 [H,W]."""
+        return np.array(self._labels, np.uint8).take(np.maximum(self.part, self.veil))
 
     def stand_at(self, x: float, z: float, y: float = 0.0, reach: float = 0.0) -> float:
         """Start an object at a place in the world: sets depth and texture anchor; returns pixels per metre there.
@@ -242,24 +271,19 @@ class Canvas:
 
     def fill(self, outline: np.ndarray, paint: Paint, label: int, surface: int = SOLID) -> None:
         """Fill a polygon given in pixels [N,2]."""
-        fixed = [np.rint(outline * (1 << _SUBPIXEL_BITS)).astype(np.int32)]
-        cv2.fillPoly(self.part, fixed, self._add_row(surface, paint), shift=_SUBPIXEL_BITS)
-        cv2.fillPoly(self.label, fixed, label, shift=_SUBPIXEL_BITS)
+        cv2.fillPoly(self.part, [_fixed(outline)], self._add_row(surface, paint, label), shift=_SUBPIXEL_BITS)
 
     def mark(self, outline: np.ndarray, label: int) -> None:
         """Label a polygon [N,2] without painting it: the background stays visible."""
-        fixed = [np.rint(outline * (1 << _SUBPIXEL_BITS)).astype(np.int32)]
-        cv2.fillPoly(self.label, fixed, label, shift=_SUBPIXEL_BITS)
+        number = self._add_row(SOLID, _INVISIBLE, label)
+        cv2.fillPoly(self.veil, [_fixed(outline)], number, shift=_SUBPIXEL_BITS)
 
     def lines(
         self, strokes: Sequence[np.ndarray], thickness: float, paint: Paint, label: int, closed: bool = False
     ) -> None:
         """Draw polylines, each [N,2] pixels; thinner than a pixel is drawn as one pixel."""
-        fixed = [np.rint(stroke * (1 << _SUBPIXEL_BITS)).astype(np.int32) for stroke in strokes]
-        width = max(1, round(thickness))
-        number = self._add_row(SOLID, paint)
-        cv2.polylines(self.part, fixed, closed, number, width, shift=_SUBPIXEL_BITS)
-        cv2.polylines(self.label, fixed, closed, label, width, shift=_SUBPIXEL_BITS)
+        fixed, number = [_fixed(stroke) for stroke in strokes], self._add_row(SOLID, paint, label)
+        cv2.polylines(self.part, fixed, closed, number, max(1, round(thickness)), shift=_SUBPIXEL_BITS)
 
     def face(self, corners: np.ndarray, paint: Paint, label: int, surface: int = SOLID) -> None:
         """Fill a polygon given in the world [N,3], cut at the near plane."""
@@ -271,8 +295,8 @@ class Canvas:
         """Darken the ground within a polygon in the world [N,3]; strength 0..1."""
         seen = clip_near(self.camera.to_camera(corners))
         if len(seen) >= 3:
-            fixed = [np.rint(self.camera.project(seen) * (1 << _SUBPIXEL_BITS)).astype(np.int32)]
-            cv2.fillPoly(self.shade, fixed, round(255 * strength), shift=_SUBPIXEL_BITS)
+            fixed = _fixed(self.camera.project(seen))
+            cv2.fillPoly(self.shade, [fixed], round(255 * strength), shift=_SUBPIXEL_BITS)
 
     def textured_wall(
         self, foot: np.ndarray, top: float, picture: np.ndarray, extra: np.ndarray, tint: Paint
@@ -295,7 +319,7 @@ class Canvas:
         if ends[:, 2].min() < NEAR - 1e-6:
             return
         upper = ends.copy()
-        upper[:, 1] = top
+        upper[:, 1] = top - self.camera.y
         corners = self.camera.project(np.concatenate([ends, upper[::-1]]))
         low = np.maximum(np.floor(corners.min(0)).astype(int), 0)
         high = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, (self.camera.width, self.camera.height))
@@ -317,17 +341,15 @@ class Canvas:
         inverse_depth = 1.0 / ends[:, 2]
         slope = (inverse_depth[1] - inverse_depth[0]) / (corners[1, 0] - corners[0, 0])
         self._place = (slope, inverse_depth[0] - slope * corners[0, 0], 0.0, 0.0, 1.0)
-        number = self._add_row(SOLID, tint, is_wall=True)
+        number = self._add_row(SOLID, tint, 0, is_wall=True)
         stencil = np.zeros(size[::-1], np.uint8)
-        fixed = [np.rint((corners - low) * (1 << _SUBPIXEL_BITS)).astype(np.int32)]
-        cv2.fillPoly(stencil, fixed, 1, shift=_SUBPIXEL_BITS)
+        cv2.fillPoly(stencil, [_fixed(corners - low)], 1, shift=_SUBPIXEL_BITS)
         for target, image in ((self.wall, picture), (self.wall_extra, extra)):
             warped = cv2.warpPerspective(
                 image, warp, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
             )
             cv2.copyTo(warped, stencil, target[window])
         self.part[window][stencil > 0] = number
-        self.label[window][stencil > 0] = 0
 
 
 HEAT_ZERO, HEAT_STEP = 100.0, 6.0

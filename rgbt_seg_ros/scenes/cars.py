@@ -203,16 +203,10 @@ class Car:
         rim = Paint((0.3, 0.3, 0.31), 0.5 + 0.8 * self.engine, 0.5, 1.0, FINE)
         rear, front = self.shape.outline[0][0], self.shape.outline[-1][0]
         for forward in (rear + 0.19 * (front - rear), front - 0.19 * (front - rear)):
+            disc = np.stack([np.zeros(14), np.sin(around), np.cos(around)], axis=1) * radius
             for size, paint in ((1.18, scaled(rubber, 0.5)), (1.0, rubber), (0.62, rim)):
-                ring = np.stack(
-                    [
-                        np.full(14, right),
-                        radius + size * radius * np.sin(around),
-                        forward + size * radius * np.cos(around),
-                    ],
-                    axis=1,
-                )
-                ring[:, 1] = np.maximum(ring[:, 1], 0.0)
+                ring = disc * size + (right, radius, forward)
+                np.maximum(ring[:, 1], 0.0, out=ring[:, 1])
                 canvas.face(pose.world(ring), paint, CAR)
 
     def _front(self, canvas: Canvas, pose: Pose) -> None:

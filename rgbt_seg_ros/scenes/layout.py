@@ -39,14 +39,20 @@ class World:
         self.street.draw(canvas)
         for building in sorted(self.buildings, key=lambda b: -b.distance(canvas)):
             building.draw(canvas)
-        placed = [
-            (camera.distance(pose.x, pose.z), i)
-            for i, pose in enumerate(thing.at(t) for thing in self.things)
-        ]
-        for distance, i in sorted(placed, reverse=True):
-            if -6.0 < distance < 150.0:
-                self.things[i].draw(canvas, t)
+        for thing in self._in_view(camera, t):
+            thing.draw(canvas, t)
         return canvas
+
+    def _in_view(self, camera: Camera, t: float) -> list[Thing]:
+        """The things that may be seen, the far ones first."""
+        margin = 7.0
+        poses = [thing.at(t) for thing in self.things]
+        right, _, forward = camera.to_camera(
+            np.array([(pose.x, 0.0, pose.z) for pose in poses]).reshape(-1, 3)
+        ).T
+        reach = np.maximum(forward, 0.0) * (0.5 * camera.width / camera.focal) + margin
+        seen = np.flatnonzero((np.abs(right) < reach) & (forward > -margin) & (forward < 150.0))
+        return [self.things[i] for i in seen[np.argsort(-forward[seen], kind="stable")]]
 
 
 def make_world(rng: np.random.Generator, length: float = 60.0) -> World:
@@ -130,6 +136,8 @@ def make_tree(rng: np.random.Generator, pose: Pose, bush: bool) -> Tree:
         ]
     )
     clumps = clumps[np.argsort(clumps[:, 3])]
+    if not bush and rng.random() < 0.15:
+        clumps, ragged = clumps[:0], ragged[:0]
     starts = np.column_stack([np.zeros(5), rng.uniform(0.3, 0.45, 5)])
     ends = starts + np.column_stack([rng.normal(0, 0.18, 5), rng.uniform(0.15, 0.45, 5)])
     leaf = np.array(_LEAVES[rng.choice(5, p=[0.35, 0.3, 0.15, 0.1, 0.1])]) * rng.uniform(0.6, 1.3)
@@ -142,7 +150,7 @@ def make_tree(rng: np.random.Generator, pose: Pose, bush: bool) -> Tree:
         leaves=Paint(
             tuple(leaf.tolist()), float(rng.uniform(-0.2, 2.0)), 0.75, float(rng.uniform(0.5, 1.2)), FOLIAGE
         ),
-        clumps=clumps if bush or rng.random() < 0.85 else clumps[:0],
+        clumps=clumps,
         edge=ragged,
         limbs=np.stack([starts, ends], axis=1),
     )

@@ -140,12 +140,12 @@ def _illumination(canvas: Canvas, surfaces: Surfaces, light: Light) -> np.ndarra
     columns = (np.arange(small[0], dtype=np.float32) + 0.5) * (width / small[0])
     rows = ((np.arange(small[1], dtype=np.float32) + 0.5) * (height / small[1]))[:, None]
     right = (columns - width / 2) * forward / camera.focal
-    up = camera.y - (rows - camera.horizon) * forward / camera.focal
+    up = (camera.horizon - rows) * forward / camera.focal
     total = np.empty((*inverse.shape, 3), np.float32)
     # White balance takes most of the sky's colour out of what it lights.
     total[:] = light.sky * np.array(light.sky_color, np.float32) ** 0.25
     if light.own_lights > 0.0:
-        spread = np.exp(-((right / (0.35 * forward + 1.0)) ** 2) - (np.maximum(up - 0.4, 0) / 1.2) ** 2)
+        spread = np.exp(-((right / (0.35 * forward + 1.0)) ** 2) - (np.maximum(up + 1.0, 0) / 1.2) ** 2)
         total += (light.own_lights * spread / (1.0 + (forward / 7.0) ** 2))[..., None]
     if light.lamps > 0.3:
         for lamp in canvas.lamps:

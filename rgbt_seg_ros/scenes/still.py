@@ -63,4 +63,4 @@ def render_still(seed: int, size: tuple[int, int] = (480, 640), condition: str |
     rgb = expose(color_sensor, light, radiance(canvas, surfaces, light, 0.0, seed), rng)
     degrees = sense_temperature(thermal_sensor, temperature(canvas, surfaces, light, seed), size, rng)
     thermal = to_counts_8bit(thermal_sensor, degrees, surfaces.is_sky)
-    return SceneSample(rgb, thermal, canvas.label, condition)
+    return SceneSample(rgb, thermal, canvas.label(), condition)

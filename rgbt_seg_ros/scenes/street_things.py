@@ -271,6 +271,8 @@ class Tree:
             canvas.lines([foot + limb * unit for limb in self.limbs], 0.7 * thick, self.bark, NOTHING)
         around = np.linspace(0, 2 * np.pi, 40, endpoint=False)
         rim = np.stack([np.cos(around), np.sin(around)], axis=1)
-        for (right, up, radius, tone), edge in zip(self.clumps, self.edge, strict=False):
-            outline = foot + unit * ((right, up) + rim * edge[:, None] * radius)
+        outlines = foot + unit * (
+            self.clumps[:, None, :2] + rim * (self.edge * self.clumps[:, 2:3])[..., None]
+        )
+        for outline, tone in zip(outlines, self.clumps[:, 3].tolist(), strict=True):
             canvas.fill(outline, scaled(self.leaves, tone, 0.8 * (tone - 1.0)), NOTHING)

@@ -133,7 +133,8 @@ class SegmenterNode(LifecycleNode):
         )
         milliseconds = segmenter.warm_up()
         log.info(f"ready: {milliseconds:.0f} ms for a VGA pair")
-        self._outputs = Outputs(self, segmenter.class_names)
+        depth = settings.lossless_depth if settings.lossless else 1
+        self._outputs = Outputs(self, segmenter.class_names, depth)
         self._segmenter = segmenter
         self._ros_parameters.configured = True
 

@@ -18,18 +18,19 @@ class Outputs:
     Args:
         node: owns the publishers.
         class_names: in the order of the mask's ids.
+        depth: messages kept for a slow subscriber.
     """
 
-    def __init__(self, node: LifecycleNode, class_names: tuple[str, ...]) -> None:
+    def __init__(self, node: LifecycleNode, class_names: tuple[str, ...], depth: int = 1) -> None:
         self._node = node
         self._class_names = class_names
         self._palette = palette_for(class_names)
         self._label_frame = ""
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self._mask = node.create_lifecycle_publisher(Image, "~/mask", 1)
+        self._mask = node.create_lifecycle_publisher(Image, "~/mask", depth)
         self._label_info = node.create_lifecycle_publisher(LabelInfo, "~/label_info", latched)
-        self._detections = node.create_lifecycle_publisher(Detection2DArray, "~/detections", 5)
-        self._overlay = node.create_lifecycle_publisher(Image, "~/overlay", 1)
+        self._detections = node.create_lifecycle_publisher(Detection2DArray, "~/detections", max(depth, 5))
+        self._overlay = node.create_lifecycle_publisher(Image, "~/overlay", depth)
 
     @property
     def mask_topic(self) -> str:

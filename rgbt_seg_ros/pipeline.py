@@ -25,6 +25,14 @@ QUIET_NS = 2_000_000_000
 
 STOP_TIMEOUT_S = 10.0
 
+_PAIRER_KEYS = {
+    "rgb_in": "rgb_in",
+    "thermal_in": "thermal_in",
+    "pairs": "pairs",
+    # `dropped.stale` counts pairs that waited too long for inference.
+    "stale": "dropped.late",
+}
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -111,9 +119,8 @@ class Pipeline:
     def values(self) -> dict[str, float]:
         """Statistics together with the pairer's counts, by their keys in /diagnostics."""
         values = self._statistics.values(self._clock_ns())
-        for cause, number in self._pairer.counts.items():
-            key = cause if cause in ("rgb_in", "thermal_in", "pairs") else f"dropped.{cause}"
-            values[key] = values.get(key, 0) + number
+        for name, number in self._pairer.counts.items():
+            values[_PAIRER_KEYS.get(name, f"dropped.{name}")] = number
         values["waiting"] = self._inference.waiting
         if len(self._newest_stamp_ns) == 2:
             skew_ns = self._newest_stamp_ns["thermal"] - self._newest_stamp_ns["rgb"]

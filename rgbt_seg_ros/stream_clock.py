@@ -33,7 +33,7 @@ class StreamClock:
         if not self._seen:
             return None
         (first_stamp, first_received), (last_stamp, last_received) = self._seen[0], self._seen[-1]
-        # Before two images have come the pace is unknown and time stands still.
         span = last_received - first_received
-        pace = min((last_stamp - first_stamp) / span, 1.0) if span > 0 else 0.0
+        # Before a second image has come the pace is unknown; 1 is what cameras have.
+        pace = min((last_stamp - first_stamp) / span, 1.0) if span > 0 else 1.0
         return last_stamp + int(max(received_ns - last_received, 0) * pace)

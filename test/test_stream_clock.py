@@ -16,10 +16,10 @@ def test_there_is_no_present_before_the_first_image() -> None:
     assert StreamClock().now(NOW) is None
 
 
-def test_time_stands_still_until_the_pace_is_known() -> None:
+def test_a_single_image_starts_the_clock() -> None:
     clock = StreamClock()
     clock.add(OLD, NOW)
-    assert clock.now(NOW + 500 * MS) == OLD
+    assert clock.now(NOW + 500 * MS) == OLD + 500 * MS
 
 
 def test_old_stamps_in_real_time() -> None:

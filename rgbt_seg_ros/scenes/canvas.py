@@ -1,36 +1,34 @@
-"""Camera, canvas and paints: polygons are drawn far to near into a map of part numbers, then shaded by table.
+"""Canvas and paints: polygons are drawn far to near into a map of part numbers, then shaded by table.
 
 Every polygon gets a part number with its own row of properties (colour, heat, light it sends out, depth, texture), so
-one fill per polygon serves the RGB image, the thermal image, the depth and the labels. Labelled areas through which one sees, such as the
-open wheels of a bicycle, are drawn into a second map of part numbers; as numbers grow with time, the larger one is in
-front.
-
-World frame: x to the right, y up, z along the street, in metres. Image frame: columns u, rows v, in pixels.
+one fill per polygon serves the RGB image, the thermal image, the depth and the labels. Labelled areas through which
+one sees, such as the open wheels of a bicycle, are drawn into a second map of part numbers; as numbers grow with time,
+the larger one is in front.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-NEAR = 0.35
-"""Metres before the camera at which polygons are cut off."""
+from rgbt_seg_ros.scenes.geometry import NEAR, Camera, clip_near
 
 SKY, GROUND, SOLID = 0, 1, 2
 """Surfaces of a part: sky, ground (texture in world coordinates) and everything else."""
 
 _SUBPIXEL_BITS = 4
-_FLIP = np.array([1.0, -1.0])
-_CIRCLE = np.stack([np.cos(a := np.linspace(0.0, 2 * np.pi, 12, endpoint=False)), np.sin(a)], axis=1)
+
+
+Color = tuple[float, ...]
+"""RGB."""
 
 
 class Paint(NamedTuple):
     """What a surface looks like to both cameras."""
 
-    color: tuple[float, float, float]
+    color: Color
     """Reflectance per channel, RGB, linear, 0..1."""
     heat: float
     """Degrees Celsius above the temperature of the air."""
@@ -40,7 +38,7 @@ class Paint(NamedTuple):
     """Amplitude of the texture in degrees."""
     tile: int = 0
     """Texture tile, an index of `textures.TILES`."""
-    glow: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    glow: Color = (0.0, 0.0, 0.0)
     """Light sent out when lamps are on, RGB, where 1 is a surface that just saturates the image."""
 
 
@@ -52,118 +50,9 @@ def scaled(paint: Paint, brightness: float, heat: float = 0.0) -> Paint:
     )
 
 
-@dataclass(frozen=True)
-class Camera:
-    """A pinhole camera that may turn about the vertical; pitch is a shift of the horizon."""
-
-    height: int
-    """Image rows."""
-    width: int
-    """Image columns."""
-    focal: float
-    """Pixels."""
-    horizon: float
-    """Row of the horizon."""
-    x: float
-    y: float
-    z: float
-    """Position in the world, metres; y is the height above the ground."""
-    yaw: float
-    """Radians, positive to the right."""
-
-    @cached_property
-    def _rotation(self) -> np.ndarray:
-        cos, sin = np.cos(self.yaw), np.sin(self.yaw)
-        return np.array([[cos, 0.0, sin], [0.0, 1.0, 0.0], [-sin, 0.0, cos]])
-
-    @cached_property
-    def _position(self) -> np.ndarray:
-        return np.array([self.x, self.y, self.z]) @ self._rotation
-
-    @cached_property
-    def _center(self) -> np.ndarray:
-        return np.array([self.width / 2, self.horizon])
-
-    def to_camera(self, points: np.ndarray) -> np.ndarray:
-        """World points [N,3] to (right, up, forward) [N,3] as seen from the camera."""
-        return points @ self._rotation - self._position
-
-    def project(self, points: np.ndarray) -> np.ndarray:
-        """Camera points [N,3] with forward > 0 to pixels (u, v) [N,2]."""
-        return self._center + points[:, :2] * (_FLIP * self.focal / points[:, 2:])
-
-    def distance(self, x: float, z: float) -> float:
-        """Metres along the viewing direction to a place on the ground."""
-        return float(np.sin(self.yaw) * (x - self.x) + np.cos(self.yaw) * (z - self.z))
-
-
-@dataclass(frozen=True)
-class Pose:
-    """Where an object stands and where it looks: heading in radians from the z axis towards x."""
-
-    x: float
-    z: float
-    heading: float
-    ground: float = 0.0
-
-    @cached_property
-    def _rotation(self) -> np.ndarray:
-        sin, cos = np.sin(self.heading), np.cos(self.heading)
-        return np.array([[cos, 0.0, -sin], [0.0, 1.0, 0.0], [sin, 0.0, cos]])
-
-    @cached_property
-    def _position(self) -> np.ndarray:
-        return np.array([self.x, self.ground, self.z])
-
-    def world(self, points: np.ndarray) -> np.ndarray:
-        """Points (right, up, forward) [N,3] of the object's own frame to the world."""
-        return points @ self._rotation + self._position
-
-    def local(self, x: float, z: float) -> tuple[float, float]:
-        """A place on the ground in the object's frame: (right, forward)."""
-        sin, cos = float(np.sin(self.heading)), float(np.cos(self.heading))
-        return cos * (x - self.x) - sin * (z - self.z), sin * (x - self.x) + cos * (z - self.z)
-
-    def moved(self, distance: float) -> "Pose":
-        """The pose after going `distance` metres forward."""
-        return Pose(
-            self.x + distance * float(np.sin(self.heading)),
-            self.z + distance * float(np.cos(self.heading)),
-            self.heading,
-            self.ground,
-        )
-
-
-def clip_near(points: np.ndarray) -> np.ndarray:
-    """The part of a polygon in camera coordinates [N,3] that lies beyond `NEAR` (Sutherland-Hodgman); may be empty."""
-    inside = points[:, 2] >= NEAR
-    if inside.all():
-        return points
-    kept = []
-    for i, (point, here) in enumerate(zip(points, inside, strict=True)):
-        before, was_inside = points[i - 1], inside[i - 1]
-        if here != was_inside:
-            share = (NEAR - before[2]) / (point[2] - before[2])
-            kept.append(before + share * (point - before))
-        if here:
-            kept.append(point)
-    return np.array(kept).reshape(-1, 3)
-
-
 def _fixed(outline: np.ndarray) -> np.ndarray:
     """Pixels [N,2] as the fixed-point integers that OpenCV draws with."""
     return np.rint(outline * (1 << _SUBPIXEL_BITS)).astype(np.int32)
-
-
-def capsule(start: np.ndarray, start_radius: float, end: np.ndarray, end_radius: float) -> np.ndarray:
-    """Outline [N,2] of the hull of two discs in the image: a limb."""
-    rim = np.concatenate([start + _CIRCLE * start_radius, end + _CIRCLE * end_radius]).astype(np.float32)
-    return cv2.convexHull(rim)[:, 0]
-
-
-def ellipse(center: np.ndarray, radius_u: float, radius_v: float) -> np.ndarray:
-    """Outline [N,2] of an upright ellipse in the image."""
-    return center + _CIRCLE * (radius_u, radius_v)
 
 
 _INVISIBLE = Paint((0.0, 0.0, 0.0), 0.0)
@@ -188,11 +77,10 @@ class Table(NamedTuple):
 class Lamp:
     """A light source for the shading of what is around it, in camera coordinates."""
 
-    right: float
-    up: float
-    forward: float
+    place: np.ndarray
+    """Right, up, forward, in metres."""
     power: float
-    color: tuple[float, float, float]
+    color: Color
 
 
 @dataclass

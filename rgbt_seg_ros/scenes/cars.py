@@ -1,17 +1,19 @@
 """Cars: a side profile drawn out to the car's width, with windows, wheels, lights and warm parts."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from rgbt_seg_ros.scenes.canvas import Canvas, Lamp, Paint, Pose, ellipse, scaled
+from rgbt_seg_ros.scenes.canvas import Canvas, Color, Lamp, Paint, scaled
+from rgbt_seg_ros.scenes.geometry import Pose
 from rgbt_seg_ros.scenes.ids import CAR
 from rgbt_seg_ros.scenes.textures import CLOUDS, FINE, PANELS
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A body: half width and wheel radius in metres, outline (forward, up) from the rear bumper over the roof to the front.
+    """A body: half width and wheel radius in metres, outline (forward, up) from the rear over the roof.
 
     `rear_glass` and `windscreen` number the outline's edges that are windows; `side_glass` are windows of the flank.
     """
@@ -27,7 +29,8 @@ class Shape:
 # fmt: off
 _SEDAN = Shape(
     0.88, 0.32,
-    ((-2.3, .3), (-2.3, .75), (-2.15, 1.), (-1.6, 1.05), (-.95, 1.43), (.35, 1.45), (1.1, 1.02), (2.1, .86), (2.3, .62), (2.3, .25)),
+    ((-2.3, .3), (-2.3, .75), (-2.15, 1.), (-1.6, 1.05), (-.95, 1.43), (.35, 1.45), (1.1, 1.02), (2.1, .86),
+     (2.3, .62), (2.3, .25)),
     3, 5,
     (((-1.4, 1.03), (-.85, 1.36), (-.3, 1.38), (-.3, 1.)), ((-.2, 1.), (-.2, 1.38), (.32, 1.38), (.95, 1.))),
 )
@@ -39,7 +42,8 @@ _HATCH = Shape(
 )
 _MINIVAN = Shape(
     0.88, 0.33,
-    ((-2.35, .3), (-2.35, .9), (-2.25, 1.15), (-2., 1.8), (.55, 1.85), (1.5, 1.12), (2.15, .95), (2.35, .7), (2.35, .25)),
+    ((-2.35, .3), (-2.35, .9), (-2.25, 1.15), (-2., 1.8), (.55, 1.85), (1.5, 1.12), (2.15, .95),
+     (2.35, .7), (2.35, .25)),
     2, 4,
     (((-2.1, 1.1), (-1.9, 1.7), (-.75, 1.74), (-.75, 1.08)), ((-.65, 1.08), (-.65, 1.74), (.45, 1.74), (1.25, 1.08))),
 )
@@ -153,7 +157,7 @@ class Car:
     def _strips(self, canvas: Canvas, pose: Pose, eye_forward: float) -> None:
         """Rear, roof, windscreen, bonnet and front as far as they face the camera."""
         outline = self.shape.outline
-        for edge, (rear, front) in enumerate(zip(outline[:-1], outline[1:], strict=True)):
+        for edge, (rear, front) in enumerate(pairwise(outline)):
             df, du = front[0] - rear[0], front[1] - rear[1]
             facing = -du * (eye_forward - rear[0]) + df * (canvas.camera.y - rear[1])
             if facing <= 0:
@@ -235,21 +239,21 @@ class Car:
         pose: Pose,
         forward: float,
         up: float,
-        color: tuple[float, float, float],
+        color: Color,
         brightness: float,
         throw: float,
     ) -> None:
         """A pair of lights, with their glow and, if they are on, the light they throw on the surroundings."""
         glow = tuple(brightness * channel for channel in color)
         reflector = tuple(0.3 + 0.4 * channel for channel in color) if throw > 1 else color
-        lamp = Paint(reflector, 0.4 * self.engine, 0.5, 0.5, FINE, glow)  # type: ignore[arg-type]
+        lamp = Paint(reflector, 0.4 * self.engine, 0.5, 0.5, FINE, glow)
         for right in (-0.8 * self.shape.half, 0.8 * self.shape.half):
             corners = pose.world(_box(right, up, 0.3 * self.shape.half, 0.16, forward))
             canvas.face(corners, lamp, CAR)
         if brightness > 0.0:
             ahead = pose.moved(forward + np.sign(forward) * 2.0)
             place = canvas.camera.to_camera(np.array([[ahead.x, 0.5, ahead.z]]))[0]
-            canvas.lamps.append(Lamp(*place.tolist(), power=throw * self.lights, color=color))
+            canvas.lamps.append(Lamp(place, power=throw * self.lights, color=color))
 
 
 def make_car(rng: np.random.Generator, pose: Pose, moving: bool, sunlit: float) -> Car:

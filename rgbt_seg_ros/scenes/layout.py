@@ -5,7 +5,8 @@ from typing import Protocol
 
 import numpy as np
 
-from rgbt_seg_ros.scenes.canvas import Camera, Canvas, Paint, Pose
+from rgbt_seg_ros.scenes.canvas import Canvas, Paint
+from rgbt_seg_ros.scenes.geometry import Camera, Pose
 from rgbt_seg_ros.scenes.ids import CAR_STOP, GUARDRAIL, NOTHING
 from rgbt_seg_ros.scenes.street_things import Barrier, Bollard, Cone, Crate, Tree
 from rgbt_seg_ros.scenes.surroundings import Building, Street, make_building, make_street, pavement_place

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rgbt_seg_ros.scenes.canvas import Canvas, Paint, Pose, capsule, ellipse, scaled
+from rgbt_seg_ros.scenes.canvas import Canvas, Paint, scaled
+from rgbt_seg_ros.scenes.geometry import Pose, capsule, ellipse
 from rgbt_seg_ros.scenes.ids import PERSON
 from rgbt_seg_ros.scenes.textures import CLOTH, FINE
 
@@ -61,7 +62,8 @@ class Person:
     def _joints(self, t: float) -> dict[str, np.ndarray]:
         """Joints in the body's frame: (right, up, forward), in units of the body height."""
         swing = 0.0 if self.riding else self.stride * np.sin(self.phase + 6.5 * t * min(self.speed, 1.6))
-        joints = {"neck": (0.0, 0.83, 0.0), "head": (0.0, 0.925, 0.015), "hip": (0.0, 0.51, 0.0)}
+        middle = {"neck": (0.0, 0.83, 0.0), "head": (0.0, 0.925, 0.015), "hip": (0.0, 0.51, 0.0)}
+        joints = {name: np.array(place) for name, place in middle.items()}
         for side, sign in (("l", -1.0), ("r", 1.0)):
             leg = sign * swing
             knee_bend = max(0.0, -leg) * 1.1 + 0.05
@@ -81,14 +83,14 @@ class Person:
             else:
                 elbow = shoulder + 0.17 * np.array([sign * 0.2, -np.cos(arm), np.sin(arm)])
                 hand = elbow + 0.15 * np.array([0.0, -np.cos(arm + 0.35), np.sin(arm + 0.35)])
-            toe = ankle + (0.0, -0.02, 0.07)
+            toe = ankle + np.array([0.0, -0.02, 0.07])
             parts = (hip, knee, ankle, toe, shoulder, elbow, hand)
             names = ("hip", "knee", "ankle", "toe", "shoulder", "elbow", "hand")
             joints |= {side + name: joint for name, joint in zip(names, parts, strict=True)}
         if self.riding:
-            lean = {"neck", "head", "lshoulder", "rshoulder"}
-            joints = {k: np.asarray(v) + (0.0, -0.01, 0.1) if k in lean else v for k, v in joints.items()}
-        return {name: np.asarray(joint) for name, joint in joints.items()}
+            for name in ("neck", "head", "lshoulder", "rshoulder"):
+                joints[name] = joints[name] + np.array([0.0, -0.01, 0.1])
+        return joints
 
     def draw(self, canvas: Canvas, t: float) -> None:
         """Paint the figure, far limbs first."""
@@ -144,8 +146,8 @@ class Person:
         forearm = scaled(self.skin, tone, -2.0) if self.sleeve.heat > 9.0 else scaled(cloth, 1.0, -0.5)
         canvas.fill(ellipse(hand, 0.02 * unit, 0.024 * unit), scaled(self.skin, tone, -3.0), PERSON)
         if self.bag is not None and side == "r":
-            low = hand + (0.0, 0.1 * unit)
-            canvas.fill(capsule(hand + (0, 0.03 * unit), 0.03 * unit, low, 0.05 * unit), self.bag, PERSON)
+            low = hand + np.array([0.0, 0.1 * unit])
+            canvas.fill(capsule(hand * 0.7 + low * 0.3, 0.03 * unit, low, 0.05 * unit), self.bag, PERSON)
         canvas.fill(capsule(elbow, 0.026 * unit, hand, 0.018 * unit), forearm, PERSON)
         canvas.fill(capsule(shoulder, 0.034 * unit, elbow, 0.028 * unit), cloth, PERSON)
 

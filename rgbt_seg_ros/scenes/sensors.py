@@ -113,10 +113,10 @@ def make_color_sensor(rng: np.random.Generator) -> ColorSensor:
     """A random RGB camera."""
     return ColorSensor(
         blur=float(rng.uniform(0.5, 1.3)),
-        motion=(int(rng.choice([0, 0, 0, rng.integers(2, 9)])), float(rng.uniform(0, np.pi))),
+        motion=(int(rng.integers(2, 9)) if rng.random() < 0.25 else 0, float(rng.uniform(0, np.pi))),
         contrast=float(rng.uniform(0.9, 1.25)),
         chroma_noise=float(rng.uniform(0.3, 1.0)),
-        jpeg_quality=int(rng.choice([0, rng.integers(35, 92)])),
+        jpeg_quality=int(rng.integers(35, 92)) if rng.random() < 0.5 else 0,
     )
 
 

@@ -20,8 +20,8 @@ class Surfaces:
     """float32 [H,W], 1/m."""
     albedo: np.ndarray
     """float32 [H,W,3]."""
-    glow: np.ndarray | None
-    """float32 [H,W,3]; None: nothing shines."""
+    glow: np.ndarray
+    """float32 [H,W,3]."""
     heat: np.ndarray
     """float32 [H,W], degrees above the air."""
     is_sky: np.ndarray
@@ -45,27 +45,21 @@ def look_up(canvas: Canvas) -> Surfaces:
     thermal = _gather(table.thermal, part)
     inverse_depth = np.where(is_ground, below, thermal[..., 2] * columns + thermal[..., 3])
     texture = _texture(canvas, table, is_ground, inverse_depth, rows, columns)
-    albedo = _gather(table.albedo, part)
-    brightness = np.maximum(1.0 + albedo[..., 3] * texture, np.float32(0.05))
+    color = _gather(table.albedo, part)
+    brightness = np.maximum(1.0 + color[..., 3] * texture, np.float32(0.05))
     shade = cv2.GaussianBlur(canvas.shade, (0, 0), max(0.6, camera.width / 400))
     brightness *= np.where(is_ground, 1.0 - shade * np.float32(1 / 255), np.float32(1.0))
-    albedo = albedo[..., :3] * brightness[..., None]
-    heat = thermal[..., 0] + thermal[..., 1] * texture
-    glow = None
-    shining = (table.glow.max(axis=1) > 0).take(part)
+    pattern = cv2.merge([brightness, brightness, brightness])
+    heat_detail = thermal[..., 1] * texture
     is_wall = table.is_wall.take(part)
-    if shining.any() or is_wall.any():
-        glow = np.zeros_like(albedo)
-        glow[shining] = table.glow[part[shining]]
-    if is_wall.any():
-        tinted = (
-            canvas.wall[is_wall].astype(np.float32) * table.albedo[part[is_wall], :3] * np.float32(0.8 / 255)
-        )
-        extra = canvas.wall_extra[is_wall].astype(np.float32)
-        albedo[is_wall] = tinted
-        heat[is_wall] = (extra[:, 0] - HEAT_ZERO) / HEAT_STEP + table.thermal[part[is_wall], 0]
-        glow[is_wall] = tinted * (extra[:, 1:] * np.float32(2.5 / 255))
-    return Surfaces(inverse_depth, albedo, glow, heat, is_sky, is_ground)
+    cv2.copyTo(canvas.wall.astype(np.float32) * np.float32(0.8 / 255), is_wall.view(np.uint8), pattern)
+    np.copyto(heat_detail, (canvas.wall_extra[..., 0] - HEAT_ZERO) / HEAT_STEP, where=is_wall)
+    albedo = cv2.multiply(cv2.cvtColor(color, cv2.COLOR_RGBA2RGB), pattern)
+    window = np.where(is_wall, canvas.wall_extra[..., 1] * np.float32(2.5 / 255), np.float32(0.0))
+    glow = cv2.multiply(albedo, cv2.merge([window, window, window]))
+    shining = (table.glow.max(axis=1) > 0).take(part)
+    glow[shining] = table.glow[part[shining]]
+    return Surfaces(inverse_depth, albedo, glow, thermal[..., 0] + heat_detail, is_sky, is_ground)
 
 
 def _texture(
@@ -110,23 +104,23 @@ def radiance(canvas: Canvas, surfaces: Surfaces, light: Light, drift: float, see
     """Light that reaches the RGB camera's lens, float32 [H,W,3]; `drift` (s) moves smoke, `seed` fixes its shape."""
     camera = canvas.camera
     illumination = _illumination(canvas, surfaces, light)
-    image = surfaces.albedo * illumination
+    image = cv2.multiply(surfaces.albedo, illumination)
     if light.dapple > 0.15:
-        flecks = _fleck_map(surfaces, camera.width)
-        image *= np.where(surfaces.is_ground, 1.0 - light.dapple * flecks, 1.0)[..., None]
-    if surfaces.glow is not None:
-        image += surfaces.glow * np.float32(light.lamps)
+        flecks = _fleck_map(surfaces)
+        image *= np.where(surfaces.is_ground, 1.0 - np.float32(light.dapple) * flecks, np.float32(1.0))[
+            ..., None
+        ]
+    cv2.scaleAdd(surfaces.glow, light.lamps, image, image)
     sky = _sky(camera.height, camera.width, camera.horizon, light, seed)
-    image[surfaces.is_sky] = sky[surfaces.is_sky]
+    cv2.copyTo(sky, surfaces.is_sky.view(np.uint8), image)
     if light.smoke > 0.0:
         _add_smoke(image, surfaces, light, drift, seed, illumination)
     return image
 
 
-def _fleck_map(surfaces: Surfaces, width: int) -> np.ndarray:
-    tile = tiles()[CLOUDS]
-    rows, columns = surfaces.is_ground.shape
-    flecks = cv2.resize(tile[: TILE // 2], (columns, rows), interpolation=cv2.INTER_LINEAR)
+def _fleck_map(surfaces: Surfaces) -> np.ndarray:
+    height, width = surfaces.is_ground.shape
+    flecks = cv2.resize(tiles()[CLOUDS][: TILE // 2], (width, height), interpolation=cv2.INTER_LINEAR)
     return np.clip(0.5 + 1.2 * flecks, 0.0, 1.0)
 
 
@@ -149,7 +143,8 @@ def _illumination(canvas: Canvas, surfaces: Surfaces, light: Light) -> np.ndarra
         total += (light.own_lights * spread / (1.0 + (forward / 7.0) ** 2))[..., None]
     if light.lamps > 0.3:
         for lamp in canvas.lamps:
-            square = (right - lamp.right) ** 2 + (up - lamp.up) ** 2 + (forward - lamp.forward) ** 2
+            x, y, z = lamp.place.astype(np.float32)
+            square = (right - x) ** 2 + (up - y) ** 2 + (forward - z) ** 2
             total += (light.lamps * lamp.power / (1.5 + square))[..., None] * np.array(lamp.color, np.float32)
     return cv2.resize(total, (width, height), interpolation=cv2.INTER_LINEAR)
 
@@ -161,8 +156,8 @@ def _sky(height: int, width: int, horizon: float, light: Light, seed: int) -> np
     clouds = np.roll(tiles()[CLOUDS], offset, (0, 1))[: TILE // 2]
     clouds = cv2.resize(clouds, (width, height), interpolation=cv2.INTER_LINEAR)
     rise = np.clip((horizon - np.arange(height, dtype=np.float32)) / height, 0, 1)[:, None]
-    bright = light.sky_bright * (1.1 - 0.5 * rise) * (1.0 + 0.25 * clouds)
-    return bright[..., None] * np.array(light.sky_color, np.float32)
+    bright = np.float32(light.sky_bright) * (1.1 - 0.5 * rise) * (1.0 + 0.25 * clouds)
+    return cv2.merge([bright * np.float32(channel) for channel in light.sky_color])
 
 
 def _add_smoke(

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rgbt_seg_ros.scenes.canvas import Canvas, Lamp, Paint, Pose, capsule, ellipse, scaled
-from rgbt_seg_ros.scenes.ids import BIKE, CAR_STOP, CONE, GUARDRAIL, NOTHING
+from rgbt_seg_ros.scenes.canvas import Canvas, Color, Lamp, Paint, scaled
+from rgbt_seg_ros.scenes.geometry import Pose, capsule, ellipse
+from rgbt_seg_ros.scenes.ids import BIKE, CONE, NOTHING
 from rgbt_seg_ros.scenes.people import Person
-from rgbt_seg_ros.scenes.textures import CLOUDS, FINE, FOLIAGE, PANELS
+from rgbt_seg_ros.scenes.textures import FINE, PANELS
 
 _ROUND = np.linspace(0, 2 * np.pi, 14, endpoint=False)
 
@@ -116,7 +117,7 @@ class Bollard:
     cap: Paint | None = None
     sign: Paint | None = None
     lamp_power: float = 0.0
-    lamp_color: tuple[float, float, float] = (1.0, 0.9, 0.7)
+    lamp_color: Color = (1.0, 0.9, 0.7)
 
     def at(self, t: float) -> Pose:
         """Where the post stands."""
@@ -146,10 +147,10 @@ class Bollard:
             canvas.fill(ellipse(top, 0.22 * scale, 0.22 * scale), inner, NOTHING)
         if self.lamp_power > 0.0:
             glow = tuple(30.0 * channel for channel in self.lamp_color)
-            head = Paint((0.6, 0.6, 0.6), 5.0, 0.1, 0.5, FINE, glow)  # type: ignore[arg-type]
+            head = Paint((0.6, 0.6, 0.6), 5.0, 0.1, 0.5, FINE, glow)
             canvas.fill(ellipse(top, max(0.2 * scale, 0.8), max(0.12 * scale, 0.7)), head, NOTHING)
             place = canvas.camera.to_camera(np.array([[x, ground + self.height, z]]))[0]
-            canvas.lamps.append(Lamp(*place.tolist(), power=self.lamp_power, color=self.lamp_color))
+            canvas.lamps.append(Lamp(place, power=self.lamp_power, color=self.lamp_color))
 
 
 @dataclass(frozen=True)

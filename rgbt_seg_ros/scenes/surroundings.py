@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rgbt_seg_ros.scenes.canvas import GROUND, Canvas, Paint, Pose
+from rgbt_seg_ros.scenes.canvas import GROUND, Canvas, Paint
+from rgbt_seg_ros.scenes.geometry import Pose
 from rgbt_seg_ros.scenes.ids import BUMP, KERB, NOTHING
 from rgbt_seg_ros.scenes.textures import CLOUDS, COBBLES, FINE, FOLIAGE, LEAVES, PAVING, facade
 

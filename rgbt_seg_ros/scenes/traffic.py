@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from rgbt_seg_ros.scenes.canvas import Paint, Pose
+from rgbt_seg_ros.scenes.canvas import Paint
 from rgbt_seg_ros.scenes.cars import Car, make_car
+from rgbt_seg_ros.scenes.geometry import Pose
 from rgbt_seg_ros.scenes.people import Person, make_person
 from rgbt_seg_ros.scenes.street_things import Bike
 from rgbt_seg_ros.scenes.surroundings import Street, pavement_place

@@ -90,9 +90,14 @@ class NearestPairer(Generic[R, T]):
         return totals
 
     @property
-    def waiting(self) -> int:
-        """Frames of both streams that may still be used."""
-        return self.rgb_counts.waiting + self.thermal_counts.waiting
+    def rgb_waiting(self) -> int:
+        """RGB frames that are not in a pair yet but may still be."""
+        return sum(line.waiting(RGB) for line in self._lines)
+
+    @property
+    def thermal_waiting(self) -> int:
+        """Thermal frames that are not in a pair yet but may still be."""
+        return sum(line.waiting(THERMAL) for line in self._lines)
 
     def _add(self, side: int, stamp: int, item: R | T) -> list[Pair[R, T]]:
         counts = (self.rgb_counts, self.thermal_counts)[side]

@@ -65,16 +65,11 @@ class Pair(Generic[R, T]):
 
 @dataclass
 class StreamCounts:
-    """Where a stream's frames went: received == used + sum of dropped + waiting."""
+    """Where a stream's frames went: received == used + sum of dropped + those that wait."""
 
     received: int = 0
     used: int = 0
     dropped: dict[Cause, int] = field(default_factory=lambda: dict.fromkeys(Cause, 0))
-
-    @property
-    def waiting(self) -> int:
-        """Frames that may still be used."""
-        return self.received - self.used - sum(self.dropped.values())
 
 
 @dataclass
@@ -191,6 +186,12 @@ class TimeLine(Generic[R, T]):
             self._count_if_unused(side)
         return pairs
 
+    def waiting(self, side: int) -> int:
+        """How many of a stream's frames are neither used nor counted as dropped yet."""
+        stream = self.streams[side]
+        frames = [*stream.queue, stream.settled] if stream.settled else stream.queue
+        return sum(not frame.used for frame in frames)
+
     def _settle(self) -> list[Pair[R, T]]:
         """Settle every frame whose pair no frame to come can change."""
         pairs: list[Pair[R, T]] = []
@@ -236,13 +237,16 @@ class TimeLine(Generic[R, T]):
         return all(stream.first_period is not None for stream in self.streams)
 
     def _slower_stream(self) -> int:
-        """The slower stream where frames are being settled; RGB, whose header goes on, at equal or unknown rates.
+        """The slower stream where frames are being settled; RGB, whose header goes on, at equal rates.
 
         The first answer rests on the first intervals of both streams, later ones on the settled frames: neither
         depends on how the deliveries of the two interleave.
         """
         if self._slower is None:
             rgb, thermal = (stream.first_period for stream in self.streams)
+            if rgb is not None and thermal is None:
+                # Its frames cannot wait any longer, and thermal has not even shown its rate.
+                return THERMAL
         else:
             rgb, thermal = (stream.settled.period if stream.settled else None for stream in self.streams)
         if rgb is not None and thermal is not None:

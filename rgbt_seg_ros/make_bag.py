@@ -20,6 +20,7 @@ from rich.progress import track
 from rgbt_seg_ros.bag_writer import BagWriter
 from rgbt_seg_ros.cli import command_parser, run_command
 from rgbt_seg_ros.errors import UserError
+from rgbt_seg_ros.image_files import read_image, to_rgb, to_thermal
 from rgbt_seg_ros.recording import LABELS_FOLDER, RGB_TOPIC, THERMAL_TOPIC
 from rgbt_seg_ros.thermal import ThermalNormalization
 
@@ -51,7 +52,7 @@ class Source:
             UserError: an image or the video cannot be read.
         """
         if self.files:
-            yield from map(_read_image, self.files)
+            yield from map(read_image, self.files)
         else:
             yield from _read_video(self.path, self.count)
 
@@ -123,9 +124,9 @@ def write_bag(
     with BagWriter(path) as bag:
         for stamp, kind, frame in track(frames, f"writing {path}", total=rgb.count + thermal.count):
             if kind == "rgb":
-                bag.write(RGB_TOPIC, bag.image(_to_rgb(frame), stamp, RGB_FRAME), stamp)
+                bag.write(RGB_TOPIC, bag.image(to_rgb(frame), stamp, RGB_FRAME), stamp)
             else:
-                image = _to_depth(_to_grey(frame), thermal_encoding)
+                image = _to_depth(to_thermal(frame), thermal_encoding)
                 bag.write(THERMAL_TOPIC, bag.image(image, stamp, THERMAL_FRAME), stamp)
         if labels is not None:
             _copy_labels(labels, rgb, path / LABELS_FOLDER)
@@ -138,13 +139,6 @@ def _copy_labels(labels: Path, rgb: Source, target: Path) -> None:
         if not label.is_file():
             raise UserError(f"there is no label {label} for {file}: labels have the RGB images' names")
         (target / f"{rgb.stamp_ns(index)}.png").write_bytes(label.read_bytes())
-
-
-def _read_image(file: Path) -> np.ndarray:
-    image = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
-    if image is None or image.dtype not in (np.uint8, np.uint16):
-        raise UserError(f"{file} cannot be read as an 8 or 16 bit image: replace it or take it out")
-    return image
 
 
 def _read_video(path: Path, count: int) -> Iterator[np.ndarray]:
@@ -166,20 +160,6 @@ def _read_video(path: Path, count: int) -> Iterator[np.ndarray]:
         raise UserError(
             f"video {path} breaks off after {read} of {count} images: it is damaged, copy it again"
         )
-
-
-def _to_rgb(frame: np.ndarray) -> np.ndarray:
-    if frame.dtype == np.uint16:
-        frame = (frame >> 8).astype(np.uint8)
-    if frame.ndim == 2:
-        return cv2.cvtColor(frame, cv2.COLOR_GRAY2RGB)
-    return cv2.cvtColor(frame, cv2.COLOR_BGRA2RGB if frame.shape[2] == 4 else cv2.COLOR_BGR2RGB)
-
-
-def _to_grey(frame: np.ndarray) -> np.ndarray:
-    if frame.ndim == 2:
-        return frame
-    return cv2.cvtColor(frame, cv2.COLOR_BGRA2GRAY if frame.shape[2] == 4 else cv2.COLOR_BGR2GRAY)
 
 
 def _to_depth(thermal: np.ndarray, encoding: str | None) -> np.ndarray:

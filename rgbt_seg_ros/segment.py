@@ -1,0 +1,109 @@
+"""Segment one pair of image files: mask, overlay and detections, without ROS."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from rgbt_seg_ros.classes import palette_for
+from rgbt_seg_ros.cli import command_parser, run_command
+from rgbt_seg_ros.detections import find_detections
+from rgbt_seg_ros.errors import UserError
+from rgbt_seg_ros.image_files import read_image, to_rgb, to_thermal
+from rgbt_seg_ros.overlay import draw_overlay, thermal_picture
+from rgbt_seg_ros.segmenter import Segmenter
+from rgbt_seg_ros.setting_options import add_setting_options, read_settings
+
+NO_IMAGE = "none"
+_SETTINGS = (
+    "model",
+    "device",
+    "precision",
+    "thermal.normalization",
+    "detections.min_area",
+    "detections.score_threshold",
+)
+
+
+def _segment(args: argparse.Namespace) -> None:
+    if args.output.suffix.lower() != ".png":
+        raise UserError(f"the mask cannot be written to {args.output}: class ids need a name ending in .png")
+    settings = read_settings(args)
+    rgb = None if args.rgb == NO_IMAGE else to_rgb(read_image(Path(args.rgb)))
+    thermal = None if args.thermal == NO_IMAGE else to_thermal(read_image(Path(args.thermal)))
+    if rgb is not None:
+        background = rgb
+    elif thermal is not None:
+        background = thermal_picture(thermal)
+    else:
+        raise UserError("neither an RGB nor a thermal image was given: one of them is needed")
+    segmenter = Segmenter.load(
+        settings.model, settings.device, settings.precision, thermal=settings.normalization
+    )
+    try:
+        segmentation = segmenter(rgb, thermal)
+    except ValueError as error:
+        raise UserError(f"{args.rgb} and {args.thermal} cannot be segmented: {error}") from error
+    detections = find_detections(
+        segmentation.mask,
+        segmentation.confidence,
+        segmenter.class_names,
+        segmenter.thing_classes,
+        min_area=settings.detections_min_area,
+        score_threshold=settings.detections_score_threshold,
+    )
+    overlay = draw_overlay(background, segmentation.mask, palette_for(segmenter.class_names), detections)
+    result = {
+        "model": settings.model,
+        "model_hash": segmenter.model_hash,
+        "class_names": segmenter.class_names,
+        "detections": [asdict(detection) for detection in detections],
+    }
+    _write(args.output, segmentation.mask, overlay, json.dumps(result, indent=2) + "\n")
+    print(f"{args.output}: {len(detections)} detections")
+
+
+def _write(mask_path: Path, mask: np.ndarray, overlay: np.ndarray, result: str) -> None:
+    """X.png, X_overlay.png and X.json."""
+    try:
+        mask_path.parent.mkdir(parents=True, exist_ok=True)
+        mask_path.write_bytes(_png(mask))
+        overlay_path = mask_path.with_name(f"{mask_path.stem}_overlay.png")
+        overlay_path.write_bytes(_png(cv2.cvtColor(overlay, cv2.COLOR_RGB2BGR)))
+        mask_path.with_suffix(".json").write_text(result)
+    except OSError as error:
+        raise UserError(
+            f"{mask_path} cannot be written ({error.strerror}): choose another --output"
+        ) from error
+
+
+def _png(image: np.ndarray) -> bytes:
+    return cv2.imencode(".png", image)[1].tobytes()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command `python -m rgbt_seg_ros.segment`."""
+    parser = command_parser(
+        "python -m rgbt_seg_ros.segment",
+        "Segment one RGB-thermal pair; OUT.png (class ids), OUT_overlay.png and OUT.json (detections) come out.",
+        """
+        python -m rgbt_seg_ros.segment rgb.png thermal.png -o out/mask.png
+        python -m rgbt_seg_ros.segment none thermal.png --model my.safetensors -o out/mask.png
+        """,
+    )
+    parser.add_argument("rgb", metavar="RGB", help="colour image, or 'none'")
+    parser.add_argument("thermal", metavar="THERMAL", help="thermal image of 8 or 16 bits, or 'none'")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="OUT.png", help="mask of class ids"
+    )
+    add_setting_options(parser, _SETTINGS)
+    return run_command(parser, _segment, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

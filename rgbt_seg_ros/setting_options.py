@@ -1,0 +1,43 @@
+"""The node's parameters as options of commands that run without ROS: same defaults, same meaning, same checks."""
+
+import argparse
+from collections.abc import Sequence
+
+from rgbt_seg_ros.parameters import PARAMETERS, Settings
+
+OPTIONS = {
+    "model": "--model",
+    "device": "--device",
+    "precision": "--precision",
+    "sync.max_dt": "--max-dt",
+    "sync.thermal_time_offset": "--thermal-offset",
+    "thermal.normalization": "--thermal-normalization",
+    "detections.min_area": "--min-area",
+    "detections.score_threshold": "--score-threshold",
+}
+"""Option by the name of its parameter."""
+
+
+def add_setting_options(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
+    """Add an option for each of these parameters."""
+    for name in names:
+        parameter = PARAMETERS[name]
+        parser.add_argument(
+            OPTIONS[name],
+            dest=name,
+            type=type(parameter.default),
+            default=parameter.default,
+            metavar=parameter.type_name.upper(),
+            help=f"{parameter.description} ({parameter.rule}; default {parameter.default})".replace(
+                "%", "%%"
+            ),
+        )
+
+
+def read_settings(args: argparse.Namespace) -> Settings:
+    """Settings from parsed options; what has no option has its default.
+
+    Raises:
+        UserError: a value that breaks its parameter's rule.
+    """
+    return Settings.read({name: value for name, value in vars(args).items() if name in OPTIONS})

@@ -108,7 +108,8 @@ def install_packages(step: Step, environment: dict[str, str]) -> None:
             say("removing an incomplete .venv")
             shutil.rmtree(VENV)
         commands.append([sys.executable, "-m", "venv", str(VENV)])
-    install = [python, "-m", "pip", "install", "--progress-bar", "off"]
+    # Compiling on first import instead of here saves minutes: most of PyTorch is never imported.
+    install = [python, "-m", "pip", "install", "--progress-bar", "off", "--no-compile"]
     # A complete list needs no resolving; builds use the setuptools of the list, and sam2's the torch of the list.
     exactly = [*install, "--no-deps", "--no-build-isolation"]
     commands += [

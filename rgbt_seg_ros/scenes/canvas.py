@@ -50,6 +50,12 @@ def scaled(paint: Paint, brightness: float, heat: float = 0.0) -> Paint:
     )
 
 
+def _shrunk(image: np.ndarray, times: float) -> np.ndarray:
+    """A smaller picture, so that a far wall does not shimmer."""
+    size = [max(2, round(side / times)) for side in image.shape[1::-1]]
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
 def _fixed(outline: np.ndarray) -> np.ndarray:
     """Pixels [N,2] as the fixed-point integers that OpenCV draws with."""
     return np.rint(outline * (1 << _SUBPIXEL_BITS)).astype(np.int32)
@@ -213,6 +219,9 @@ class Canvas:
         high = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, (self.camera.width, self.camera.height))
         if (high - low).min() < 1 or abs(corners[1, 0] - corners[0, 0]) < 0.5:
             return
+        shrink = picture.shape[0] / max(8.0, float(corners[:2, 1].max() - corners[2:, 1].min()))
+        if shrink > 1.5:
+            picture, extra = (_shrunk(image, shrink) for image in (picture, extra))
         rows, columns = picture.shape[:2]
         source = np.array(
             [

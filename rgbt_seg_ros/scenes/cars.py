@@ -268,7 +268,7 @@ def make_car(rng: np.random.Generator, pose: Pose, moving: bool, sunlit: float) 
         speed=float(rng.uniform(2.5, 8.0)) if moving else 0.0,
         shape=_SHAPES[rng.choice(len(_SHAPES), p=_SHAPE_WEIGHT)],
         body=Paint(
-            tuple(color.tolist()), float(rng.uniform(-0.5, 2.5)) + sunlit + 1.0 * warm, 0.15, 0.5, CLOUDS
+            tuple(color.tolist()), float(rng.uniform(-0.5, 2.5)) + sunlit + 1.0 * warm, 0.25, 1.0, CLOUDS
         ),
         glass=Paint(
             (glass_tone, glass_tone * 1.1, glass_tone * 1.2), float(rng.uniform(-4.0, 0.5)), 0.7, 1.2, CLOUDS

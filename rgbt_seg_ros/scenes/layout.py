@@ -1,16 +1,18 @@
 """A random street with everything that stands, walks and drives in it."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
 from rgbt_seg_ros.scenes.canvas import Canvas, Paint
+from rgbt_seg_ros.scenes.cars import Car
 from rgbt_seg_ros.scenes.geometry import Camera, Pose
 from rgbt_seg_ros.scenes.ids import CAR_STOP, GUARDRAIL, NOTHING
-from rgbt_seg_ros.scenes.street_things import Barrier, Bollard, Cone, Crate, Tree
+from rgbt_seg_ros.scenes.street_things import LEAF_POINTS, Barrier, Bollard, Cone, Crate, Tree
 from rgbt_seg_ros.scenes.surroundings import Building, Street, make_building, make_street, pavement_place
-from rgbt_seg_ros.scenes.textures import CLOUDS, FINE, FOLIAGE, PANELS
+from rgbt_seg_ros.scenes.textures import CLOUDS, FINE, FOLIAGE, PANELS, white_noise
 from rgbt_seg_ros.scenes.traffic import add_cars, add_people, add_riders, park_bikes
 
 
@@ -56,21 +58,44 @@ class World:
         return [self.things[i] for i in seen[np.argsort(-forward[seen], kind="stable")]]
 
 
-def make_world(rng: np.random.Generator, length: float = 60.0) -> World:
-    """A random street; things are placed up to `length` metres ahead of the origin."""
+def clear_way(world: World, track: Sequence[tuple[float, Camera]]) -> World:
+    """The world without the things into which a camera runs on its track of (seconds, camera)."""
+    kept = [thing for thing in world.things if not any(_blocks(thing, t, camera) for t, camera in track)]
+    return replace(world, things=tuple(kept))
+
+
+def _blocks(thing: Thing, t: float, camera: Camera) -> bool:
+    right, forward = thing.at(t).local(camera.x, camera.z)
+    if isinstance(thing, Car):
+        rear, front = thing.shape.outline[0][0], thing.shape.outline[-1][0]
+        return abs(right) < thing.shape.half + 0.7 and rear - 1.5 < forward < front + 1.5
+    return bool(np.hypot(right, forward) < 1.2)
+
+
+def make_world(rng: np.random.Generator, travel: float = 0.0, crowd: int = 1) -> World:
+    """A random street.
+
+    Args:
+        rng: source of everything.
+        travel: metres that the camera will go; the street is that much longer.
+        crowd: how many times people and traffic are added.
+    """
+    length = 60.0 + travel
     summer = rng.random() < 0.2
     road_heat = float(rng.uniform(2.0, 9.0) if summer else rng.normal(-0.5, 0.9))
     warmth = float(rng.uniform(0.35, 0.7) if summer else rng.uniform(0.75, 1.3))
     sunlit = float(rng.uniform(0.0, 6.0) if rng.random() < 0.3 else 0.0)
     street = make_street(rng, road_heat)
     things: list[Thing] = []
-    _plant_trees(rng, street, things)
+    end = float(rng.choice([18.0, 30.0, 55.0, 100.0], p=[0.15, 0.2, 0.3, 0.35])) + travel
+    _plant_trees(rng, street, things, end, length)
     _furnish(rng, street, things, length)
     things += park_bikes(rng, street, length)
-    things += add_riders(rng, street, length, warmth)
-    things += add_cars(rng, street, length, sunlit)
-    things += add_people(rng, street, length, warmth)
-    return World(street, tuple(_build(rng, street)), tuple(things))
+    for _ in range(crowd):
+        things += add_riders(rng, street, length, warmth)
+        things += add_cars(rng, street, length, sunlit)
+        things += add_people(rng, street, length, warmth)
+    return World(street, tuple(_build(rng, street, end, travel)), tuple(things))
 
 
 def make_camera(rng: np.random.Generator, street: Street, size: tuple[int, int]) -> Camera:
@@ -90,14 +115,13 @@ def make_camera(rng: np.random.Generator, street: Street, size: tuple[int, int])
     )
 
 
-def _build(rng: np.random.Generator, street: Street) -> list[Building]:
-    """Fronts along both sides with gaps, and what closes the street."""
-    end = float(rng.choice([18.0, 30.0, 55.0, 100.0], p=[0.15, 0.2, 0.3, 0.35]))
+def _build(rng: np.random.Generator, street: Street, end: float, travel: float) -> list[Building]:
+    """Fronts along both sides with gaps, and what closes the street `end` metres ahead."""
     buildings = []
     for pavement in street.pavements:
         side, z = pavement.side, -4.0
         base = pavement.offset + pavement.width + rng.uniform(0.3, 9.0)
-        while z < min(end, 75.0):
+        while z < min(end, 75.0 + travel):
             depth = rng.uniform(6.0, 28.0)
             if rng.random() < 0.75:
                 height = float(rng.choice([rng.uniform(1.2, 3.0), rng.uniform(4.0, 20.0)], p=[0.25, 0.75]))
@@ -120,14 +144,13 @@ def _build(rng: np.random.Generator, street: Street) -> list[Building]:
 _LEAVES = ((0.1, 0.16, 0.03), (0.05, 0.09, 0.025), (0.16, 0.2, 0.04), (0.42, 0.3, 0.04), (0.3, 0.13, 0.04))
 
 
-def make_tree(rng: np.random.Generator, pose: Pose, bush: bool) -> Tree:
-    """A random tree or bush."""
-    height = float(rng.uniform(0.6, 1.8) if bush else rng.uniform(4.0, 13.0))
+def make_tree(rng: np.random.Generator, pose: Pose, bush: bool, size: float = 1.0) -> Tree:
+    """A random tree or bush; `size` enlarges it."""
+    height = size * float(rng.uniform(0.6, 1.8) if bush else rng.uniform(4.0, 13.0))
     count = int(rng.integers(3, 7) if bush else rng.integers(7, 14))
-    around = np.linspace(0, 2 * np.pi, 40, endpoint=False)
-    ragged = (
-        1.0 + 0.14 * rng.standard_normal((count, 40)) + 0.15 * np.sin(around * rng.integers(2, 5, (count, 1)))
-    )
+    around = np.linspace(0, 2 * np.pi, LEAF_POINTS, endpoint=False)
+    ragged = 1.0 + 0.1 * white_noise(rng, count, LEAF_POINTS)
+    ragged += 0.16 * np.sin(around * rng.integers(2, 5, (count, 1)) + rng.uniform(0, 6, (count, 1)))
     clumps = np.column_stack(
         [
             rng.normal(0, 0.5 if bush else 0.2, count),
@@ -149,7 +172,7 @@ def make_tree(rng: np.random.Generator, pose: Pose, bush: bool) -> Tree:
         trunk=0.0 if bush else float(rng.uniform(0.1, 0.38)),
         bark=Paint(tuple(bark.tolist()), float(rng.uniform(0.5, 3.0)), 0.5, 0.6, FOLIAGE),
         leaves=Paint(
-            tuple(leaf.tolist()), float(rng.uniform(-0.2, 2.0)), 0.75, float(rng.uniform(0.5, 1.2)), FOLIAGE
+            tuple(leaf.tolist()), float(rng.uniform(-0.2, 2.0)), 0.75, float(rng.uniform(0.3, 0.8)), FOLIAGE
         ),
         clumps=clumps,
         edge=ragged,
@@ -157,12 +180,18 @@ def make_tree(rng: np.random.Generator, pose: Pose, bush: bool) -> Tree:
     )
 
 
-def _plant_trees(rng: np.random.Generator, street: Street, things: list[Thing]) -> None:
+def _plant_trees(
+    rng: np.random.Generator, street: Street, things: list[Thing], end: float, length: float
+) -> None:
+    """Rows of trees and hedges along the street, and trees behind its end against the sky."""
+    for x in np.arange(-70.0, 70.0, rng.uniform(9.0, 20.0)):
+        distant = Pose(float(street.middle(end)) + float(x), end + 30.0 + rng.uniform(0, 15.0), 0.0)
+        things.append(make_tree(rng, distant, bush=rng.random() < 0.4, size=2.2))
     for pavement in street.pavements:
         kind = rng.choice(["none", "trees", "hedge", "both"], p=[0.25, 0.4, 0.15, 0.2])
         if kind in ("trees", "both"):
             step, beside = rng.uniform(4.0, 12.0), rng.uniform(0.8, 3.0)
-            for z in np.arange(rng.uniform(2.0, 9.0), 70.0, step):
+            for z in np.arange(rng.uniform(2.0, 9.0), length + 10.0, step):
                 x = float(street.middle(z)) + pavement.side * (pavement.offset + beside + rng.uniform(0, 1.5))
                 things.append(make_tree(rng, Pose(x, float(z), 0.0), bush=False))
         if kind in ("hedge", "both"):
@@ -170,7 +199,7 @@ def _plant_trees(rng: np.random.Generator, street: Street, things: list[Thing]) 
             leaf = np.array([0.07, 0.12, 0.03]) * rng.uniform(0.6, 1.5)
             paint = Paint(tuple(leaf.tolist()), float(rng.uniform(0.0, 2.0)), 0.8, 0.9, FOLIAGE)
             high = float(rng.uniform(0.5, 1.6))
-            for z in np.arange(1.0, 45.0, 2.0):
+            for z in np.arange(1.0, length - 15.0, 2.0):
                 pose = Pose(
                     float(street.middle(z)) + pavement.side * (pavement.offset + beside), float(z), 0.0
                 )

@@ -33,6 +33,8 @@ class Light:
     """Share of light that bright areas scatter over their surroundings."""
     sun_glare: float
     """Brightness of a low sun in the view."""
+    sun_at: tuple[float, float]
+    """Where it stands, in shares of the image's width and height."""
     smoke: float
     """Optical density per metre of smoke, averaged."""
     smoke_patchy: float
@@ -87,11 +89,12 @@ def _day(rng: np.random.Generator) -> Light:
         dapple=0.1 if overcast else float(rng.uniform(0.3, 0.8)),
         lamps=0.06,
         own_lights=0.0,
-        exposure=float(rng.uniform(0.11, 0.22)),
+        exposure=float(rng.uniform(0.07, 0.26)),
         tint=_color(rng, 1.0, 1.03, 0.97, 0.04),
         noise=float(rng.uniform(1.5, 5.0)),
         bloom=float(rng.uniform(0.02, 0.1)),
         sun_glare=0.0,
+        sun_at=(float(rng.uniform(0.0, 1.0)), float(rng.uniform(0.0, 0.45))),
         smoke=float(rng.choice([0.0, 0.0, 0.003])),
         smoke_patchy=0.0,
         rain=0.0,
@@ -125,6 +128,7 @@ def _night(rng: np.random.Generator) -> Light:
         noise=float(rng.uniform(2.0, 8.0)),
         bloom=float(rng.uniform(0.06, 0.25)),
         sun_glare=0.0,
+        sun_at=(float(rng.uniform(0.0, 1.0)), float(rng.uniform(0.0, 0.45))),
         smoke=0.0,
         smoke_patchy=0.0,
         rain=0.0,

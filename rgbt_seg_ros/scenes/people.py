@@ -34,6 +34,8 @@ class Person:
 
     pose: Pose
     speed: float
+    span: float
+    """Metres after which the person turns round and walks back."""
     height: float
     girth: float
     phase: float
@@ -53,11 +55,15 @@ class Person:
 
     def at(self, t: float) -> Pose:
         """Where the person is after t seconds."""
-        return self.pose.moved(self.speed * t)
+        turns, along = divmod(self.speed * t, self.span)
+        if turns % 2 == 0:
+            return self.pose.moved(along)
+        there = self.pose.moved(self.span - along)
+        return replace(there, heading=there.heading + np.pi)
 
-    def at_speed(self, speed: float) -> "Person":
+    def on_bike(self, speed: float) -> "Person":
         """The same person carried along at `speed`."""
-        return replace(self, speed=speed)
+        return replace(self, speed=speed, span=1e6)
 
     def _joints(self, t: float) -> dict[str, np.ndarray]:
         """Joints in the body's frame: (right, up, forward), in units of the body height."""
@@ -231,6 +237,7 @@ def make_person(rng: np.random.Generator, pose: Pose, warmth: float, riding: boo
     return Person(
         pose=pose,
         speed=0.0 if standing else float(rng.uniform(0.8, 1.6)),
+        span=float(rng.uniform(6.0, 25.0)),
         height=float(height),
         girth=float(rng.uniform(0.88, 1.25)),
         phase=float(rng.uniform(0, 2 * np.pi)),

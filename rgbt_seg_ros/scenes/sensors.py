@@ -33,12 +33,12 @@ class ThermalSensor:
 def make_thermal_sensor(rng: np.random.Generator) -> ThermalSensor:
     """A random thermal camera."""
     return ThermalSensor(
-        blur=float(rng.uniform(0.5, 1.6)),
-        noise=float(rng.uniform(0.03, 0.3)),
-        stripes=float(rng.uniform(0.0, 0.25)),
-        counts_per_degree=float(np.exp(rng.normal(np.log(7.5), 0.3))),
+        blur=float(rng.uniform(0.7, 1.8)),
+        noise=float(np.exp(rng.uniform(np.log(0.02), np.log(0.2)))),
+        stripes=float(rng.uniform(0.0, 0.12)),
+        counts_per_degree=float(np.exp(rng.normal(np.log(6.5), 0.3))),
         offset=float(rng.uniform(1.0, 9.0)),
-        stretch=bool(rng.random() < 0.25),
+        stretch=bool(rng.random() < 0.2),
         gamma=float(rng.uniform(0.6, 1.1)),
         shift=(float(rng.normal(0, 1.3)), float(rng.normal(0, 1.0))),
         zoom=float(rng.normal(1.0, 0.004)),
@@ -84,7 +84,7 @@ def to_counts_8bit(sensor: ThermalSensor, degrees: np.ndarray, is_sky: np.ndarra
         ground = sample.reshape(-1)
     if sensor.stretch:
         low, high = np.percentile(ground, [1.0, 99.7])
-        share = np.clip((degrees - low) / max(float(high - low), 4.0), 0.0, 1.0)
+        share = np.clip((degrees - low) / max(float(high - low), 10.0), 0.0, 1.0)
         return (255.0 * share**sensor.gamma).astype(np.uint8)
     low = np.percentile(ground, 4.0)
     return np.clip((degrees - low) * sensor.counts_per_degree + sensor.offset, 0, 255).astype(np.uint8)
@@ -133,7 +133,7 @@ def expose(sensor: ColorSensor, light: Light, radiance: np.ndarray, rng: np.rand
     image *= gain * np.array(light.tint, np.float32)
     _scatter(image, light)
     if light.sun_glare > 0.0:
-        _add_sun(image, light, rng)
+        _add_sun(image, light)
     if light.rain > 0.0:
         _add_rain(image, light, rng)
     image = np.clip(image, 0.0, 1.0)
@@ -166,10 +166,10 @@ def _scatter(image: np.ndarray, light: Light) -> None:
     image += cv2.resize(halo, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def _add_sun(image: np.ndarray, light: Light, rng: np.random.Generator) -> None:
+def _add_sun(image: np.ndarray, light: Light) -> None:
     """A low sun with veiling glare, in place."""
     height, width = image.shape[:2]
-    center = np.array([rng.uniform(0, width), rng.uniform(0.0, 0.45) * height])
+    center = light.sun_at[0] * width, light.sun_at[1] * height
     columns = np.arange(width, dtype=np.float32)
     rows = np.arange(height, dtype=np.float32)[:, None]
     distance = np.hypot(columns - center[0], rows - center[1]) / width

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from rgbt_seg_ros.scenes.canvas import GROUND, HEAT_STEP, HEAT_ZERO, SKY, Canvas, Table
+from rgbt_seg_ros.scenes.geometry import Camera
 from rgbt_seg_ros.scenes.light import Light
 from rgbt_seg_ros.scenes.textures import CLOUDS, TILE, tiles
 
@@ -25,7 +26,11 @@ class Surfaces:
     heat: np.ndarray
     """float32 [H,W], degrees above the air."""
     is_sky: np.ndarray
+    """bool [H,W]."""
     is_ground: np.ndarray
+    """bool [H,W]."""
+    coarse: np.ndarray
+    """float32 [H,W], about -1..1: spots on the ground several metres wide."""
 
 
 def _gather(rows: np.ndarray, part: np.ndarray) -> np.ndarray:
@@ -44,7 +49,7 @@ def look_up(canvas: Canvas) -> Surfaces:
     below = (np.maximum(rows - camera.horizon, 0.35) / (camera.focal * camera.y)).astype(np.float32)
     thermal = _gather(table.thermal, part)
     inverse_depth = np.where(is_ground, below, thermal[..., 2] * columns + thermal[..., 3])
-    texture = _texture(canvas, table, is_ground, inverse_depth, rows, columns)
+    texture, coarse = _texture(canvas, table, is_ground, inverse_depth, rows, columns)
     color = _gather(table.albedo, part)
     brightness = np.maximum(1.0 + color[..., 3] * texture, np.float32(0.05))
     shade = cv2.GaussianBlur(canvas.shade, (0, 0), max(0.6, camera.width / 400))
@@ -59,7 +64,7 @@ def look_up(canvas: Canvas) -> Surfaces:
     glow = cv2.multiply(albedo, cv2.merge([window, window, window]))
     shining = (table.glow.max(axis=1) > 0).take(part)
     glow[shining] = table.glow[part[shining]]
-    return Surfaces(inverse_depth, albedo, glow, thermal[..., 0] + heat_detail, is_sky, is_ground)
+    return Surfaces(inverse_depth, albedo, glow, thermal[..., 0] + heat_detail, is_sky, is_ground, coarse)
 
 
 def _texture(
@@ -69,8 +74,11 @@ def _texture(
     inverse_depth: np.ndarray,
     rows: np.ndarray,
     columns: np.ndarray,
-) -> np.ndarray:
-    """Texture value of every pixel, float32 [H,W]: the ground's in world coordinates, the others' with the object."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Texture value of every pixel and its coarse part, float32 [H,W].
+
+    The ground's texture lies in world coordinates, the others' moves with the object.
+    """
     camera = canvas.camera
     place = _gather(table.texture, canvas.part)
     across = (columns - place[..., 0]) * place[..., 2]
@@ -92,7 +100,7 @@ def _texture(
     coarse = bank[CLOUDS * TILE * TILE :].take(
         _tile_index(along * np.float32(0.11), across * np.float32(0.11))
     )
-    return fine + np.float32(0.7) * coarse
+    return fine + np.float32(0.7) * coarse, coarse
 
 
 def _tile_index(along: np.ndarray, across: np.ndarray) -> np.ndarray:
@@ -106,22 +114,16 @@ def radiance(canvas: Canvas, surfaces: Surfaces, light: Light, drift: float, see
     illumination = _illumination(canvas, surfaces, light)
     image = cv2.multiply(surfaces.albedo, illumination)
     if light.dapple > 0.15:
-        flecks = _fleck_map(surfaces)
+        flecks = np.clip(0.5 + 1.2 * surfaces.coarse, 0.0, 1.0)
         image *= np.where(surfaces.is_ground, 1.0 - np.float32(light.dapple) * flecks, np.float32(1.0))[
             ..., None
         ]
     cv2.scaleAdd(surfaces.glow, light.lamps, image, image)
-    sky = _sky(camera.height, camera.width, camera.horizon, light, seed)
+    sky = _sky(camera, light, seed)
     cv2.copyTo(sky, surfaces.is_sky.view(np.uint8), image)
     if light.smoke > 0.0:
         _add_smoke(image, surfaces, light, drift, seed, illumination)
     return image
-
-
-def _fleck_map(surfaces: Surfaces) -> np.ndarray:
-    height, width = surfaces.is_ground.shape
-    flecks = cv2.resize(tiles()[CLOUDS][: TILE // 2], (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.clip(0.5 + 1.2 * flecks, 0.0, 1.0)
 
 
 def _illumination(canvas: Canvas, surfaces: Surfaces, light: Light) -> np.ndarray:
@@ -149,13 +151,15 @@ def _illumination(canvas: Canvas, surfaces: Surfaces, light: Light) -> np.ndarra
     return cv2.resize(total, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def _sky(height: int, width: int, horizon: float, light: Light, seed: int) -> np.ndarray:
-    """The sky float32 [H,W,3]: brighter towards the horizon, with clouds."""
+def _sky(camera: Camera, light: Light, seed: int) -> np.ndarray:
+    """The sky float32 [H,W,3]: brighter towards the horizon, with clouds that stay in place as the camera turns."""
     rng = np.random.default_rng([seed, 3])
-    offset = rng.integers(0, TILE, 2)
-    clouds = np.roll(tiles()[CLOUDS], offset, (0, 1))[: TILE // 2]
-    clouds = cv2.resize(clouds, (width, height), interpolation=cv2.INTER_LINEAR)
-    rise = np.clip((horizon - np.arange(height, dtype=np.float32)) / height, 0, 1)[:, None]
+    turn = int(TILE * camera.yaw * camera.focal / camera.width)
+    down, right = rng.integers(0, TILE, 2)
+    clouds = np.roll(tiles()[CLOUDS], (down, right - turn), (0, 1))[: TILE // 2]
+    clouds = cv2.resize(clouds, (camera.width, camera.height), interpolation=cv2.INTER_LINEAR)
+    rows = np.arange(camera.height, dtype=np.float32)
+    rise = np.clip((camera.horizon - rows) / camera.height, 0, 1)[:, None]
     bright = np.float32(light.sky_bright) * (1.1 - 0.5 * rise) * (1.0 + 0.25 * clouds)
     return cv2.merge([bright * np.float32(channel) for channel in light.sky_color])
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rgbt_seg_ros.errors import UserError
-from rgbt_seg_ros.scenes.layout import make_camera, make_world
+from rgbt_seg_ros.scenes.layout import clear_way, make_camera, make_world
 from rgbt_seg_ros.scenes.light import CONDITIONS, make_light, pick_condition
 from rgbt_seg_ros.scenes.sensors import (
     expose,
@@ -57,6 +57,7 @@ def render_still(seed: int, size: tuple[int, int] = (480, 640), condition: str |
     light = make_light(rng, condition)
     world = make_world(rng)
     camera = make_camera(rng, world.street, size)
+    world = clear_way(world, [(0.0, camera)])
     color_sensor, thermal_sensor = make_color_sensor(rng), make_thermal_sensor(rng)
     canvas = world.draw(camera, 0.0)
     surfaces = look_up(canvas)

@@ -10,6 +10,8 @@ from rgbt_seg_ros.scenes.ids import BIKE, CONE, NOTHING
 from rgbt_seg_ros.scenes.people import Person
 from rgbt_seg_ros.scenes.textures import FINE, PANELS
 
+LEAF_POINTS = 72
+"""Corners of a clump of leaves."""
 _ROUND = np.linspace(0, 2 * np.pi, 14, endpoint=False)
 
 
@@ -251,7 +253,7 @@ class Tree:
     clumps: np.ndarray
     """Right, up (shares of the height), radius (likewise) and brightness of each clump [N,4]."""
     edge: np.ndarray
-    """Radius of the ragged outline at 40 directions, relative [N,40]."""
+    """Relative radius of each clump's ragged outline [N,LEAF_POINTS]."""
     limbs: np.ndarray
     """Ends of branches as (right, up) shares of the height [M,2,2]."""
 
@@ -267,10 +269,12 @@ class Tree:
         foot = canvas.see(np.array([[self.pose.x, self.pose.ground, self.pose.z]]))[0]
         unit = self.height * scale * np.array([1.0, -1.0])
         if self.trunk > 0.0:
-            thick = self.trunk * scale
-            canvas.fill(capsule(foot, thick, foot + unit * (0.0, 0.45), thick * 0.7), self.bark, NOTHING)
+            thick, fork = self.trunk * scale, foot + unit * (0.0, 0.45)
+            widths = np.array([-1.4, 1.4, 1.0, 0.7, -0.7, -1.0])[:, None] * (thick, 0.0)
+            ups = np.array([0.0, 0.0, 0.06, 0.45, 0.45, 0.06])[:, None] * (fork - foot) / 0.45
+            canvas.fill(foot + widths + ups, self.bark, NOTHING)
             canvas.lines([foot + limb * unit for limb in self.limbs], 0.7 * thick, self.bark, NOTHING)
-        around = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+        around = np.linspace(0, 2 * np.pi, LEAF_POINTS, endpoint=False)
         rim = np.stack([np.cos(around), np.sin(around)], axis=1)
         outlines = foot + unit * (
             self.clumps[:, None, :2] + rim * (self.edge * self.clumps[:, 2:3])[..., None]

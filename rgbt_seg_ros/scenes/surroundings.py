@@ -124,12 +124,12 @@ def make_building(
     width = float(np.hypot(*(foot[1] - foot[0])[[0, 2]]))
     picture, extra = facade(rng, width, height)
     color = rng.uniform(0.6, 1.25) * rng.normal(1.0, 0.05, 3)
-    return Building(foot, height, picture, extra, Paint(tuple(color.tolist()), float(rng.uniform(0.3, 3.0))))
+    return Building(foot, height, picture, extra, Paint(tuple(color.tolist()), float(rng.uniform(0.0, 2.6))))
 
 
 def _ground_paint(rng: np.random.Generator, tone: float, heat: float, tile: int, grain: float) -> Paint:
     color = tone * rng.normal(1.0, 0.04, 3)
-    return Paint(tuple(color.tolist()), heat, grain, float(rng.uniform(0.15, 0.5)), tile)
+    return Paint(tuple(color.tolist()), heat, grain, float(rng.uniform(0.05, 0.3)), tile)
 
 
 def make_street(rng: np.random.Generator, road_heat: float) -> Street:
@@ -161,7 +161,7 @@ def make_street(rng: np.random.Generator, road_heat: float) -> Street:
 
 
 def _make_pavement(rng: np.random.Generator, side: int, offset: float, road: Paint) -> Pavement:
-    has_kerb = rng.random() < 0.68
+    has_kerb = rng.random() < 0.6
     tone = rng.uniform(0.2, 0.5)
     heat = road.heat + rng.uniform(-0.8, 1.8)
     tile = int(rng.choice([PAVING, PAVING, FINE, LEAVES, COBBLES]))
@@ -223,7 +223,7 @@ def _bumps(
     patches: list[tuple[np.ndarray, Paint, int]] = []
     if rng.random() > 0.2:
         return patches
-    z, depth, tone = rng.uniform(4.5, 22.0), rng.uniform(0.35, 0.9), rng.uniform(0.35, 1.9)
+    z, depth, tone = rng.uniform(3.0, 14.0), rng.uniform(0.4, 1.3), rng.uniform(0.35, 1.9)
     color = tuple(min(0.8, tone * c) for c in street.road.color)
     heat = street.road.heat + float(rng.uniform(-1.5, 2.0))
     margin = rng.uniform(0.0, 0.8)

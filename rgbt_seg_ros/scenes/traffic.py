@@ -56,7 +56,7 @@ def add_riders(rng: np.random.Generator, street: Street, length: float, warmth: 
         pose = Pose(float(street.middle(z)) + rng.uniform(-3.5, 3.5), z, heading)
         rider = make_person(rng, pose.moved(-0.15), warmth, riding=True)
         speed = float(rng.uniform(2.0, 5.0))
-        bikes.append(_make_bike(rng, pose, rider.at_speed(speed), speed))
+        bikes.append(_make_bike(rng, pose, rider.on_bike(speed), speed))
     return bikes
 
 

@@ -33,6 +33,11 @@ def generate_launch_description() -> LaunchDescription:
                 description="Parameter file (YAML); its values win over those of the arguments.",
             ),
             DeclareLaunchArgument(
+                "use_sim_time",
+                default_value="false",
+                description="Take the time from /clock (true or false).",
+            ),
+            DeclareLaunchArgument(
                 "log_level", default_value="info", description="debug, info, warn or error."
             ),
             *(_parameter_argument(parameter) for parameter in PARAMETERS.values()),
@@ -47,25 +52,33 @@ def _parameter_argument(parameter: Parameter) -> DeclareLaunchArgument:
     return DeclareLaunchArgument(
         parameter.name,
         default_value=default.lower() if isinstance(parameter.default, bool) else default,
-        description=f"{parameter.description} ({parameter.rule})",
+        # The choices are shown by launch itself.
+        description=parameter.description
+        if parameter.choices
+        else f"{parameter.description} ({parameter.rule})",
         choices=parameter.choices or None,
     )
 
 
-def _node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """The node; a function because an empty `params_file` means that there is none."""
+def node_parameters(context: LaunchContext) -> list[dict[str, ParameterValue] | str]:
+    """What `Node` takes as parameters: the arguments' values, and the file, if one was given, which wins."""
     values = {
         name: ParameterValue(LaunchConfiguration(name), value_type=type(parameter.default))
         for name, parameter in PARAMETERS.items()
     }
+    values["use_sim_time"] = ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)
     params_file = LaunchConfiguration("params_file").perform(context)
+    return [values, params_file] if params_file else [values]
+
+
+def _node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     return [
         Node(
             package="rgbt_seg_ros",
             executable="segmenter",
             name="rgbt_segmenter",
             namespace=LaunchConfiguration("namespace"),
-            parameters=[values, params_file] if params_file else [values],
+            parameters=node_parameters(context),
             remappings=[(topic, LaunchConfiguration(name)) for name, (topic, _) in TOPICS.items()],
             arguments=["--ros-args", "--log-level", ["rgbt_segmenter:=", LaunchConfiguration("log_level")]],
             output="screen",

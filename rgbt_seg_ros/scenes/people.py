@@ -44,6 +44,7 @@ class Person:
     hair: Paint
     top: Paint
     sleeve: Paint
+    forearm: Paint
     trousers: Paint
     shoes: Paint
     coat_length: float
@@ -131,7 +132,12 @@ class Person:
         around = np.linspace(0, 2 * np.pi, 10, endpoint=False)
         for radius, strength in ((0.45, 0.3), (0.25, 0.55)):
             ring = np.stack(
-                [pose.x + radius * np.cos(around), np.zeros(10), pose.z + radius * np.sin(around)], axis=1
+                [
+                    pose.x + radius * np.cos(around),
+                    np.full(10, pose.ground),
+                    pose.z + radius * np.sin(around),
+                ],
+                axis=1,
             )
             canvas.cast_shadow(ring, strength)
 
@@ -149,12 +155,11 @@ class Person:
     def _arm(self, canvas: Canvas, at: dict[str, np.ndarray], side: str, unit: float, tone: float) -> None:
         shoulder, elbow, hand = (at[side + name] for name in ("shoulder", "elbow", "hand"))
         cloth = scaled(self.sleeve, tone)
-        forearm = scaled(self.skin, tone, -2.0) if self.sleeve.heat > 9.0 else scaled(cloth, 1.0, -0.5)
         canvas.fill(ellipse(hand, 0.02 * unit, 0.024 * unit), scaled(self.skin, tone, -3.0), PERSON)
         if self.bag is not None and side == "r":
             low = hand + np.array([0.0, 0.1 * unit])
             canvas.fill(capsule(hand * 0.7 + low * 0.3, 0.03 * unit, low, 0.05 * unit), self.bag, PERSON)
-        canvas.fill(capsule(elbow, 0.026 * unit, hand, 0.018 * unit), forearm, PERSON)
+        canvas.fill(capsule(elbow, 0.026 * unit, hand, 0.018 * unit), scaled(self.forearm, tone), PERSON)
         canvas.fill(capsule(shoulder, 0.034 * unit, elbow, 0.028 * unit), cloth, PERSON)
 
     def _torso(self, canvas: Canvas, at: dict[str, np.ndarray], unit: float, turn: float) -> None:
@@ -233,6 +238,8 @@ def make_person(rng: np.random.Generator, pose: Pose, warmth: float, riding: boo
     trousers = cloth(8.5 * rng.uniform(0.7, 1.15))
     face = rng.uniform(13.0, 17.0) * warmth
     skin_color = np.array(_SKIN[rng.choice(4, p=[0.5, 0.25, 0.1, 0.15])]) * rng.uniform(0.85, 1.1)
+    arm = Paint(tuple(skin_color.tolist()), face * 0.8, 0.1, 1.0 * warmth, FINE)
+    bare = rng.random()
     standing = not riding and rng.random() < 0.25
     return Person(
         pose=pose,
@@ -247,7 +254,8 @@ def make_person(rng: np.random.Generator, pose: Pose, warmth: float, riding: boo
             _HAIR[rng.choice(4, p=[0.6, 0.2, 0.12, 0.08])], face * rng.uniform(0.45, 0.75), 0.3, 1.2, CLOTH
         ),
         top=top,
-        sleeve=top if rng.random() < 0.8 else Paint(tuple(skin_color.tolist()), face * 0.85, 0.1, 1.0, FINE),
+        sleeve=arm if bare > 0.96 else top,
+        forearm=arm if bare > 0.82 else top,
         trousers=trousers,
         shoes=cloth(3.0),
         coat_length=float(rng.choice([1.05, 1.15, 1.3, 1.6, 1.9], p=[0.4, 0.3, 0.15, 0.1, 0.05])),

@@ -28,6 +28,8 @@ class SceneSample:
     label: np.ndarray
     """uint8 [H,W], MFNet's ids; exact for `rgb`."""
     condition: str
+    night: bool = False
+    """True where there is next to no light from the sky, whatever else the condition is."""
 
 
 def check_condition(condition: str) -> None:
@@ -64,4 +66,4 @@ def render_still(seed: int, size: tuple[int, int] = (480, 640), condition: str |
     rgb = expose(color_sensor, light, radiance(canvas, surfaces, light, 0.0, seed), rng)
     degrees = sense_temperature(thermal_sensor, temperature(canvas, surfaces, light, seed), size, rng)
     thermal = to_counts_8bit(thermal_sensor, degrees, surfaces.is_sky)
-    return SceneSample(rgb, thermal, canvas.label(), condition)
+    return SceneSample(rgb, thermal, canvas.label(), condition, night=light.sky < 0.1)

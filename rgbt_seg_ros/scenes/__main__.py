@@ -1,0 +1,95 @@
+"""`python -m rgbt_seg_ros.scenes`: a data set of rendered stills in the layout of MSRS."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+from rich.progress import track
+
+from rgbt_seg_ros.classes import MFNET, palette_for
+from rgbt_seg_ros.cli import command_parser, run_command
+from rgbt_seg_ros.errors import UserError
+from rgbt_seg_ros.overlay import colorize
+from rgbt_seg_ros.scenes.light import CONDITIONS
+from rgbt_seg_ros.scenes.still import SceneSample, render_still
+
+_VAL_EVERY = 5
+_SHEET_COLUMNS, _SHEET_ROWS, _SHEET_HEIGHT = 2, 8, 180
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    parser = command_parser(
+        "python -m rgbt_seg_ros.scenes",
+        "Render RGB-thermal street scenes with exact labels (MFNet's classes) as a data set in the layout of MSRS.",
+        """python -m rgbt_seg_ros.scenes -o scenes --stills 500
+        python -m rgbt_seg_ros.scenes -o night --stills 40 --condition night --size 240x320 --sheet night.png""",
+    )
+    parser.add_argument("-o", "--out", type=Path, required=True, help="folder to write; new or empty")
+    parser.add_argument("--stills", type=int, default=100, help="number of pairs (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the first pair (default: %(default)s)")
+    parser.add_argument("--size", type=_size, default=(480, 640), help="HxW in pixels (default: 480x640)")
+    parser.add_argument("--condition", choices=CONDITIONS, help="one condition for all (default: a mixture)")
+    parser.add_argument(
+        "--sheet", type=Path, help="also write a picture of the first pairs side by side, PNG"
+    )
+    return run_command(parser, _render, argv)
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, cross, width = text.partition("x")
+    if not (cross and height.isdigit() and width.isdigit() and min(int(height), int(width)) >= 32):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 480x640, at least 32x32")
+    return int(height), int(width)
+
+
+def _render(args: argparse.Namespace) -> None:
+    if args.stills < 1:
+        raise UserError(f"--stills {args.stills}: give a number of at least 1")
+    if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
+        raise UserError(f"{args.out} exists and is not an empty folder: give another one with -o")
+    for folder in ("vi", "ir", "Segmentation_labels"):
+        (args.out / folder).mkdir(parents=True)
+    lists: dict[str, list[str]] = {"train": [], "val": []}
+    strips = []
+    for number in track(range(args.stills), description="rendering"):
+        sample = render_still(args.seed + number, args.size, args.condition)
+        name = f"{number:05d}{'N' if sample.night else 'D'}"
+        for folder, image in (
+            ("vi", sample.rgb[..., ::-1]),
+            ("ir", sample.thermal),
+            ("Segmentation_labels", sample.label),
+        ):
+            _write(args.out / folder / f"{name}.png", image)
+        lists["val" if number % _VAL_EVERY == _VAL_EVERY - 1 else "train"].append(name)
+        if args.sheet and number < _SHEET_COLUMNS * _SHEET_ROWS:
+            strips.append(_strip(sample))
+    for split, names in lists.items():
+        (args.out / f"{split}.txt").write_text("".join(f"{name}\n" for name in names))
+    if args.sheet:
+        strips += [np.zeros_like(strips[0])] * (-len(strips) % _SHEET_COLUMNS)
+        rows = [np.hstack(strips[i : i + _SHEET_COLUMNS]) for i in range(0, len(strips), _SHEET_COLUMNS)]
+        _write(args.sheet, np.vstack(rows)[..., ::-1])
+    print(f"{args.out}: {len(lists['train'])} training and {len(lists['val'])} validation pairs")
+
+
+def _write(path: Path, image: np.ndarray) -> None:
+    if not cv2.imwrite(str(path), image):
+        raise UserError(f"{path} cannot be written: check the folder and that the name ends in .png")
+
+
+def _strip(sample: SceneSample) -> np.ndarray:
+    """RGB, thermal and label colours side by side, uint8 RGB."""
+    thermal = np.repeat(sample.thermal[..., None], 3, axis=2)
+    strip = np.hstack([sample.rgb, thermal, colorize(sample.label, palette_for(MFNET.names))])
+    return cv2.resize(
+        strip,
+        (round(strip.shape[1] * _SHEET_HEIGHT / strip.shape[0]), _SHEET_HEIGHT),
+        interpolation=cv2.INTER_AREA,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -10,16 +10,20 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 PACKAGE = "rgbt_seg_ros"
+INDEX_MARKER = f"resource/{PACKAGE}"
 COMMANDS = ["play", "record", "make_bag", "offline", "segment", "demo"]
 TRAINING_COMMANDS = ["train", "evaluate", "embed_classes", "import_checkpoint"]
 
 
 def shared_files() -> list[tuple[str, list[str]]]:
-    """launch/, config/ and resource/ under share/rgbt_seg_ros by the same relative names."""
+    """launch/, config/ and resource/ under share/rgbt_seg_ros by the same relative names.
+
+    The index marker is left out: colcon knows one destination per file and would miss the marker's own.
+    """
     folders: dict[str, list[str]] = {}
     for top in ("launch", "config", "resource"):
         for path in sorted(Path(top).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
+            if path.is_file() and "__pycache__" not in path.parts and str(path) != INDEX_MARKER:
                 folders.setdefault(f"share/{PACKAGE}/{path.parent}", []).append(str(path))
     return sorted(folders.items())
 
@@ -39,7 +43,7 @@ setup(
     ],
     package_dir={f"{PACKAGE}.training": "training"},
     data_files=[
-        ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
+        ("share/ament_index/resource_index/packages", [INDEX_MARKER]),
         (f"share/{PACKAGE}", ["package.xml", *glob("LICENSE")]),
         *shared_files(),
     ],
@@ -55,10 +59,12 @@ setup(
         "matplotlib>=3.6",
         "jinja2>=3",
         "imageio-ffmpeg>=0.5",
+        "pillow>=10",
     ],
     extras_require={
         "train": [
             "transformers>=4.40",
+            "huggingface_hub>=0.23",
             "peft>=0.11",
             "accelerate>=1",
             "torchmetrics>=1.3",

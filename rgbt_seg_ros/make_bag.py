@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from rich.progress import track
 
+from rgbt_seg_ros.argument_types import positive_number
 from rgbt_seg_ros.bag_writer import BagWriter
 from rgbt_seg_ros.cli import command_parser, run_command
 from rgbt_seg_ros.errors import UserError
@@ -196,13 +197,6 @@ def _make_bag(args: argparse.Namespace) -> None:
     print(f"{args.output}: {rgb.count} RGB images at {rgb.rate_hz:g} Hz, {thermal.count} thermal")
 
 
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError("must be above 0")
-    return value
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """The command `python -m rgbt_seg_ros.make_bag`."""
     parser = command_parser(
@@ -220,7 +214,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--thermal", type=Path, required=True, metavar="VIDEO|DIR", help="likewise, 8 or 16 bit"
     )
     parser.add_argument(
-        "--rate", type=_positive, metavar="HZ", help="images a second (default: a video's own, folders 10)"
+        "--rate",
+        type=positive_number,
+        metavar="HZ",
+        help="images a second (default: a video's own, folders 10)",
     )
     parser.add_argument(
         "--thermal-encoding",

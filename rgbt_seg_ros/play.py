@@ -26,6 +26,7 @@ from rclpy.time import Time
 from rclpy.utilities import remove_ros_args
 from rosgraph_msgs.msg import Clock
 
+from rgbt_seg_ros.argument_types import positive_count, positive_number
 from rgbt_seg_ros.cli import command_parser, run_command
 from rgbt_seg_ros.dds import fastdds_profile_environment
 from rgbt_seg_ros.errors import UserError
@@ -199,20 +200,6 @@ def _play(args: argparse.Namespace) -> None:
         rclpy.try_shutdown()
 
 
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError("must be above 0")
-    return value
-
-
-def _passes(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """The command `python -m rgbt_seg_ros.play`; ROS arguments are taken from the process's command line."""
     parser = command_parser(
@@ -226,10 +213,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("bag", type=Path, metavar="BAG", help="rosbag2 folder, or .mcap or .db3 file")
     parser.add_argument(
-        "--rate", type=_positive, default=1.0, metavar="R", help="speed (default 1: as recorded)"
+        "--rate", type=positive_number, default=1.0, metavar="R", help="speed (default 1: as recorded)"
     )
     parser.add_argument(
-        "--loop", type=_passes, default=1, metavar="N", help="play N times; stamps repeat (default 1)"
+        "--loop", type=positive_count, default=1, metavar="N", help="play N times; stamps repeat (default 1)"
     )
     parser.add_argument("--clock", action="store_true", help="publish the recording's time on /clock")
     parser.add_argument(

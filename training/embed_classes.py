@@ -53,13 +53,13 @@ def embed_classes(
     """Embed class names: each is put into every template, and the normalised vectors are averaged.
 
     Args:
-        encoder: `minilm` (the packaged all-MiniLM-L6-v2), a folder as transformers saves it, or a Hugging Face id
-            `owner/name`. Only an id may use the network; the other two never do.
+        encoder: `minilm` (the packaged all-MiniLM-L6-v2), a folder as transformers saves it, or a Hugging Face
+            id `owner/name`. Only an id may use the network; the other two never do.
         names: class names; underscores and hyphens are read as spaces.
         templates: sentences with one `{}` for the name.
 
     Raises:
-        UserError: the encoder is not found or is none, a template has no place for the name, or a name is empty.
+        UserError: the encoder is not found or is none, a template has no place for the name, a name is empty.
     """
     _check_texts(names, templates)
     return _embed(encoder, encoder_folder(encoder), names, templates)
@@ -232,9 +232,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = command_parser(
         "python -m training.embed_classes",
         "Compute the text embeddings of a list of classes.",
-        """python -m training.embed_classes --encoder minilm --classes mfnet -o mfnet_minilm.safetensors
-        python -m training.embed_classes --encoder openai/clip-vit-large-patch14 --classes car,person -o two.safetensors
-        python -m training.embed_classes --encoder ./my_clip --classes fmb --template "a {}" --template "one {}" -o f.safetensors""",
+        """python -m training.embed_classes --encoder minilm --classes mfnet -o mfnet.safetensors
+        python -m training.embed_classes --encoder openai/clip-vit-large-patch14 --classes fmb -o fmb.safetensors
+        python -m training.embed_classes --encoder ./clip --classes car,person --template "a {}" -o two.safetensors
+        """,
     )
     parser.add_argument(
         "--encoder",

@@ -1,0 +1,240 @@
+"""What a training run is made of: frozen dataclasses, filled from a YAML file and `key=value` overrides."""
+
+import dataclasses
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from rgbt_seg_ros.errors import UserError
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where images come from.
+
+    Attributes:
+        name: `msrs`, `mfnet` (layouts of these data sets) or `scenes` (the renderer alone, without a root).
+        root: the data set's folder.
+        train_split, val_split: lists of names, `SPLIT.txt` in the root.
+        keep_in_memory: decode every image once; right for small sets.
+        rendered_share, rendered_share_end: share of training samples drawn from the renderer at the first and the
+            last step, linear between.
+        rendered_stills: distinct stills of the renderer (drawn on first use and kept in memory).
+        rendered_height, rendered_width: their size in pixels.
+        rendered_val: stills to validate on where `name` is `scenes`, of other seeds than the training stills.
+        workers: processes that prepare samples; 0 prepares them in the training process.
+    """
+
+    name: str = "msrs"
+    root: str | None = None
+    train_split: str = "train"
+    val_split: str = "val"
+    keep_in_memory: bool = True
+    rendered_share: float = 0.0
+    rendered_share_end: float = 0.0
+    rendered_stills: int = 1000
+    rendered_height: int = 480
+    rendered_width: int = 640
+    rendered_val: int = 20
+    workers: int = 1
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Random changes of training samples; see `training.augment`.
+
+    Attributes:
+        crop_height, crop_width: size of training samples in pixels, after scaling.
+        min_scale, max_scale: range of the random scale, relative to the size that the network sees in service.
+        flip: probability of a horizontal flip.
+        jitter, jitter_strength: probability and strength (0.5: factors 0.5..1.5) of RGB colour jitter.
+        blur: probability of blurring RGB.
+        gamma, gamma_range: probability and largest factor of an RGB gamma change (2: exponents 0.5..2).
+        thermal_gain, thermal_offset: largest relative gain error and offset of thermal in [0, 1].
+        thermal_noise: largest standard deviation of noise on thermal in [0, 1].
+        drop_rgb, drop_thermal: probabilities that one modality is missing (zeros after scaling); never both.
+    """
+
+    crop_height: int = 480
+    crop_width: int = 640
+    min_scale: float = 0.5
+    max_scale: float = 2.0
+    flip: float = 0.5
+    jitter: float = 0.2
+    jitter_strength: float = 0.5
+    blur: float = 0.2
+    gamma: float = 0.0
+    gamma_range: float = 2.0
+    thermal_gain: float = 0.1
+    thermal_offset: float = 0.05
+    thermal_noise: float = 0.02
+    drop_rgb: float = 0.0
+    drop_thermal: float = 0.0
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Which network; class embeddings are a file written by `training.embed_classes`.
+
+    Attributes:
+        short_side: images are shrunk to this short side in pixels before the network, in training (before the
+            random scale) and in service alike; null: never.
+    """
+
+    arch: str = "shifnet"
+    size: str = "nano"
+    embeddings: str = "config/embeddings/mfnet_minilm.safetensors"
+    short_side: int | None = None
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Optimisation.
+
+    Attributes:
+        warmup_steps: steps over which the learning rate rises linearly; then it falls as (1 - progress)^poly_power.
+        class_weights: one loss weight a class, in the order of the ids; null: all equal.
+        ema_decay: decay of the moving average of the weights that is validated and saved; 0: none.
+        clip_norm: largest norm of the gradient.
+        precision: `fp32` or `bf16` (autocast).
+        threads: CPU threads of the training process; null: PyTorch's choice.
+        eval_every, log_every: in steps.
+    """
+
+    max_steps: int = 1000
+    batch_size: int = 4
+    seed: int = 0
+    lr: float = 1e-4
+    weight_decay: float = 0.01
+    warmup_steps: int = 100
+    poly_power: float = 0.9
+    class_weights: list[float] | None = None
+    ema_decay: float = 0.0
+    clip_norm: float = 1.0
+    precision: str = "fp32"
+    threads: int | None = None
+    eval_every: int = 200
+    log_every: int = 20
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What is left behind.
+
+    Attributes:
+        dir: folder of the run, usually `runs/NAME`.
+        half: store the weights of `best.safetensors` as float16, half the size.
+    """
+
+    dir: str = "runs/shifnet"
+    half: bool = False
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole run; every field can be overridden as `section.key=value`."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+
+
+def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -> Config:
+    """Read a configuration.
+
+    Args:
+        path: YAML file; None starts from the defaults.
+        overrides: `section.key=value`, applied last.
+
+    Raises:
+        UserError: no such file, no YAML, a key that does not exist (the nearest right one is named), or a value of a
+            wrong type.
+    """
+    layers = [] if path is None else [(str(path), _read_yaml(Path(path)))]
+    for override in overrides:
+        key, equals, _ = override.partition("=")
+        if not equals or not key.strip():
+            raise UserError(f"{override!r} is not an override: write section.key=value")
+        layers.append((override, OmegaConf.to_container(OmegaConf.from_dotlist([override]))))
+    merged = _structured(Config)
+    for source, values in layers:
+        _check_keys(values, Config, source)
+        try:
+            merged = OmegaConf.merge(merged, values)
+        except OmegaConfBaseException as error:
+            raise UserError(f"{source}: {str(error).splitlines()[0]}") from error
+    config = cast(Config, OmegaConf.to_object(merged))
+    _check_values(config)
+    return config
+
+
+def save_config(path: Path, config: Config) -> None:
+    """Write the whole configuration as YAML, so that it can be read again and tells every value."""
+    path.write_text(OmegaConf.to_yaml(OmegaConf.structured(config)))
+
+
+def _structured(schema: type) -> Any:
+    """An OmegaConf schema whose values can be set: it makes those of frozen dataclasses read-only."""
+    config = OmegaConf.structured(schema)
+    for entry in dataclasses.fields(schema):
+        OmegaConf.set_readonly(config[entry.name], False)
+    OmegaConf.set_readonly(config, False)
+    return config
+
+
+def _read_yaml(path: Path) -> Any:
+    if not path.is_file():
+        raise UserError(f"there is no configuration file {path}: the ready ones are in config/train")
+    try:
+        return OmegaConf.to_container(OmegaConf.load(path))
+    except (YAMLError, OmegaConfBaseException, OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not a YAML configuration: {str(error).splitlines()[0]}") from error
+
+
+def _check_keys(values: Any, schema: type, source: str, prefix: str = "") -> None:
+    """Raise for the first key that the dataclass does not have."""
+    if not isinstance(values, Mapping):
+        raise UserError(f"{source}: {prefix.rstrip('.') or 'the file'} must hold keys, not {values!r}")
+    fields = {entry.name: entry for entry in dataclasses.fields(schema)}
+    for key, value in values.items():
+        if key not in fields:
+            near = difflib.get_close_matches(str(key), _all_keys(schema), n=1, cutoff=0.0)[0]
+            raise UserError(f"{source}: there is no key {prefix}{key}, did you mean {prefix}{near}?")
+        if dataclasses.is_dataclass(fields[key].type):
+            _check_keys(value, cast(type, fields[key].type), source, f"{prefix}{key}.")
+
+
+def _all_keys(schema: type) -> list[str]:
+    return [entry.name for entry in dataclasses.fields(schema)]
+
+
+def _check_values(config: Config) -> None:
+    shares = {
+        "data.rendered_share": config.data.rendered_share,
+        "data.rendered_share_end": config.data.rendered_share_end,
+        "augment.drop_rgb + augment.drop_thermal": config.augment.drop_rgb + config.augment.drop_thermal,
+    }
+    for key, value in shares.items():
+        if not 0.0 <= value <= 1.0:
+            raise UserError(f"{key} is {value:g}: it must be within 0 and 1")
+    if config.train.precision not in ("fp32", "bf16"):
+        raise UserError(f"train.precision is {config.train.precision!r}: it must be fp32 or bf16")
+    counts = {
+        "train.max_steps": config.train.max_steps,
+        "train.batch_size": config.train.batch_size,
+        "train.eval_every": config.train.eval_every,
+        "train.log_every": config.train.log_every,
+    }
+    for key, value in counts.items():
+        if value < 1:
+            raise UserError(f"{key} is {value}: it must be at least 1")
+    if not 0.0 < config.augment.min_scale <= config.augment.max_scale:
+        raise UserError("augment.min_scale must be above 0 and at most augment.max_scale")

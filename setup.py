@@ -60,6 +60,7 @@ setup(
         "jinja2>=3",
         "imageio-ffmpeg>=0.5",
         "pillow>=10",
+        "pyyaml>=6",
     ],
     extras_require={
         "train": [

@@ -22,6 +22,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
+from rclpy.timer import Timer
 from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
@@ -51,7 +52,8 @@ class SegmenterNode(LifecycleNode):
         self._settings = Settings()
         self._segmenter: Segmenter | None = None
         self._pipeline: Pipeline | None = None
-        self._subscriptions_in: list[Subscription] = []
+        self._inputs: list[Subscription] = []
+        self._poll_timer: Timer | None = None
         self._finalized = False
         self._failure = ""
         self._logged_ns: dict[str, int] = {}
@@ -85,11 +87,11 @@ class SegmenterNode(LifecycleNode):
         return self._attempt("configure", self._configure)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        def activate() -> None:
-            super(SegmenterNode, self).on_activate(state)
-            self._activate()
-
-        return self._attempt("activate", activate)
+        result = self._attempt("activate", self._activate)
+        if result == TransitionCallbackReturn.SUCCESS:
+            result = super().on_activate(state)
+            self._outputs.publish_label_info(Header(stamp=self.get_clock().now().to_msg()))
+        return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         self._stop()
@@ -114,8 +116,6 @@ class SegmenterNode(LifecycleNode):
             self.get_logger().error(f"cannot {transition}: {self._failure}")
             self.get_logger().debug(traceback.format_exc())
             self._stop()
-            if transition == "configure":
-                self._free()
             return TransitionCallbackReturn.FAILURE
         self._failure = ""
         return TransitionCallbackReturn.SUCCESS
@@ -140,20 +140,16 @@ class SegmenterNode(LifecycleNode):
 
     def _activate(self) -> None:
         assert self._segmenter is not None
-        self._outputs.publish_label_info(Header(stamp=self.get_clock().now().to_msg()))
-        self._pipeline = Pipeline(
+        self._pipeline = pipeline = Pipeline(
             self._segmenter,
             self._settings,
             deliver=lambda result: self._outputs.publish(result, self._settings.overlay_alpha),
             report=self._report,
             clock_ns=lambda: self.get_clock().now().nanoseconds,
         )
-        pipeline = self._pipeline
-        self._subscriptions_in = [
-            self._subscribe("rgb/image", pipeline, pipeline.add_rgb),
-            self._subscribe("thermal/image", pipeline, pipeline.add_thermal),
-        ]
-        rgb_topic, thermal_topic = (subscription.topic_name for subscription in self._subscriptions_in)
+        for topic, add in (("rgb/image", pipeline.add_rgb), ("thermal/image", pipeline.add_thermal)):
+            self._inputs.append(self._subscribe(topic, pipeline, add))
+        rgb_topic, thermal_topic = (subscription.topic_name for subscription in self._inputs)
         self._health = Health(rgb_topic, thermal_topic, self._settings.lossless)
         self._poll_timer = self.create_timer(POLL_PERIOD_S, pipeline.poll, clock=self._steady)
         self.get_logger().info(f"active: {rgb_topic} and {thermal_topic} to {self._outputs.mask_topic}")
@@ -187,9 +183,11 @@ class SegmenterNode(LifecycleNode):
         """Unsubscribe and end the inference thread; again, it does nothing."""
         if self._pipeline is None:
             return
-        for subscription in self._subscriptions_in:
-            self.destroy_subscription(subscription)
-        self.destroy_timer(self._poll_timer)
+        while self._inputs:
+            self.destroy_subscription(self._inputs.pop())
+        if self._poll_timer is not None:
+            self.destroy_timer(self._poll_timer)
+            self._poll_timer = None
         self._pipeline.stop()
         self._publish_diagnostics()
         self._pipeline = None

@@ -23,7 +23,8 @@ from rgbt_seg_ros.stream_clock import StreamClock
 QUIET_NS = 2_000_000_000
 """In lossless mode, frames are only decided without their successors after this silence of both streams [ns]."""
 
-STOP_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 5.0
+"""How long deactivation waits for the pair under way [s]; `ros2 launch` kills a process after 10 s."""
 
 _PAIRER_KEYS = {
     "rgb_in": "rgb_in",

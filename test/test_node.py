@@ -22,7 +22,7 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, LabelInfo
@@ -216,7 +216,13 @@ def node(
     """An active node that answers; the tests that use it run in the order of this file."""
     log = tmp_path_factory.mktemp("node") / "log.txt"
     node = NodeProcess(
-        log, repository, model=model, device="cpu", detections__min_area=1, detections__score_threshold=0.0
+        log,
+        repository,
+        model=model,
+        device="cpu",
+        detections__min_area=1,
+        detections__score_threshold=0.0,
+        **{"qos_overrides./cam.subscription.reliability": "reliable"},
     )
     node.wait_for_output("active: /cam and /boson to /rgbt_segmenter/mask")
     bench.new_mask()
@@ -262,6 +268,15 @@ def test_a_late_subscriber_gets_the_label_info(bench: Bench, node: NodeProcess) 
         enumerate(MFNET.names)
     )
     assert label_info.header.frame_id == "cam_optical"
+
+
+def test_inputs_are_best_effort_unless_overridden(bench: Bench, node: NodeProcess) -> None:
+    def reliability(topic: str) -> list[ReliabilityPolicy]:
+        endpoints = bench.node.get_subscriptions_info_by_topic(topic)
+        return [endpoint.qos_profile.reliability for endpoint in endpoints]
+
+    assert reliability("/cam") == [ReliabilityPolicy.RELIABLE]
+    assert reliability("/boson") == [ReliabilityPolicy.BEST_EFFORT]
 
 
 def test_diagnostics_have_the_documented_keys(bench: Bench, node: NodeProcess) -> None:

@@ -50,12 +50,6 @@ def scaled(paint: Paint, brightness: float, heat: float = 0.0) -> Paint:
     )
 
 
-def _shrunk(image: np.ndarray, times: float) -> np.ndarray:
-    """A smaller picture, so that a far wall does not shimmer."""
-    size = [max(2, round(side / times)) for side in image.shape[1::-1]]
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-
-
 def _fixed(outline: np.ndarray) -> np.ndarray:
     """Pixels [N,2] as the fixed-point integers that OpenCV draws with."""
     return np.rint(outline * (1 << _SUBPIXEL_BITS)).astype(np.int32)
@@ -193,15 +187,15 @@ class Canvas:
             cv2.fillPoly(self.shade, [fixed], round(255 * strength), shift=_SUBPIXEL_BITS)
 
     def textured_wall(
-        self, foot: np.ndarray, top: float, picture: np.ndarray, extra: np.ndarray, tint: Paint
+        self, foot: np.ndarray, top: float, levels: Sequence[tuple[np.ndarray, np.ndarray]], tint: Paint
     ) -> None:
         """Hang a picture on an upright wall.
 
         Args:
             foot: [2,3] world points of the lower left and lower right corner.
             top: height of the upper edge, metres.
-            picture: uint8 [h,w,3] reflectance.
-            extra: uint8 [h,w,2]: heat code (`HEAT_ZERO` + degrees * `HEAT_STEP`) and glow.
+            levels: the picture at full, half, quarter ... resolution, each as uint8 [h,w,3] reflectance and
+                uint8 [h,w,2] heat code (`HEAT_ZERO` + degrees * `HEAT_STEP`) and glow.
             tint: multiplies the reflectance and adds to the heat.
         """
         seen = self.camera.to_camera(foot)
@@ -219,9 +213,8 @@ class Canvas:
         high = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, (self.camera.width, self.camera.height))
         if (high - low).min() < 1 or abs(corners[1, 0] - corners[0, 0]) < 0.5:
             return
-        shrink = picture.shape[0] / max(8.0, float(corners[:2, 1].max() - corners[2:, 1].min()))
-        if shrink > 1.5:
-            picture, extra = (_shrunk(image, shrink) for image in (picture, extra))
+        shrink = levels[0][0].shape[0] / max(1.0, float(np.abs(corners[:2, 1] - corners[:1:-1, 1]).max()))
+        picture, extra = levels[int(np.clip(np.log2(shrink) + 0.3, 0, len(levels) - 1))]
         rows, columns = picture.shape[:2]
         source = np.array(
             [

@@ -117,7 +117,7 @@ def _dusk(rng: np.random.Generator) -> Light:
 
 def _night(rng: np.random.Generator) -> Light:
     return Light(
-        sky=float(rng.uniform(0.004, 0.02)),
+        sky=float(np.exp(rng.uniform(np.log(0.001), np.log(0.015)))),
         sky_color=_color(rng, 0.8, 1.0, 0.9, 0.1),
         sky_bright=float(rng.uniform(0.0, 0.02)),
         dapple=0.0,

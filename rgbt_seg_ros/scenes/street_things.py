@@ -10,8 +10,6 @@ from rgbt_seg_ros.scenes.ids import BIKE, CONE, NOTHING
 from rgbt_seg_ros.scenes.people import Person
 from rgbt_seg_ros.scenes.textures import FINE, PANELS
 
-LEAF_POINTS = 72
-"""Corners of a clump of leaves."""
 _ROUND = np.linspace(0, 2 * np.pi, 14, endpoint=False)
 
 
@@ -239,45 +237,3 @@ class Crate:
         if canvas.camera.y > top:
             lid = np.column_stack([ring[:, 0], np.full(4, top), ring[:, 1]])
             canvas.face(self.pose.world(lid), scaled(self.paint, 1.25), self.label)
-
-
-@dataclass(frozen=True)
-class Tree:
-    """A trunk with branches and clumps of leaves; without trunk it is a bush."""
-
-    pose: Pose
-    height: float
-    trunk: float
-    bark: Paint
-    leaves: Paint
-    clumps: np.ndarray
-    """Right, up (shares of the height), radius (likewise) and brightness of each clump [N,4]."""
-    edge: np.ndarray
-    """Relative radius of each clump's ragged outline [N,LEAF_POINTS]."""
-    limbs: np.ndarray
-    """Ends of branches as (right, up) shares of the height [M,2,2]."""
-
-    def at(self, t: float) -> Pose:
-        """Where the tree stands."""
-        return self.pose
-
-    def draw(self, canvas: Canvas, t: float) -> None:
-        """Paint trunk, branches, then clumps of leaves."""
-        scale = canvas.stand_at(self.pose.x, self.pose.z, self.pose.ground)
-        if scale == 0.0:
-            return
-        foot = canvas.see(np.array([[self.pose.x, self.pose.ground, self.pose.z]]))[0]
-        unit = self.height * scale * np.array([1.0, -1.0])
-        if self.trunk > 0.0:
-            thick, fork = self.trunk * scale, foot + unit * (0.0, 0.45)
-            widths = np.array([-1.4, 1.4, 1.0, 0.7, -0.7, -1.0])[:, None] * (thick, 0.0)
-            ups = np.array([0.0, 0.0, 0.06, 0.45, 0.45, 0.06])[:, None] * (fork - foot) / 0.45
-            canvas.fill(foot + widths + ups, self.bark, NOTHING)
-            canvas.lines([foot + limb * unit for limb in self.limbs], 0.7 * thick, self.bark, NOTHING)
-        around = np.linspace(0, 2 * np.pi, LEAF_POINTS, endpoint=False)
-        rim = np.stack([np.cos(around), np.sin(around)], axis=1)
-        outlines = foot + unit * (
-            self.clumps[:, None, :2] + rim * (self.edge * self.clumps[:, 2:3])[..., None]
-        )
-        for outline, tone in zip(outlines, self.clumps[:, 3].tolist(), strict=True):
-            canvas.fill(outline, scaled(self.leaves, tone, 0.8 * (tone - 1.0)), NOTHING)

@@ -7,7 +7,7 @@ import numpy as np
 from rgbt_seg_ros.scenes.canvas import GROUND, Canvas, Paint
 from rgbt_seg_ros.scenes.geometry import Pose
 from rgbt_seg_ros.scenes.ids import BUMP, KERB, NOTHING
-from rgbt_seg_ros.scenes.textures import CLOUDS, COBBLES, FINE, FOLIAGE, LEAVES, PAVING, facade
+from rgbt_seg_ros.scenes.textures import CLOUDS, COBBLES, FINE, FOLIAGE, LEAVES, PAVING, Picture, facade
 
 FAR = 140.0
 """Metres: where the street is closed by the skyline."""
@@ -102,8 +102,7 @@ class Building:
 
     foot: np.ndarray
     height: float
-    picture: np.ndarray
-    extra: np.ndarray
+    levels: list[Picture]
     tint: Paint
     """Multiplies the picture's reflectance and adds to its heat."""
 
@@ -113,7 +112,7 @@ class Building:
 
     def draw(self, canvas: Canvas) -> None:
         """Hang the picture."""
-        canvas.textured_wall(self.foot, self.height, self.picture, self.extra, self.tint)
+        canvas.textured_wall(self.foot, self.height, self.levels, self.tint)
 
 
 def make_building(
@@ -122,9 +121,10 @@ def make_building(
     """A wall between two places (x, z) in metres with a random facade."""
     foot = np.array([[left[0], 0.0, left[1]], [right[0], 0.0, right[1]]])
     width = float(np.hypot(*(foot[1] - foot[0])[[0, 2]]))
-    picture, extra = facade(rng, width, height)
     color = rng.uniform(0.6, 1.25) * rng.normal(1.0, 0.05, 3)
-    return Building(foot, height, picture, extra, Paint(tuple(color.tolist()), float(rng.uniform(0.0, 2.6))))
+    return Building(
+        foot, height, facade(rng, width, height), Paint(tuple(color.tolist()), float(rng.uniform(0.0, 2.6)))
+    )
 
 
 def _ground_paint(rng: np.random.Generator, tone: float, heat: float, tile: int, grain: float) -> Paint:

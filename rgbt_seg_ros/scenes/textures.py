@@ -77,9 +77,25 @@ FACADES, FACADE_METRES = 48, (24.0, 32.0)
 _PER_METRE = 14.0
 
 
+_LEVELS = 4
+
+Picture = tuple[np.ndarray, np.ndarray]
+"""A wall's uint8 [h,w,3] reflectance and uint8 [h,w,2] heat code and glow."""
+
+
 @lru_cache(maxsize=FACADES)
-def _facade(design: int) -> tuple[np.ndarray, np.ndarray]:
-    """One design: uint8 [h,w,3] reflectance, uint8 [h,w,2] heat code and glow."""
+def _facade_levels(design: int) -> list[Picture]:
+    """One design at full, half, quarter and eighth resolution, so that far walls do not shimmer."""
+    levels = [_facade(design)]
+    for _ in range(_LEVELS - 1):
+        rows, columns = levels[-1][0].shape[:2]
+        half = (columns // 2, rows // 2)
+        picture, extra = (cv2.resize(image, half, interpolation=cv2.INTER_AREA) for image in levels[-1])
+        levels.append((picture, extra))
+    return levels
+
+
+def _facade(design: int) -> Picture:
     rng = np.random.default_rng([20240602, design])
     rows, columns = (int(metres * _PER_METRE) for metres in FACADE_METRES)
     base = np.array(_WALLS[rng.integers(len(_WALLS))], np.float32) * rng.uniform(0.7, 1.2)
@@ -99,19 +115,22 @@ def _facade(design: int) -> tuple[np.ndarray, np.ndarray]:
     return np.clip(picture * 255, 0, 255).astype(np.uint8), extra.astype(np.uint8)
 
 
-def facade(rng: np.random.Generator, width_m: float, height_m: float) -> tuple[np.ndarray, np.ndarray]:
-    """A building's front cut from a random design, at a random scale if it is larger than the design.
+def facade(rng: np.random.Generator, width_m: float, height_m: float) -> list[Picture]:
+    """A building's front cut from a random design, at a random scale or larger if the design is too small.
 
     Returns:
-        uint8 [h,w,3] reflectance and uint8 [h,w,2] heat code and glow (views, not to be written to).
+        the front at full, half, quarter and eighth resolution (views, not to be written to).
     """
-    picture, extra = _facade(int(rng.integers(FACADES)))
     scale = max(rng.uniform(0.7, 1.3), width_m / FACADE_METRES[1], height_m / FACADE_METRES[0])
-    rows = max(4, int(height_m * _PER_METRE / scale))
-    columns = max(4, int(width_m * _PER_METRE / scale))
-    left = int(rng.integers(0, picture.shape[1] - columns + 1))
-    window = (slice(picture.shape[0] - rows, None), slice(left, left + columns))
-    return picture[window], extra[window]
+    high, wide = height_m / FACADE_METRES[0] / scale, width_m / FACADE_METRES[1] / scale
+    left = rng.uniform(0.0, 1.0 - wide)
+    levels = []
+    for picture, extra in _facade_levels(int(rng.integers(FACADES))):
+        rows, columns = picture.shape[:2]
+        first = int(left * columns)
+        window = (slice(-max(2, int(high * rows)), None), slice(first, first + max(2, int(wide * columns))))
+        levels.append((picture[window], extra[window]))
+    return levels
 
 
 _WALLS = (

@@ -1,0 +1,74 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from rgbt_seg_ros.classes import MFNET
+from rgbt_seg_ros.errors import UserError
+from training.config import load_config, save_config
+from training.embed_classes import load_class_embeddings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config/train").glob("*.yaml")), ids=lambda path: path.stem)
+def test_committed_configurations_load_and_name_embeddings_of_their_classes(path: Path) -> None:
+    config = load_config(path)
+    assert load_class_embeddings(ROOT / config.model.embeddings).names == MFNET.names
+
+
+def test_overrides_come_after_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("train: {lr: 0.5, seed: 7}\n")
+    config = load_config(path, ["train.lr=0.25", "data.root=/some/where", "model.short_side=240"])
+    assert (config.train.lr, config.train.seed) == (0.25, 7)
+    assert (config.data.root, config.model.short_side) == ("/some/where", 240)
+
+
+def test_configuration_is_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        load_config().train.lr = 1.0  # type: ignore[misc]
+
+
+def test_saved_configuration_reads_back_equal(tmp_path: Path) -> None:
+    config = load_config(None, ["train.class_weights=[1,2.5]", "data.root=a", "run.half=true"])
+    save_config(tmp_path / "config.yaml", config)
+    assert load_config(tmp_path / "config.yaml") == config
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("train.batchsize=2", "no key train.batchsize, did you mean train.batch_size?"),
+        ("trian.lr=2", "no key trian, did you mean train?"),
+        ("train.max_steps=many", "train.max_steps=many"),
+        ("train.max_steps", "is not an override"),
+        ("train=3", "train must hold keys"),
+        ("train.max_steps=0", "train.max_steps is 0: it must be at least 1"),
+        ("train.precision=fp8", "it must be fp32 or bf16"),
+        ("data.rendered_share=1.5", "data.rendered_share is 1.5"),
+        ("augment.min_scale=3", "augment.min_scale"),
+    ],
+)
+def test_wrong_override_is_one_sentence(override: str, sentence: str) -> None:
+    with pytest.raises(UserError) as error:
+        load_config(None, [override])
+    assert sentence in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_misspelt_key_in_a_file_names_the_file_and_the_right_key(tmp_path: Path) -> None:
+    path = tmp_path / "typo.yaml"
+    path.write_text("augment: {crop_hight: 3}\n")
+    with pytest.raises(UserError, match=r"typo\.yaml.*augment\.crop_hight.*augment\.crop_height"):
+        load_config(path)
+
+
+def test_missing_or_broken_file_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"there is no configuration file .*none\.yaml"):
+        load_config(tmp_path / "none.yaml")
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("train: [1, {\n")
+    with pytest.raises(UserError, match=r"broken\.yaml is not a YAML configuration") as error:
+        load_config(broken)
+    assert "\n" not in str(error.value)

@@ -117,15 +117,19 @@ class Car:
     def draw(self, canvas: Canvas, t: float) -> None:
         """Paint shadow, far wheels, the strips that face the camera, the near flank, lights."""
         pose, shape = self.at(t), self.shape
-        if canvas.stand_at(pose.x, pose.z, reach=shape.outline[-1][0]) == 0.0:
+        scale = canvas.stand_at(pose.x, pose.z, reach=shape.outline[-1][0])
+        if scale == 0.0:
             return
         eye_right, eye_forward = pose.local(canvas.camera.x, canvas.camera.z)
         near = shape.half if eye_right > 0 else -shape.half
         rear, front = shape.outline[0][0], shape.outline[-1][0]
         self._shadow(canvas, pose)
         self._underside(canvas, pose)
-        self._wheels(canvas, pose, -near * 0.96)
-        self._wheels(canvas, pose, near * 0.9)
+        if scale > 25.0:
+            # Seen below the car between its visible wheels; too small to matter farther away.
+            self._wheels(canvas, pose, -near * 0.96)
+        if abs(eye_right) <= shape.half or scale > 25.0:
+            self._wheels(canvas, pose, near * 0.9)
         self._strips(canvas, pose, eye_forward)
         if eye_forward > front:
             self._front(canvas, pose)

@@ -153,7 +153,7 @@ def _glare(rng: np.random.Generator) -> Light:
 def _smoke(rng: np.random.Generator) -> Light:
     base = _night(rng) if rng.random() < 0.3 else _dusk(rng) if rng.random() < 0.3 else _day(rng)
     patchy = float(rng.choice([0.0, 1.0], p=[0.25, 0.75]))
-    density = np.exp(rng.uniform(np.log(0.05), np.log(0.4)))
+    density = np.exp(rng.uniform(np.log(0.03), np.log(0.3)))
     return replace(base, smoke=float(density), smoke_patchy=patchy, exposure=max(base.exposure, 0.02))
 
 

@@ -164,27 +164,33 @@ def _sky(camera: Camera, light: Light, seed: int) -> np.ndarray:
     return cv2.merge([bright * np.float32(channel) for channel in light.sky_color])
 
 
+def _plumes(height: int, width: int, drift: float, rng: np.random.Generator) -> np.ndarray:
+    """Two layers of clouds that drift past each other, float32 [H,W], about -1..1."""
+    small = (width // 4, height // 4)
+    total = np.zeros(small[::-1], np.float32)
+    for speed, side in ((9.0, 70), (-5.0, 130)):
+        left, top = rng.uniform(0, TILE, 2) + np.array([speed, 0.35 * speed]) * drift
+        step = side / small[0]
+        window = np.array([[step, 0.0, left], [0.0, step, top]])
+        flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+        total += cv2.warpAffine(tiles()[CLOUDS], window, small, flags=flags, borderMode=cv2.BORDER_WRAP)
+    return cv2.resize(total, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
 def _add_smoke(
     image: np.ndarray, surfaces: Surfaces, light: Light, drift: float, seed: int, illumination: np.ndarray
 ) -> None:
     """Mix smoke into the light in place: what lies behind it fades into the smoke's own brightness."""
     height, width = surfaces.inverse_depth.shape
     rng = np.random.default_rng([seed, 4])
-    density = np.full((height, width), light.smoke, np.float32)
-    if light.smoke_patchy > 0.0:
-        plumes = np.zeros((height // 4, width // 4), np.float32)
-        for speed, size in ((9.0, 96), (-5.0, 160)):
-            start = rng.integers(0, TILE, 2) + np.array([0.35 * speed * drift, speed * drift]).astype(int)
-            tile = np.roll(tiles()[CLOUDS], start, (0, 1))[:size, :size]
-            plumes += cv2.resize(tile, plumes.shape[::-1], interpolation=cv2.INTER_CUBIC)
-        plumes = cv2.resize(plumes, (width, height), interpolation=cv2.INTER_LINEAR)
-        density *= (1.0 - light.smoke_patchy) + light.smoke_patchy * np.clip(0.6 + 1.7 * plumes, 0.0, 3.0)
+    plumes = _plumes(height, width, drift, rng)
+    thick = (1.0 - light.smoke_patchy) + light.smoke_patchy * np.minimum(0.45 * np.exp(2.2 * plumes), 4.0)
     depth = 1.0 / np.maximum(surfaces.inverse_depth, 1 / 60.0)
-    through = np.exp(-density * np.minimum(depth, 25.0))[..., None]
-    tone = 0.42 * np.array(light.sky_color, np.float32) * rng.uniform(0.85, 1.1)
-    air = tone * illumination.mean(axis=(0, 1))
+    through = np.exp(-np.float32(light.smoke) * thick * np.minimum(depth, 25.0))[..., None]
+    tone = rng.uniform(0.3, 0.5) * np.array(light.sky_color) ** 0.5 * illumination.mean(axis=(0, 1))
+    air = (1.0 + 0.15 * plumes)[..., None] * tone.astype(np.float32)
     image *= through
-    image += (1.0 - through) * air.astype(np.float32)
+    image += (1.0 - through) * air
 
 
 def temperature(canvas: Canvas, surfaces: Surfaces, light: Light, seed: int) -> np.ndarray:

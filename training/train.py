@@ -90,11 +90,13 @@ class Trainer:
                     )
                     started, recent = time.perf_counter(), []
                 if self.step % train.eval_every == 0 or self.step == train.max_steps:
-                    progress.console.print(self._validate())
-                    self._save()
+                    if self.accelerator.is_main_process:
+                        progress.console.print(self._validate())
+                        self._save()
                     started, recent = time.perf_counter(), []
                 if interrupted.is_set():
-                    self._save()
+                    if self.accelerator.is_main_process:
+                        self._save()
                     raise KeyboardInterrupt
 
     def _train_step(self, batch: dict[str, Tensor]) -> float:
@@ -119,8 +121,6 @@ class Trainer:
 
     def _validate(self) -> str:
         """Score the averaged weights, keep them if they are the best so far, and say so in one line."""
-        if not self.accelerator.is_main_process:
-            return ""
         network = self.ema.module.eval()
         segmenter = Segmenter(
             network, self.card, "", self.accelerator.device, "float32", ThermalNormalization()
@@ -161,6 +161,8 @@ class Trainer:
             sampler=range(self.step * step_samples, len(stream)),
             num_workers=config.data.workers,
             worker_init_fn=_start_worker,
+            # An own generator: starting the loader draws a number, which a resumed run must not draw twice.
+            generator=torch.Generator().manual_seed(config.train.seed),
         )
 
     def _lr(self) -> float:
@@ -176,17 +178,16 @@ class Trainer:
         return Progress(*columns, disable=not self.accelerator.is_main_process)
 
     def _save(self) -> None:
-        if self.accelerator.is_main_process:
-            state = {
-                "step": self.step,
-                "best": self.best,
-                "network": self.accelerator.unwrap_model(self.network).state_dict(),
-                "ema": self.ema.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "schedule": self.schedule.state_dict(),
-                "random": torch.get_rng_state(),
-            }
-            save_checkpoint(self.run, state)
+        state = {
+            "step": self.step,
+            "best": self.best,
+            "network": self.accelerator.unwrap_model(self.network).state_dict(),
+            "ema": self.ema.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "random": torch.get_rng_state(),
+        }
+        save_checkpoint(self.run, state)
 
     def _restore(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         state = load_checkpoint(self.run)

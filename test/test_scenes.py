@@ -188,7 +188,7 @@ def test_clipping_keeps_the_part_ahead() -> None:
 def test_pose_goes_forward_and_back() -> None:
     pose = Pose(2.0, 3.0, np.pi / 2)
     assert pose.moved(4.0).x == pytest.approx(6.0)
-    assert pose.local(6.0, 3.0) == pytest.approx((0.0, 4.0))
+    assert pose.local(np.array([[6.0, 3.0]])) == pytest.approx(np.array([[0.0, 4.0]]))
     assert pose.world(np.array([[0.0, 1.0, 4.0]])) == pytest.approx(np.array([[6.0, 1.0, 3.0]]))
 
 

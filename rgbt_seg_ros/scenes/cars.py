@@ -120,15 +120,14 @@ class Car:
         scale = canvas.stand_at(pose.x, pose.z, reach=shape.outline[-1][0])
         if scale == 0.0:
             return
-        eye_right, eye_forward = pose.local(canvas.camera.x, canvas.camera.z)
+        eye_right, eye_forward = pose.local(np.array([[canvas.camera.x, canvas.camera.z]]))[0].tolist()
         near = shape.half if eye_right > 0 else -shape.half
         rear, front = shape.outline[0][0], shape.outline[-1][0]
         self._shadow(canvas, pose)
         self._underside(canvas, pose)
-        if scale > 25.0:
-            # Seen below the car between its visible wheels; too small to matter farther away.
+        # Seen below the car and between its other wheels; from the side too small to matter farther away.
+        if abs(eye_right) <= 2.0 * shape.half or scale > 25.0:
             self._wheels(canvas, pose, -near * 0.96)
-        if abs(eye_right) <= shape.half or scale > 25.0:
             self._wheels(canvas, pose, near * 0.9)
         self._strips(canvas, pose, eye_forward)
         if eye_forward > front:
@@ -150,11 +149,12 @@ class Car:
         dark = Paint((0.01, 0.01, 0.01), 1.0 + 0.5 * self.engine, 0.3, 1.5, FINE)
         rear, front = self.shape.outline[0][0] * 0.9, self.shape.outline[-1][0] * 0.9
         half = 0.92 * self.shape.half
+        low, high = 0.1, self.shape.outline[0][1] + 0.16
         for forward in (rear, front):
-            canvas.face(pose.world(_box(0.0, 0.28, 2 * half, 0.36, forward)), dark, CAR)
+            canvas.face(pose.world(_box(0.0, (low + high) / 2, 2 * half, high - low, forward)), dark, CAR)
         for right in (-half, half):
             side = np.array(
-                [(right, 0.1, rear), (right, 0.1, front), (right, 0.46, front), (right, 0.46, rear)]
+                [(right, low, rear), (right, low, front), (right, high, front), (right, high, rear)]
             )
             canvas.face(pose.world(side), dark, CAR)
 

@@ -83,10 +83,9 @@ class Pose:
         """Points (right, up, forward) [N,3] of the object's own frame to the world."""
         return points @ self._rotation + self._position
 
-    def local(self, x: float, z: float) -> tuple[float, float]:
-        """A place on the ground in the object's frame: (right, forward)."""
-        sin, cos = float(np.sin(self.heading)), float(np.cos(self.heading))
-        return cos * (x - self.x) - sin * (z - self.z), sin * (x - self.x) + cos * (z - self.z)
+    def local(self, places: np.ndarray) -> np.ndarray:
+        """Places (x, z) [N,2] on the ground in the object's frame: (right, forward) [N,2]."""
+        return (places - self._position[::2]) @ self._rotation[::2, ::2].T
 
     def moved(self, distance: float) -> "Pose":
         """The pose after going `distance` metres forward."""

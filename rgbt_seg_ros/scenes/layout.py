@@ -10,6 +10,7 @@ from rgbt_seg_ros.scenes.canvas import Canvas
 from rgbt_seg_ros.scenes.cars import Car
 from rgbt_seg_ros.scenes.furniture import furnish, plant_trees
 from rgbt_seg_ros.scenes.geometry import Camera, Pose
+from rgbt_seg_ros.scenes.street_things import Barrier
 from rgbt_seg_ros.scenes.surroundings import Building, Street, make_building, make_street
 from rgbt_seg_ros.scenes.traffic import add_cars, add_people, add_riders, park_bikes
 
@@ -63,11 +64,46 @@ def clear_way(world: World, track: Sequence[tuple[float, Camera]]) -> World:
 
 
 def _blocks(thing: Thing, t: float, camera: Camera) -> bool:
-    right, forward = thing.at(t).local(camera.x, camera.z)
+    pose = thing.at(t)
+    if isinstance(thing, Car):
+        return bool(_in_car(thing, pose, np.array([[camera.x, camera.z]]), 0.7, 1.5)[0])
+    return float(np.hypot(pose.x - camera.x, pose.z - camera.z)) < 1.2
+
+
+def _in_car(car: Car, pose: Pose, places: np.ndarray, aside: float, ahead: float) -> np.ndarray:
+    """Which places (x, z) [N,2] lie in the car or less than these margins from it: bool [N]."""
+    right, forward = pose.local(places).T
+    rear, front = car.shape.outline[0][0], car.shape.outline[-1][0]
+    return (np.abs(right) < car.shape.half + aside) & (forward > rear - ahead) & (forward < front + ahead)
+
+
+def _ground_points(thing: Thing) -> np.ndarray:
+    """Places (x, z) [N,2] on the ground that a thing takes at the beginning."""
+    pose = thing.at(0.0)
     if isinstance(thing, Car):
         rear, front = thing.shape.outline[0][0], thing.shape.outline[-1][0]
-        return abs(right) < thing.shape.half + 0.7 and rear - 1.5 < forward < front + 1.5
-    return bool(np.hypot(right, forward) < 1.2)
+        along = np.linspace(rear, front, 4)
+        points = np.array(
+            [(side * thing.shape.half, 0.0, forward) for side in (-1, 0, 1) for forward in along]
+        )
+        return pose.world(points)[:, ::2]
+    if isinstance(thing, Barrier):
+        pose = pose.moved(thing.length / 2)
+        return pose.world(np.linspace(-0.5, 0.5, 5)[:, None] * (0.0, 0.0, thing.length))[:, ::2]
+    return np.array([[pose.x, pose.z]])
+
+
+def _apart(things: Sequence[Thing]) -> list[Thing]:
+    """The things without those that stand in a car; of two cars that overlap the first stays."""
+    points = [_ground_points(thing) for thing in things]
+    owner = np.repeat(np.arange(len(things)), [len(group) for group in points])
+    places = np.concatenate(points)
+    gone: set[int] = set()
+    for i, car in enumerate(things):
+        if isinstance(car, Car) and i not in gone:
+            gone.update(owner[_in_car(car, car.pose, places, 0.3, 0.3)].tolist())
+            gone.discard(i)
+    return [thing for i, thing in enumerate(things) if i not in gone]
 
 
 def make_world(rng: np.random.Generator, travel: float = 0.0, crowd: int = 1) -> World:
@@ -91,7 +127,7 @@ def make_world(rng: np.random.Generator, travel: float = 0.0, crowd: int = 1) ->
         things += add_riders(rng, street, length, warmth)
         things += add_cars(rng, street, length, sunlit)
         things += add_people(rng, street, length, warmth)
-    return World(street, tuple(_build(rng, street, end, travel)), tuple(things))
+    return World(street, tuple(_build(rng, street, end, travel)), tuple(_apart(things)))
 
 
 def make_camera(rng: np.random.Generator, street: Street, size: tuple[int, int]) -> Camera:

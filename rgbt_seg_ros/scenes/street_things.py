@@ -217,7 +217,7 @@ class Crate:
         """Paint the sides that face the camera, then the top."""
         if canvas.stand_at(self.pose.x, self.pose.z, reach=max(self.width, self.depth) / 2) == 0.0:
             return
-        eye_right, eye_forward = self.pose.local(canvas.camera.x, canvas.camera.z)
+        eye_right, eye_forward = self.pose.local(np.array([[canvas.camera.x, canvas.camera.z]]))[0].tolist()
         right = self.width / 2 if eye_right > 0 else -self.width / 2
         forward = self.depth / 2 if eye_forward > 0 else -self.depth / 2
         top, half, deep = self.height, self.width / 2, self.depth / 2

@@ -17,6 +17,9 @@ RATE_WINDOW_NS = 5_000_000_000
 SILENCE_NS = 2_000_000_000
 """A stream is called silent after this time without an image [ns]."""
 
+CLOCK_JUMP_NS = 60_000_000_000
+"""A clock that moves on by more between two reports has been set, as when /clock starts [ns]."""
+
 
 class RateMeter:
     """Events a second over the last five seconds; times are integer nanoseconds of one clock."""
@@ -96,6 +99,7 @@ class Health:
     lossless: bool
     _last: Mapping[str, float] = field(default_factory=dict)
     _last_growth_ns: dict[str, int] = field(default_factory=dict)
+    _assessed_ns: int = 0
 
     def assess(self, values: Mapping[str, float], now_ns: int) -> tuple[int, str]:
         """Level and one sentence.
@@ -107,6 +111,9 @@ class Health:
         """
         grown = {key: value - self._last.get(key, 0) for key, value in values.items()}
         self._last = dict(values)
+        if not 0 <= now_ns - self._assessed_ns <= CLOCK_JUMP_NS:
+            self._last_growth_ns.clear()
+        self._assessed_ns = now_ns
         silent = {
             key: self._silence(key, grown, now_ns) for key in ("rgb_in", "thermal_in", "pairs", "masks")
         }
@@ -123,7 +130,7 @@ class Health:
     def _silence(self, key: str, grown: Mapping[str, float], now_ns: int) -> float:
         """Seconds since a counter last grew, 0 if that is less than `SILENCE_NS` ago."""
         last = self._last_growth_ns.get(key)
-        if last is None or grown.get(key, 0) > 0 or now_ns < last:
+        if last is None or grown.get(key, 0) > 0:
             self._last_growth_ns[key] = last = now_ns
         return (now_ns - last) / 1e9 if now_ns - last > SILENCE_NS else 0.0
 

@@ -124,6 +124,15 @@ def test_pairs_without_masks_are_a_warning() -> None:
     assert (level, sentence) == (WARN, "no mask for 4 s although pairs arrive")
 
 
+@pytest.mark.parametrize("jump_s", [1_700_000_000, -5])
+def test_a_clock_that_is_set_is_no_silence(jump_s: int) -> None:
+    robot = Robot()
+    for _ in range(10):
+        robot.good_second()
+    robot.now_ns += jump_s * SECOND
+    assert robot.second(rgb_in=30, thermal_in=9)[0] == OK
+
+
 @pytest.mark.parametrize("cause", ["failed", "undecodable"])
 def test_errors_of_the_last_second_are_errors(cause: str) -> None:
     robot = Robot()

@@ -150,14 +150,14 @@ def make_environment() -> None:
 
 def main() -> int:
     lock = os.open(HERE, os.O_RDONLY)
-    fcntl.flock(lock, fcntl.LOCK_EX)  # a second `make` waits for the first; the lock ends with the process
     try:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a second `make` waits for the first; the lock ends with the process
         make_environment()
     except SetupError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\ninterrupted: run it again to go on", file=sys.stderr)
+        print("interrupted: run it again", file=sys.stderr)
         return 130
     return 0
 

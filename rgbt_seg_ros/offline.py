@@ -71,6 +71,9 @@ class OfflineRun:
                 print(f"the pair at {pair.rgb_stamp} ns cannot be decoded: {error}", file=sys.stderr)
             return
         decoded = time.perf_counter()
+        if not self._stages_ms:
+            # The first images of a size take longer; that would be the p99 of a short recording.
+            self._segmenter.warm_up(*rgb.shape[:2])
         try:
             segmentation = self._segmenter(rgb, thermal)
         except ValueError as error:
@@ -171,7 +174,6 @@ def segment_recording(
     )
     # Some CUDA convolutions add up in an order that changes from run to run unless they are told not to.
     torch.backends.cudnn.deterministic = True
-    segmenter.warm_up()
     print(
         f"{recording.path}: {topics['rgb']} and {topics['thermal']}, {settings.model} on {segmenter.device}"
     )

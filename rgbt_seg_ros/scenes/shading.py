@@ -97,9 +97,9 @@ def _texture(
     # Far away the fine texture averages out; the coarse one stays visible longer.
     fade = inverse_depth * np.float32(6.0 * camera.focal / _GROUND_TILE_PER_METRE)
     np.multiply(fine, np.minimum(fade, 1.0), out=fine, where=is_ground)
-    coarse = bank[CLOUDS * TILE * TILE :].take(
-        _tile_index(along * np.float32(0.11), across * np.float32(0.11))
-    )
+    half = across[::2, ::2] * np.float32(0.11), along[::2, ::2] * np.float32(0.11)
+    coarse = bank[CLOUDS * TILE * TILE :].take(_tile_index(half[1], half[0]))
+    coarse = cv2.resize(coarse, fine.shape[::-1], interpolation=cv2.INTER_LINEAR)
     return fine + np.float32(0.7) * coarse, coarse
 
 

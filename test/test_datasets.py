@@ -87,7 +87,7 @@ def test_wrong_root_says_what_was_expected_and_found(tmp_path: Path) -> None:
     with pytest.raises(UserError) as error:
         MsrsDataset(tmp_path, "train")
     assert f"expected {tmp_path / 'vi'}, found rgb" in str(error.value)
-    with pytest.raises(UserError, match="found no folder"):
+    with pytest.raises(UserError, match="found nothing"):
         MsrsDataset(tmp_path / "nowhere", "train")
 
 

@@ -136,7 +136,7 @@ def test_run_folder_is_never_overwritten(
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
-        (["data.name=msrs", "data.root=/nowhere"], "expected /nowhere/vi, found no folder"),
+        (["data.name=msrs", "data.root=/nowhere"], "expected /nowhere/vi, found nothing"),
         (["data.name=msrs"], "data.root"),
         (["train.class_weights=[1,2]"], "train.class_weights has 2 values for 9 classes"),
         (["model.embeddings=none.safetensors"], "there is no class embedding file none.safetensors"),

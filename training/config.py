@@ -80,9 +80,10 @@ class AugmentConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Which network; class embeddings are a file written by `training.embed_classes`.
+    """Which network.
 
     Attributes:
+        embeddings: file written by `training.embed_classes`; one below `config/` may be a shipped one.
         short_side: images are shrunk to this short side in pixels before the network, in training (before the
             random scale) and in service alike; null: never.
     """
@@ -206,14 +207,10 @@ def _check_keys(values: Any, schema: type, source: str, prefix: str = "") -> Non
     fields = {entry.name: entry for entry in dataclasses.fields(schema)}
     for key, value in values.items():
         if key not in fields:
-            near = difflib.get_close_matches(str(key), _all_keys(schema), n=1, cutoff=0.0)[0]
+            near = difflib.get_close_matches(str(key), fields, n=1, cutoff=0.0)[0]
             raise UserError(f"{source}: there is no key {prefix}{key}, did you mean {prefix}{near}?")
         if dataclasses.is_dataclass(fields[key].type):
             _check_keys(value, cast(type, fields[key].type), source, f"{prefix}{key}.")
-
-
-def _all_keys(schema: type) -> list[str]:
-    return [entry.name for entry in dataclasses.fields(schema)]
 
 
 def _check_values(config: Config) -> None:

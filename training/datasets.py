@@ -1,5 +1,6 @@
 """Sources of aligned RGB-thermal-label samples: data sets on disk, the renderer, and a seeded mix of both."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,57 +40,77 @@ class Source(Protocol):
     def __getitem__(self, index: int) -> Sample: ...
 
 
-class MsrsDataset:
-    """MSRS layout: `vi/NAME.png`, `ir/NAME.png`, `Segmentation_labels/NAME.png` and `SPLIT.txt` with a name a line.
+class DatasetOnDisk(ABC):
+    """A split of a data set in its own layout: `FOLDER/NAME.png` in each folder, `SPLIT.txt` with a name a line.
 
     Raises:
         UserError: the layout is another, or an image is missing.
     """
 
-    folders = ("vi", "ir", "Segmentation_labels")
+    layout: str
+    folders: tuple[str, ...]
+    classes: ClassSet
 
-    def __init__(self, root: str | Path, split: str, classes: ClassSet = MFNET) -> None:
-        self.root = _check_layout(Path(root), self.folders, split, "MSRS")
-        self.classes = classes
-        self.names = _read_names(self.root, split)
-        _check_files(self.root, self.folders, self.names)
+    def __init__(self, root: str | Path, split: str) -> None:
+        self.root = Path(root)
+        self._check_layout(split)
+        self.names = tuple((self.root / f"{split}.txt").read_text().split())
+        if not self.names:
+            raise UserError(f"{self.root / f'{split}.txt'} is empty: it must hold a name a line")
+        for name in self.names:
+            for path in self.paths(name):
+                if not path.is_file():
+                    raise UserError(f"{path} is missing though its split names it: copy the data set again")
 
     def __len__(self) -> int:
         return len(self.names)
 
+    @abstractmethod
     def __getitem__(self, index: int) -> Sample:
         """Raises UserError, naming the file, for an unreadable image, a wrong size or an unknown label id."""
-        name = self.names[index]
-        rgb_path, thermal_path, label_path = (self.root / folder / f"{name}.png" for folder in self.folders)
+
+    def paths(self, name: str) -> list[Path]:
+        """The files of one sample, in the order of `folders`."""
+        return [self.root / folder / f"{name}.png" for folder in self.folders]
+
+    def _check_layout(self, split: str) -> None:
+        for expected in (*self.folders, f"{split}.txt"):
+            if not (self.root / expected).exists():
+                there = sorted(path.name for path in self.root.iterdir())[:8] if self.root.is_dir() else []
+                found = ", ".join(there) if there else "nothing"
+                raise UserError(
+                    f"{self.root} has not the {self.layout} layout: expected {self.root / expected}, found {found}"
+                )
+
+
+class MsrsDataset(DatasetOnDisk):
+    """MSRS: RGB in `vi`, thermal in `ir`, MFNet's ids."""
+
+    layout = "MSRS"
+    folders = ("vi", "ir", "Segmentation_labels")
+    classes = MFNET
+
+    def __getitem__(self, index: int) -> Sample:
+        rgb_path, thermal_path, label_path = self.paths(self.names[index])
         rgb = _read_image(rgb_path, "RGB")
         thermal = _read_image(thermal_path, "L")
-        return Sample(name, rgb, thermal, _read_label(label_path, rgb.shape[:2], self.classes))
+        if thermal.shape != rgb.shape[:2]:
+            raise UserError(f"{thermal_path} is {thermal.shape}, but its RGB image is {rgb.shape[:2]}")
+        return Sample(self.names[index], rgb, thermal, _read_label(label_path, rgb.shape[:2], self.classes))
 
 
-class MfnetDataset:
-    """MFNet layout: 4-channel `images/NAME.png` (RGB and thermal), `labels/NAME.png` and `SPLIT.txt`.
+class MfnetDataset(DatasetOnDisk):
+    """MFNet: RGB and thermal are the four channels of one file."""
 
-    Raises:
-        UserError: the layout is another, or an image is missing.
-    """
-
+    layout = "MFNet"
     folders = ("images", "labels")
-
-    def __init__(self, root: str | Path, split: str, classes: ClassSet = MFNET) -> None:
-        self.root = _check_layout(Path(root), self.folders, split, "MFNet")
-        self.classes = classes
-        self.names = _read_names(self.root, split)
-        _check_files(self.root, self.folders, self.names)
-
-    def __len__(self) -> int:
-        return len(self.names)
+    classes = MFNET
 
     def __getitem__(self, index: int) -> Sample:
-        """Raises UserError, naming the file, for an unreadable image, a wrong size or an unknown label id."""
-        name = self.names[index]
-        pair = _read_image(self.root / "images" / f"{name}.png", "RGBA")
-        label = _read_label(self.root / "labels" / f"{name}.png", pair.shape[:2], self.classes)
-        return Sample(name, np.ascontiguousarray(pair[..., :3]), np.ascontiguousarray(pair[..., 3]), label)
+        image_path, label_path = self.paths(self.names[index])
+        pair = _read_image(image_path, "RGBA")
+        rgb, thermal = np.ascontiguousarray(pair[..., :3]), np.ascontiguousarray(pair[..., 3])
+        return Sample(self.names[index], rgb, thermal, _read_label(label_path, rgb.shape[:2], self.classes))
 
 
 class RenderedScenes:
@@ -127,11 +148,11 @@ class KeptInMemory:
         return self._kept[index]
 
 
-DATASETS: dict[str, type[MsrsDataset] | type[MfnetDataset]] = {"msrs": MsrsDataset, "mfnet": MfnetDataset}
+DATASETS: dict[str, type[DatasetOnDisk]] = {"msrs": MsrsDataset, "mfnet": MfnetDataset}
 """Data sets on disk by the name that commands and configurations use."""
 
 
-def open_dataset(name: str, root: str | Path | None, split: str) -> MsrsDataset | MfnetDataset:
+def open_dataset(name: str, root: str | Path | None, split: str) -> DatasetOnDisk:
     """A split of a data set on disk.
 
     Raises:
@@ -200,38 +221,14 @@ class TrainingStream(Dataset[dict[str, Tensor]]):
         random = np.random.default_rng((self.seed, k))
         first, last = self.share
         share = first + (last - first) * k / self.length
-        use_rendered = self.real is None or random.random() < share
-        source = self.rendered if use_rendered or self.real is None else self.real
+        source = self.real
+        if source is None or random.random() < share:
+            source = self.rendered
         sample = source[int(random.integers(len(source)))]
         # Without workers this runs in the training process, whose own random numbers must not be disturbed.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(random.integers(2**63)))
             return self.augment(sample)
-
-
-def _check_layout(root: Path, folders: tuple[str, ...], split: str, layout: str) -> Path:
-    for expected in (*folders, f"{split}.txt"):
-        if not (root / expected).exists():
-            found = (
-                ", ".join(sorted(path.name for path in root.iterdir())[:8]) if root.is_dir() else "no folder"
-            )
-            raise UserError(f"{root} has not the {layout} layout: expected {root / expected}, found {found}")
-    return root
-
-
-def _read_names(root: Path, split: str) -> tuple[str, ...]:
-    names = tuple((root / f"{split}.txt").read_text().split())
-    if not names:
-        raise UserError(f"{root / f'{split}.txt'} is empty: it must hold a name a line")
-    return names
-
-
-def _check_files(root: Path, folders: tuple[str, ...], names: tuple[str, ...]) -> None:
-    for name in names:
-        for folder in folders:
-            path = root / folder / f"{name}.png"
-            if not path.is_file():
-                raise UserError(f"{path} is missing though its split names it: copy the data set again")
 
 
 def _read_image(path: Path, mode: str) -> np.ndarray:

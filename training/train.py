@@ -24,6 +24,7 @@ from rgbt_seg_ros.cli import command_parser, run_command
 from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.models import ModelCard, build_model, save_model
 from rgbt_seg_ros.segmenter import Segmenter
+from rgbt_seg_ros.share import share_path
 from rgbt_seg_ros.thermal import ThermalNormalization
 
 from .augment import Augmentation
@@ -200,7 +201,10 @@ class Trainer:
 
 
 def _class_embeddings(config: Config) -> ClassEmbeddings:
-    embeddings = load_class_embeddings(config.model.embeddings)
+    path = Path(config.model.embeddings)
+    if path.parts[0] == "config" and not path.exists():
+        path = share_path(config.model.embeddings)
+    embeddings = load_class_embeddings(path)
     if embeddings.names != MFNET.names:
         raise UserError(
             f"{config.model.embeddings} embeds {', '.join(embeddings.names)}, but {config.data.name} has the classes "
@@ -267,21 +271,20 @@ def _drop_later_metrics(run: Path, step: int) -> None:
 
 def _run(args: argparse.Namespace) -> None:
     if args.resume:
-        path = Path(args.resume) / "config.yaml"
-        config = load_config(path, [*args.overrides, f"run.dir={args.resume}"])
-        trainer = Trainer(config, resume=True)
-        _drop_later_metrics(trainer.run, trainer.step)
+        config = load_config(Path(args.resume) / "config.yaml", [*args.overrides, f"run.dir={args.resume}"])
     else:
         config = load_config(args.config, args.overrides)
         _start_run(config)
-        trainer = Trainer(config)
+    trainer = Trainer(config, resume=bool(args.resume))
+    if trainer.accelerator.is_main_process:
+        _drop_later_metrics(trainer.run, trainer.step)
         save_config(trainer.run / "config.yaml", config)
-    count = sum(parameter.numel() for parameter in trainer.network.parameters())
-    print(
-        f"{config.model.arch} {config.model.size}, {count / 1e6:.2f} M parameters, on {trainer.accelerator.device}"
-    )
+        count = sum(parameter.numel() for parameter in trainer.network.parameters()) / 1e6
+        device = trainer.accelerator.device
+        print(f"{config.model.arch} {config.model.size}, {count:.2f} M parameters, on {device}")
     trainer.fit()
-    print(f"{trainer.run / 'best.safetensors'}: best mIoU {trainer.best:.3f}")
+    if trainer.accelerator.is_main_process:
+        print(f"{trainer.run / 'best.safetensors'}: best mIoU {trainer.best:.3f}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,6 +1,6 @@
 """Objects in a mask: connected components of the classes that are countable things."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -53,35 +53,38 @@ def find_detections(
         raise ValueError(
             f"no class is named {', '.join(sorted(unknown))}: classes are {', '.join(class_names)}"
         )
-    pixels_of = np.bincount(mask.ravel(), minlength=256)
-    detections = []
-    for class_id, class_name in enumerate(class_names):
-        if class_name in thing_classes and pixels_of[class_id] >= max(min_area, 1):
-            detections += _components(mask, confidence, class_id, class_name, min_area, score_threshold)
+    detections = [
+        found
+        for class_id, class_name in enumerate(class_names)
+        if class_name in thing_classes
+        for found in _components(mask, confidence, class_id, class_name)
+        if found.area >= min_area and found.score >= score_threshold
+    ]
     detections.sort(key=lambda found: (found.class_id, -found.area, found.center_y, found.center_x))
     return detections
 
 
 def _components(
-    mask: np.ndarray,
-    confidence: np.ndarray,
-    class_id: int,
-    class_name: str,
-    min_area: int,
-    score_threshold: float,
-) -> list[Detection]:
+    mask: np.ndarray, confidence: np.ndarray, class_id: int, class_name: str
+) -> Iterator[Detection]:
     members = mask == class_id
+    # Labelling costs by the pixel: only the part of the image that holds the class is labelled.
+    left, top, width, height = cv2.boundingRect(members.view(np.uint8))
+    part = np.s_[top : top + height, left : left + width]
+    members = np.ascontiguousarray(members[part])
+    if not members.size:
+        return
     count, labels, stats, _ = cv2.connectedComponentsWithStats(members.view(np.uint8), connectivity=8)
-    # One pass over the class's pixels for all components; label 0 is everything else.
-    sums = np.bincount(labels[members], weights=confidence[members], minlength=count)
-    detections = []
-    for label in range(1, count):
-        left, top, width, height, area = (int(value) for value in stats[label])
-        score = float(sums[label]) / area
-        if area < min_area or score < score_threshold:
-            continue
-        center_x, center_y = left + (width - 1) / 2, top + (height - 1) / 2
-        detections.append(
-            Detection(class_id, class_name, score, center_x, center_y, float(width), float(height), area)
+    # One pass over the class's pixels scores all components; label 0 is everything else.
+    sums = np.bincount(labels[members], weights=confidence[part][members], minlength=count)
+    for (x, y, size_x, size_y, area), total in zip(stats[1:].tolist(), sums[1:].tolist(), strict=True):
+        yield Detection(
+            class_id=class_id,
+            class_name=class_name,
+            score=total / area,
+            center_x=left + x + (size_x - 1) / 2,
+            center_y=top + y + (size_y - 1) / 2,
+            size_x=float(size_x),
+            size_y=float(size_y),
+            area=area,
         )
-    return detections

@@ -40,12 +40,23 @@ class UndecodableImage(ValueError):
 class ImageMessage(Protocol):
     """What is read of sensor_msgs/Image; `data` is any buffer: bytes, array.array, memoryview, numpy array."""
 
-    height: int
-    width: int
-    encoding: str
-    is_bigendian: Any
-    step: int
-    data: Any
+    @property
+    def height(self) -> int: ...
+
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def encoding(self) -> str: ...
+
+    @property
+    def is_bigendian(self) -> int: ...
+
+    @property
+    def step(self) -> int: ...
+
+    @property
+    def data(self) -> Any: ...
 
 
 @dataclass(frozen=True)

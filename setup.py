@@ -66,14 +66,12 @@ setup(
         "train": [
             "transformers>=4.40",
             "huggingface_hub>=0.23",
-            "peft>=0.11",
             "accelerate>=1",
-            "torchmetrics>=1.3",
             "tensorboard>=2.15",
             "omegaconf>=2.3",
         ],
         # The name under which colcon looks for pytest; without it `colcon test` runs nothing and reports success.
-        "test": ["pytest>=7.4", "hypothesis>=6.98"],
+        "test": ["pytest>=7.4", "hypothesis>=6.98", "torchmetrics>=1.3"],
     },
     zip_safe=False,
     entry_points={

@@ -1,0 +1,163 @@
+"""The numbers of a recorded run: the content of summary.json, and the verdict in one sentence."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rgbt_seg_ros.classes import UNLABELED
+from rgbt_seg_ros.errors import UserError
+from rgbt_seg_ros.evaluation import ConfusionMatrix
+from rgbt_seg_ros.recording import read_label
+from rgbt_seg_ros.run_folder import RunFolder
+
+ENOUGH_MASKS = 0.95
+"""Share of the pairs that must have become masks for a run to count as complete."""
+
+
+def summarize(run: RunFolder, labels: Mapping[int, Path] | None = None) -> dict[str, Any]:
+    """What a run came to, for JSON.
+
+    Args:
+        run: what the recorder left.
+        labels: PNG files of true class ids by the RGB image's stamp in nanoseconds, where there are any.
+
+    Returns:
+        pairs: pairs that the node made, by its own count; None if its diagnostics never came.
+        masks, detections: received by the recorder.
+        dropped: frames and pairs not used, by cause, by the node's own count; `not_received` are masks that
+            the node sent and the recorder did not get.
+        latency_ms: p50, p95, p99 from receiving an RGB image to receiving its mask, both in the recorder.
+        skew_ms: p50 and max of the absolute time between the images of a pair.
+        masks_hz: masks a second of wall-clock time; duration_s: time between the first and the last stamp.
+        rgb_in, thermal_in: images that the node received.
+        stages_ms: {stage: {p50}}, and model, model_hash, device: as the node says.
+        classes: by name `pixel_share` (0 to 1 of all mask pixels) and `detections`.
+        miou, iou {class: value or None}: only with labels.
+
+    Raises:
+        UserError: a mask or label cannot be read, or they do not fit together.
+    """
+    summary = {
+        "pairs": _node_count(run, "pairs"),
+        "masks": len(run.masks),
+        "detections": sum(len(boxes) for boxes in run.detections.values()),
+        "dropped": _dropped(run),
+        "latency_ms": _percentiles(
+            [mask.latency_ms for mask in run.masks], {"p50": 50, "p95": 95, "p99": 99}
+        ),
+        "skew_ms": _percentiles(
+            [abs(mask.skew_ms) for mask in run.masks if mask.skew_ms is not None], {"p50": 50, "max": 100}
+        ),
+        "masks_hz": _rate([mask.received_s for mask in run.masks]),
+        "duration_s": _span([mask.stamp_ns / 1e9 for mask in run.masks]),
+        "rgb_in": _node_count(run, "rgb_in"),
+        "thermal_in": _node_count(run, "thermal_in"),
+        "stages_ms": _stages(run),
+        "model": _node_text(run, "model"),
+        "model_hash": _node_text(run, "model_hash"),
+        "device": _node_text(run, "device"),
+        "classes": _classes(run),
+    }
+    if labels:
+        summary.update(score_masks(run, labels))
+    return summary
+
+
+def verdict(summary: Mapping[str, Any]) -> tuple[str, str]:
+    """A level (ok, warn or error) and one sentence."""
+    pairs, masks = summary["pairs"], summary["masks"]
+    if masks == 0:
+        return "error", "No mask came."
+    if pairs is None:
+        return "ok", f"{masks} masks were received; the node's own counts were not."
+    if masks < ENOUGH_MASKS * pairs:
+        return "warn", f"Only {masks} of {pairs} pairs became a mask."
+    if masks < pairs:
+        return "ok", f"{masks} of {pairs} pairs became a mask."
+    return "ok", f"Every one of the {pairs} pairs became a mask."
+
+
+def score_masks(run: RunFolder, labels: Mapping[int, Path]) -> dict[str, Any]:
+    """mIoU and IoU by class of the masks that have a label: ``{miou, iou, labelled_masks}``.
+
+    Raises:
+        UserError: no mask has a label, or a file cannot be read or does not fit.
+    """
+    matrix = ConfusionMatrix(len(run.class_names))
+    scored = 0
+    for mask in run.masks:
+        if mask.stamp_ns not in labels:
+            continue
+        path = labels[mask.stamp_ns]
+        try:
+            matrix.update(read_label(path), run.mask_image(mask.stamp_ns))
+        except ValueError as error:
+            raise UserError(f"label {path} does not fit its mask: {error}") from None
+        scored += 1
+    if scored == 0:
+        raise UserError("no label has the stamp of a mask: they belong to another recording")
+    scores = matrix.as_dict(run.class_names)
+    return {"miou": scores["miou"], "iou": scores["iou"], "labelled_masks": scored}
+
+
+def _node_count(run: RunFolder, key: str) -> int | None:
+    value = run.diagnostics[-1].number(key) if run.diagnostics else None
+    return None if value is None else int(value)
+
+
+def _node_text(run: RunFolder, key: str) -> str | None:
+    return run.diagnostics[-1].values.get(key) if run.diagnostics else None
+
+
+def _dropped(run: RunFolder) -> dict[str, int]:
+    last = run.diagnostics[-1] if run.diagnostics else None
+    keys = [key for key in last.values if key.startswith("dropped.")] if last else []
+    dropped = {key.removeprefix("dropped."): _node_count(run, key) or 0 for key in keys}
+    sent = _node_count(run, "masks")
+    if sent is not None:
+        dropped["not_received"] = max(sent - len(run.masks), 0)
+    return dropped
+
+
+def _stages(run: RunFolder) -> dict[str, dict[str, float]]:
+    last = run.diagnostics[-1] if run.diagnostics else None
+    stages = {}
+    for key in last.values if last else ():
+        value = last.number(key) if last else None
+        if key.startswith("stage_ms.") and key.endswith(".p50") and value is not None:
+            stages[key.removeprefix("stage_ms.").removesuffix(".p50")] = {"p50": value}
+    return stages
+
+
+def _classes(run: RunFolder) -> dict[str, dict[str, float]]:
+    pixels: Counter[int] = Counter()
+    for mask in run.masks:
+        pixels.update(mask.pixels)
+    boxes = Counter(box.class_name for detections in run.detections.values() for box in detections)
+    total = max(sum(pixels.values()), 1)
+    named = dict(enumerate(run.class_names))
+    if pixels[UNLABELED]:
+        named.setdefault(UNLABELED, "no class")
+    return {
+        name: {"pixel_share": round(pixels[class_id] / total, 6), "detections": boxes[name]}
+        for class_id, name in named.items()
+    }
+
+
+def _percentiles(values: list[float | None], wanted: Mapping[str, float]) -> dict[str, float | None]:
+    known = [value for value in values if value is not None]
+    if not known:
+        return dict.fromkeys(wanted)
+    return {name: round(float(np.percentile(known, percent)), 2) for name, percent in wanted.items()}
+
+
+def _span(seconds: list[float]) -> float:
+    return round(max(seconds) - min(seconds), 3) if seconds else 0.0
+
+
+def _rate(received_s: list[float]) -> float | None:
+    span = _span(received_s)
+    return round((len(received_s) - 1) / span, 2) if span > 0 else None

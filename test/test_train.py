@@ -7,11 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from rgbt_seg_ros.models import read_card
+from rgbt_seg_ros.scenes import render_still
 from rgbt_seg_ros.segmenter import Segmenter
 from training import train
 from training.config import load_config
+from training.datasets import MsrsDataset
+from training.trainer import Trainer
 
 EMBEDDINGS = Path(__file__).resolve().parent.parent / "config/embeddings/mfnet_minilm.safetensors"
 TINY = (
@@ -78,15 +82,15 @@ def test_interrupted_run_saves_and_resumes_as_if_never_stopped(
 ) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert _train(config_file, whole, "train.max_steps=4") == 0
-    log = train.Trainer._log
+    log = Trainer._log
 
-    def log_then_interrupt(self: train.Trainer, **values: Any) -> None:
+    def log_then_interrupt(self: Trainer, **values: Any) -> None:
         log(self, **values)
         if self.step == 2:
             signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train.Trainer, "_log", log_then_interrupt)
+        patch.setattr(Trainer, "_log", log_then_interrupt)
         assert _train(config_file, broken, "train.max_steps=4") == 130
     assert _state(broken)["step"] == 2
     # A line of a step that is not in the saved state, as a killed run leaves one.
@@ -156,6 +160,39 @@ def test_unusable_run_is_refused_in_one_sentence(
     assert sentence in error
     assert error.startswith("error: ")
     assert error.count("\n") == 1
+
+
+def _write_msrs(root: Path) -> Path:
+    for folder in MsrsDataset.folders:
+        (root / folder).mkdir(parents=True)
+    for seed, name in enumerate(("00001D", "00002N")):
+        still = render_still(seed, (48, 64))
+        for folder, image in zip(MsrsDataset.folders, (still.rgb, still.thermal, still.label), strict=True):
+            Image.fromarray(image).save(root / folder / f"{name}.png")
+    (root / "train.txt").write_text("00001D 00002N")
+    (root / "val.txt").write_text("00002N")
+    return root
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_unreadable_sample_is_named_in_one_sentence(
+    config_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], workers: int
+) -> None:
+    root = _write_msrs(tmp_path / "msrs")
+    path = root / "ir/00001D.png"
+    path.write_bytes(path.read_bytes()[:-40])
+    data = ("data.name=msrs", f"data.root={root}", f"data.workers={workers}")
+    assert _train(config_file, tmp_path / "run", *data, "train.max_steps=20") == 1
+    error = capsys.readouterr().err
+    assert f"{path} cannot be read" in error
+    assert error.count("\n") == 1
+
+
+def test_data_set_and_renderer_train_together(config_file: str, tmp_path: Path) -> None:
+    data = ("data.name=msrs", f"data.root={_write_msrs(tmp_path / 'msrs')}", "data.rendered_share=0.5")
+    run = tmp_path / "run"
+    assert _train(config_file, run, *data, "data.workers=2", "train.max_steps=2") == 0
+    assert read_card(run / "best.safetensors").training["scores"]["on"] == "msrs val"
 
 
 def test_nothing_to_resume_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
 from rgbt_seg_ros.classes import MFNET, UNLABELED, ClassSet
 from rgbt_seg_ros.errors import UserError
@@ -184,10 +184,11 @@ def validation_source(config: DataConfig) -> Source:
     return KeptInMemory(real) if config.keep_in_memory else real
 
 
-class TrainingStream(Dataset[dict[str, Tensor]]):
+class TrainingStream(Dataset[dict[str, Tensor] | UserError]):
     """The samples of a whole run: number k is a function of the seed and k alone.
 
-    So it depends neither on the number of worker processes nor on where a run was interrupted.
+    So it depends neither on the number of worker processes nor on where a run was interrupted. A sample that cannot
+    be read is answered with the error as a value (see `collate`).
 
     Args:
         real: samples of a data set, or None for rendered ones alone.
@@ -217,7 +218,13 @@ class TrainingStream(Dataset[dict[str, Tensor]]):
     def __len__(self) -> int:
         return self.length
 
-    def __getitem__(self, k: int) -> dict[str, Tensor]:
+    def __getitem__(self, k: int) -> dict[str, Tensor] | UserError:
+        try:
+            return self._make(k)
+        except UserError as error:
+            return error
+
+    def _make(self, k: int) -> dict[str, Tensor]:
         random = np.random.default_rng((self.seed, k))
         first, last = self.share
         share = first + (last - first) * k / self.length
@@ -229,6 +236,18 @@ class TrainingStream(Dataset[dict[str, Tensor]]):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(random.integers(2**63)))
             return self.augment(sample)
+
+
+def collate(items: list[dict[str, Tensor] | UserError]) -> dict[str, Tensor] | UserError:
+    """A batch of samples, or the first error among them.
+
+    A DataLoader turns an exception of a worker process into a text with its traceback; a value arrives as it is.
+    """
+    for item in items:
+        if isinstance(item, UserError):
+            return item
+    batch: dict[str, Tensor] = default_collate(items)
+    return batch
 
 
 def _read_image(path: Path, mode: str) -> np.ndarray:

@@ -151,7 +151,8 @@ def make_environment() -> None:
 def main() -> int:
     lock = os.open(HERE, os.O_RDONLY)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # a second `make` waits for the first; the lock ends with the process
+        # A second `make` waits for the first; the lock ends with the process.
+        fcntl.flock(lock, fcntl.LOCK_EX)
         make_environment()
     except SetupError as error:
         print(f"error: {error}", file=sys.stderr)

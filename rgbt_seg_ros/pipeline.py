@@ -119,10 +119,13 @@ class Pipeline:
 
     def values(self) -> dict[str, float]:
         """Statistics together with the pairer's counts, by their keys in /diagnostics."""
+        # Read first: a pair that is answered meanwhile must not seem lost.
+        unfinished = self._inference.unfinished
         values = self._statistics.values(self._clock_ns())
         for name, number in self._pairer.counts.items():
             values[_PAIRER_KEYS.get(name, f"dropped.{name}")] = number
-        values["waiting"] = self._inference.waiting
+        values["unpaired"] = self._pairer.rgb_waiting + self._pairer.thermal_waiting
+        values["waiting"] = unfinished
         if len(self._newest_stamp_ns) == 2:
             skew_ns = self._newest_stamp_ns["thermal"] - self._newest_stamp_ns["rgb"]
             values["newest_skew_ms"] = skew_ns / 1e6 + self.settings.sync_thermal_time_offset * 1e3

@@ -26,6 +26,7 @@ class InferenceThread(Generic[Item]):
         self._supersede = supersede
         self._waiting: deque[Item] = deque()
         self._stopped = False
+        self._working = False
         self._changed = threading.Condition()
         # A daemon, so that a network that hangs in a driver cannot keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
@@ -37,10 +38,10 @@ class InferenceThread(Generic[Item]):
         return self._thread.is_alive()
 
     @property
-    def waiting(self) -> int:
-        """Number of items put and not yet taken."""
+    def unfinished(self) -> int:
+        """Number of items that wait or are worked on."""
         with self._changed:
-            return len(self._waiting)
+            return len(self._waiting) + self._working
 
     def put(self, item: Item) -> Item | None:
         """Leave an item for the thread, without waiting.
@@ -87,6 +88,9 @@ class InferenceThread(Generic[Item]):
                 if self._stopped:
                     return
                 item = self._waiting.popleft()
+                self._working = True
             self._work(item)
             # Between two images the thread must not keep the last one's arrays alive.
             del item
+            with self._changed:
+                self._working = False

@@ -33,7 +33,7 @@ from rgbt_seg_ros.messages import image_message
 from rgbt_seg_ros.models import ModelCard, build_model, save_model
 from rgbt_seg_ros.segmenter import Segmenter
 
-TIMEOUT = 60.0
+TIMEOUT = 120.0
 OLD_STAMP_NS = 1_500_000_000 * 10**9
 """The cameras' stamps are years old, as those of a recording, and there is no /clock."""
 PERIOD_NS = 50_000_000
@@ -291,6 +291,7 @@ def test_diagnostics_have_the_documented_keys(bench: Bench, node: NodeProcess) -
         "masks",
         "detections",
         "waiting",
+        "unpaired",
         "rgb_hz",
         "thermal_hz",
         "pair_hz",
@@ -317,8 +318,8 @@ def test_diagnostics_have_the_documented_keys(bench: Bench, node: NodeProcess) -
     lost = sum(
         numbers.get(f"dropped.{cause}", 0) for cause in ("superseded", "stale", "undecodable", "failed")
     )
-    # One pair may be under way.
-    assert numbers["pairs"] - numbers["masks"] - numbers["waiting"] - lost in (0, 1)
+    # A pair may be answered while the numbers are read.
+    assert numbers["masks"] + numbers["waiting"] + lost - numbers["pairs"] in (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -418,8 +419,8 @@ def test_three_passes_in_lossless_mode_give_every_pair_three_times(
         masks = bench.received["/rgbt_segmenter/mask"]
         masks.clear()
         rgb, thermal = pair_of_images()
-        rgb_stamps = [OLD_STAMP_NS + i * 33_333_333 for i in range(60)]
-        thermal_stamps = [OLD_STAMP_NS + 7_000_000 + i * 111_111_111 for i in range(18)]
+        rgb_stamps = [OLD_STAMP_NS + i * 33_333_333 for i in range(40)]
+        thermal_stamps = [OLD_STAMP_NS + 7_000_000 + i * 111_111_111 for i in range(12)]
         events = sorted([(s, "rgb") for s in rgb_stamps] + [(s, "thermal") for s in thermal_stamps])
         for _ in range(3):
             for stamp, camera in events:

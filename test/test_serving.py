@@ -45,9 +45,10 @@ def test_a_newer_item_replaces_the_waiting_one() -> None:
     assert thread.put(0) is None
     gate.wait_until_begun()
     assert [thread.put(item) for item in (1, 2, 3)] == [None, 1, 2]
-    assert thread.waiting == 1
+    assert thread.unfinished == 2
     gate.let_through(2)
-    wait_for(lambda: gate.done == [0, 3])
+    wait_for(lambda: thread.unfinished == 0)
+    assert gate.done == [0, 3]
     assert thread.stop(TIMEOUT) == []
 
 

@@ -1,0 +1,269 @@
+"""The whole system on this machine: a recording is played, the node segments it, a third process records the result.
+
+Player, node and recorder are processes of their own on a private ROS graph. The node runs in mode lossless, and the
+recording is played no faster than this machine segments it; at which rate is said and written down.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.progress import Progress
+from rosbags.rosbag2 import Reader
+
+from rgbt_seg_ros import make_bag
+from rgbt_seg_ros.argument_types import positive_number
+from rgbt_seg_ros.child_process import ChildProcess, last_words, wait_until
+from rgbt_seg_ros.cli import command_parser, run_command
+from rgbt_seg_ros.dds import private_graph_environment
+from rgbt_seg_ros.errors import UserError
+from rgbt_seg_ros.host import describe_host
+from rgbt_seg_ros.image_codec import decode_rgb, decode_thermal
+from rgbt_seg_ros.recording import LABELS_FOLDER, Recording, find_image_topics, find_labels, read_images
+from rgbt_seg_ros.render_bag import write_rendered_bag
+from rgbt_seg_ros.report import write_report
+from rgbt_seg_ros.run_folder import read_lines, read_run
+from rgbt_seg_ros.segmenter import Segmenter
+from rgbt_seg_ros.summary import summarize, verdict
+
+PACKAGED_SEED = 2
+PACKAGED_SECONDS = 12.0
+SPARE_TIME = 1.6
+"""Time given to a pair, in times of the model's own: for the transport, the overlay and the other two processes."""
+
+START_TIMEOUT_S = 180.0
+END_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True)
+class Source:
+    """The recording of a demo: name for people, topics by kind, its length, and pairs a second that it can give."""
+
+    name: str
+    recording: Recording
+    topics: dict[str, str]
+    seconds: float
+    pairs_hz: float
+
+    @classmethod
+    def of(cls, bag: Path, name: str) -> "Source":
+        """Look at a rosbag2.
+
+        Raises:
+            UserError: not a recording, or one without RGB or thermal images.
+        """
+        recording = Recording(bag)
+        topics = {str(kind): topic for kind, topic in find_image_topics(recording).items()}
+        with Reader(bag) as reader:
+            # A recording of one moment has no rate; a millisecond stands for it.
+            seconds = max(reader.duration / 1e9, 1e-3)
+        pairs = min(recording.topics[topic].count for topic in topics.values())
+        return cls(name, recording, topics, seconds, pairs / seconds)
+
+    def labels(self) -> dict[int, Path] | None:
+        """Its labels by stamp, where it has any."""
+        folder = self.recording.path / LABELS_FOLDER
+        return find_labels(folder) if folder.is_dir() else None
+
+
+@contextmanager
+def open_source(args: argparse.Namespace) -> Iterator[Source]:
+    """The recording that the arguments ask for; what is converted is deleted afterwards."""
+    if args.bag:
+        yield Source.of(args.bag, args.bag.name)
+    elif args.rgb:
+        with tempfile.TemporaryDirectory(prefix="rgbt_seg_ros_demo_") as folder:
+            make_recording = make_bag.main(
+                ["--rgb", str(args.rgb), "--thermal", str(args.thermal), "-o", f"{folder}/recording"]
+            )
+            if make_recording != 0:
+                raise UserError(f"{args.rgb} and {args.thermal} did not become a recording, see above")
+            yield Source.of(Path(folder) / "recording", f"{args.rgb.name} and {args.thermal.name}")
+    else:
+        yield Source.of(packaged_recording(), "a rendered street: day, night, glare and smoke")
+
+
+def packaged_recording() -> Path:
+    """The demo's own recording, rendered at the first call and kept under build/ by its arguments."""
+    path = Path("build") / f"demo_recording_seed{PACKAGED_SEED}_{PACKAGED_SECONDS:g}s"
+    if not path.is_dir():
+        unfinished = path.with_name(path.name + ".unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        path.parent.mkdir(exist_ok=True)
+        write_rendered_bag(unfinished, PACKAGED_SEED, PACKAGED_SECONDS)
+        unfinished.rename(path)
+    return path
+
+
+def measure_model(source: Source, model: str) -> tuple[float, str]:
+    """Time of a pair on this machine in milliseconds: the slowest of five runs on the recording's first pair.
+
+    Returns:
+        milliseconds, and the device that was used.
+
+    Raises:
+        UserError: the model or an image cannot be used.
+    """
+    segmenter = Segmenter.load(model)
+    first: dict[str, Any] = {}
+    for image in read_images(source.recording):
+        first.setdefault(image.kind, image.message)
+        if len(first) == 2:
+            break
+    try:
+        rgb, thermal = decode_rgb(first["rgb"]), decode_thermal(first["thermal"])
+    except ValueError as error:
+        raise UserError(f"the first image of {source.recording.path} cannot be used: {error}") from None
+    segmenter.warm_up(*rgb.shape[:2])
+    times = []
+    for _ in range(5):
+        started = time.perf_counter()
+        segmenter(rgb, thermal)
+        times.append(time.perf_counter() - started)
+    return 1e3 * max(times), str(segmenter.device)
+
+
+def playback_rate(source: Source, pair_ms: float) -> float:
+    """The speed at which a machine that needs `pair_ms` for a pair keeps up, at most 1; two digits."""
+    return min(1.0, float(f"{1e3 / (SPARE_TIME * pair_ms * source.pairs_hz):.2g}"))
+
+
+def run_graph(source: Source, seconds: float, model: str, rate: float, output: Path) -> None:
+    """Run recorder, node and player until everything is answered, and end them.
+
+    Args:
+        source: what to play.
+        seconds: how much of it.
+        model: as the node's parameter.
+        rate: speed of the player.
+        output: folder of the recorder's files and of the logs.
+
+    Raises:
+        UserError: one of them died or hung.
+    """
+    environment = private_graph_environment(1 + os.getpid() % 101)
+    remap = ["--ros-args", "-r", f"rgb/image:={source.topics['rgb']}"]
+    remap += ["-r", f"thermal/image:={source.topics['thermal']}"]
+    node_arguments = [*remap, "-p", "mode:=lossless", "-p", f"model:={model}"]
+    recorder_arguments = ["-o", str(output), "--input-reliability", "reliable", *remap]
+    player_arguments = [str(source.recording.path), "--rate", str(rate)]
+    player_arguments += ["--playback-duration", str(seconds)]
+    with ExitStack() as stack, Progress() as progress:
+
+        def start(name: str, module: str, arguments: Sequence[str]) -> ChildProcess:
+            log = output / f"{name}.log"
+            return stack.enter_context(ChildProcess(name, module, arguments, environment, log))
+
+        recorder = start("recorder", "record", recorder_arguments)
+        node = start("node", "node", node_arguments)
+        # The names of the classes come when the node is active.
+        wait_until((output / "classes.json").is_file, [node, recorder], START_TIMEOUT_S, "an active node")
+        player = start("player", "play", player_arguments)
+        bar = progress.add_task("segmenting", total=round(source.pairs_hz * seconds))
+
+        def played() -> bool:
+            progress.update(bar, completed=_masks(output))
+            return player.exit_code is not None
+
+        wall_s = seconds / rate
+        wait_until(played, [node, recorder], 60 + 1.5 * wall_s, "the player's end")
+        player.wait(0)
+        # Should the machine have become slower meanwhile, much is still waiting.
+        wait_until(lambda: played() and _drained(output), [node, recorder], 60 + 2 * wall_s, "the last mask")
+        node.interrupt(END_TIMEOUT_S)
+        recorder.interrupt(END_TIMEOUT_S)
+
+
+def _masks(output: Path) -> int:
+    return len(read_lines(output / "masks.jsonl"))
+
+
+def _drained(output: Path) -> bool:
+    """Whether the node's last two reports are equal in what came in and out, with nothing waiting."""
+    reports = [line["values"] for line in read_lines(output / "diagnostics.jsonl")[-2:]]
+    keys = ("rgb_in", "thermal_in", "pairs", "masks")
+    counts = [tuple(report.get(key) for key in keys) for report in reports]
+    return len(counts) == 2 and counts[0] == counts[1] and reports[-1].get("waiting") == "0"
+
+
+def _demo(args: argparse.Namespace) -> None:
+    args.output.mkdir(parents=True, exist_ok=True)
+    for name in ("classes.json", "summary.json", "report.html"):
+        # What an earlier run left must not pass for the result of a failed one.
+        (args.output / name).unlink(missing_ok=True)
+    with open_source(args) as source:
+        pair_ms, device = measure_model(source, args.model)
+        rate = playback_rate(source, pair_ms)
+        seconds = min(source.seconds, 60 * args.minutes * rate)
+        part = "All" if seconds == source.seconds else f"The first {seconds:.1f} s"
+        note = (
+            f"{part} of {source.seconds:.1f} s of recording, played at {rate:g} times the speed: "
+            f"this machine needs up to {pair_ms:.0f} ms for a pair."
+        )
+        print(note)
+        run_graph(source, seconds, args.model, rate, args.output)
+        summary = summarize(read_run(args.output), source.labels())
+    summary |= {
+        "recording": source.name,
+        "playback_rate": rate,
+        "note": note,
+        "model": args.model,
+        "settings": {"mode": "lossless"},
+        "host": describe_host(device),
+    }
+    (args.output / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    report = write_report(args.output)
+    level, sentence = verdict(summary)
+    if level == "error":
+        raise UserError(f"no mask came; the node's last lines: {last_words(args.output / 'node.log')}")
+    print(sentence)
+    print(f"report: {report}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command `python -m rgbt_seg_ros.demo`."""
+    parser = command_parser(
+        "python -m rgbt_seg_ros.demo",
+        "Play a recording through the node as three ROS processes and write a report, a video and a summary.",
+        """
+        python -m rgbt_seg_ros.demo
+        python -m rgbt_seg_ros.demo --bag my_bag --model my.safetensors -o out/my_bag
+        python -m rgbt_seg_ros.demo --rgb rgb.mp4 --thermal thermal.mp4
+        """,
+    )
+    parser.add_argument("--bag", type=Path, help="rosbag2 to play (default: a rendered one)")
+    parser.add_argument("--rgb", type=Path, metavar="VIDEO|DIR", help="video or folder of images to play")
+    parser.add_argument("--thermal", type=Path, metavar="VIDEO|DIR", help="its thermal video or folder")
+    parser.add_argument("--model", default="default", help="model file (default: the packaged one)")
+    parser.add_argument(
+        "--minutes",
+        type=positive_number,
+        default=5.0,
+        help="play no longer than this, and only the first part of a longer recording (default 5)",
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("out/demo"), metavar="DIR", help="default out/demo"
+    )
+
+    def command(args: argparse.Namespace) -> None:
+        if (args.rgb is None) != (args.thermal is None) or (args.bag and args.rgb):
+            parser.error("give --bag, or both --rgb and --thermal, or none of them")
+        _demo(args)
+
+    # As a Ctrl-C: the three processes must not outlive this one.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    return run_command(parser, command, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

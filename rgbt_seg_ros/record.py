@@ -1,0 +1,274 @@
+"""Record what a running node makes of its cameras: masks, detections, overlay video, latency, diagnostics.
+
+A process of its own, so that the latency is what another process sees: from having an RGB image to having its mask.
+The files are described in `rgbt_seg_ros.run_folder`. Topics can be remapped:
+``python -m rgbt_seg_ros.record -o DIR --ros-args -r rgb/image:=/camera/image_raw``.
+"""
+
+import argparse
+import functools
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import remove_ros_args
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection2DArray, LabelInfo
+
+from rgbt_seg_ros.cli import command_parser, run_command
+from rgbt_seg_ros.dds import fastdds_profile_environment
+from rgbt_seg_ros.errors import UserError
+from rgbt_seg_ros.image_codec import UndecodableImage, decode_rgb, decode_thermal
+from rgbt_seg_ros.overlay import thermal_picture
+from rgbt_seg_ros.run_folder import Box, RunWriter, read_run
+from rgbt_seg_ros.summary import summarize, verdict
+
+STATUS_NAME = "rgbt_segmenter: segmentation"
+_KEPT_IMAGES = 64
+_KEPT_TIMES = 4096
+_WAITING_JOBS = 256
+_LAST_MESSAGES_S = 1.0
+
+
+class WriterThread:
+    """Runs jobs one after another in a thread, so that encoding and the disk delay no receipt.
+
+    Attributes:
+        error: why it gave up; nothing is written after that.
+    """
+
+    def __init__(self) -> None:
+        self.error: str | None = None
+        self._jobs: queue.Queue[functools.partial[None] | None] = queue.Queue(_WAITING_JOBS)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def add(self, job: Callable[..., None], *args: object) -> None:
+        """Have a job done; waits while too many are waiting."""
+        self._jobs.put(functools.partial(job, *args))
+
+    def finish(self) -> None:
+        """Do what is waiting and end."""
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            if self.error is None:
+                try:
+                    job()
+                except UserError as error:
+                    self.error = str(error)
+                except Exception as error:
+                    # Whatever it is, the recorder must end and say so rather than wait for a dead thread.
+                    self.error = f"{type(error).__name__}: {error}"
+
+
+class Recorder(Node):
+    """Subscribes to the cameras and to the node's outputs and hands all of it to a `RunWriter`."""
+
+    def __init__(self, writer: RunWriter, jobs: WriterThread, input_reliability: str) -> None:
+        super().__init__("rgbt_recorder", start_parameter_services=False)
+        self._writer = writer
+        self._jobs = jobs
+        self._rgb_times: dict[int, float] = {}
+        self._thermal_stamps: deque[int] = deque(maxlen=_KEPT_TIMES)
+        self._rgb_images: dict[int, Image] = {}
+        self._thermal_images: dict[int, Image] = {}
+        reliable = input_reliability == "reliable"
+        cameras = QoSProfile(
+            depth=100 if reliable else 5,
+            reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+        )
+        outputs = QoSProfile(depth=100)
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self.create_subscription(Image, "rgb/image", self._on_rgb, cameras)
+        self.create_subscription(Image, "thermal/image", self._on_thermal, cameras)
+        self.create_subscription(Image, "rgbt_segmenter/mask", self._on_mask, outputs)
+        self.create_subscription(Detection2DArray, "rgbt_segmenter/detections", self._on_detections, outputs)
+        self.create_subscription(Image, "rgbt_segmenter/overlay", self._on_overlay, outputs)
+        self.create_subscription(LabelInfo, "rgbt_segmenter/label_info", self._on_label_info, latched)
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, outputs)
+
+    def _on_rgb(self, message: Image) -> None:
+        stamp = stamp_ns(message.header)
+        _keep(self._rgb_times, stamp, time.monotonic(), _KEPT_TIMES)
+        _keep(self._rgb_images, stamp, message, _KEPT_IMAGES)
+
+    def _on_thermal(self, message: Image) -> None:
+        stamp = stamp_ns(message.header)
+        self._thermal_stamps.append(stamp)
+        _keep(self._thermal_images, stamp, message, _KEPT_IMAGES)
+
+    def _on_mask(self, message: Image) -> None:
+        received = time.monotonic()
+        stamp = stamp_ns(message.header)
+        sent = self._rgb_times.get(stamp)
+        latency_ms = None if sent is None else round((received - sent) * 1e3, 3)
+        nearest = min(self._thermal_stamps, key=lambda thermal: abs(thermal - stamp), default=None)
+        skew_ms = None if nearest is None else (nearest - stamp) / 1e6
+
+        def write() -> None:
+            self._writer.add_mask(stamp, decode_thermal(message), received, latency_ms, skew_ms)
+
+        self._jobs.add(write)
+
+    def _on_detections(self, message: Detection2DArray) -> None:
+        stamp = stamp_ns(message.header)
+        boxes = [
+            Box(
+                class_name=detection.results[0].hypothesis.class_id,
+                score=detection.results[0].hypothesis.score,
+                center_x=detection.bbox.center.position.x,
+                center_y=detection.bbox.center.position.y,
+                size_x=detection.bbox.size_x,
+                size_y=detection.bbox.size_y,
+            )
+            for detection in message.detections
+            if detection.results
+        ]
+        self._jobs.add(self._writer.add_detections, stamp, boxes)
+
+    def _on_overlay(self, message: Image) -> None:
+        stamp = stamp_ns(message.header)
+        rgb = self._rgb_images.get(stamp)
+        nearest = min(self._thermal_images, key=lambda thermal: abs(thermal - stamp), default=None)
+        thermal = None if nearest is None else self._thermal_images[nearest]
+
+        def write() -> None:
+            try:
+                self._writer.add_overlay(
+                    stamp, decode_rgb(message), _rgb_picture(rgb), _thermal_picture(thermal)
+                )
+            except ValueError as error:
+                self.get_logger().warning(f"an overlay is not in the video: {error}", throttle_duration_sec=1)
+
+        self._jobs.add(write)
+
+    def _on_label_info(self, message: LabelInfo) -> None:
+        names = [entry.class_name for entry in sorted(message.class_map, key=lambda entry: entry.class_id)]
+        self._jobs.add(self._writer.add_classes, names)
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            if status.name == STATUS_NAME:
+                values = {entry.key: entry.value for entry in status.values}
+                self._jobs.add(self._writer.add_diagnostics, status.level[0], status.message, values)
+
+
+def stamp_ns(header: Header) -> int:
+    """A header's stamp in nanoseconds."""
+    return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
+
+
+def record(folder: Path, input_reliability: str, stop: threading.Event) -> None:
+    """Record into a folder until `stop` is set; rclpy must be initialised.
+
+    Args:
+        folder: made if need be; an earlier run in it is replaced.
+        input_reliability: what to ask of the cameras' topics, best_effort or reliable.
+        stop: ends the recording; what is under way by then is still recorded.
+
+    Raises:
+        UserError: the folder or the video cannot be written.
+    """
+    writer = RunWriter(folder)
+    jobs = WriterThread()
+    node = Recorder(writer, jobs, input_reliability)
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        # A signal does not end the wait, therefore the timeout.
+        while not stop.is_set() and jobs.error is None:
+            executor.spin_once(timeout_sec=0.1)
+        end = time.monotonic() + _LAST_MESSAGES_S
+        while time.monotonic() < end and jobs.error is None:
+            executor.spin_once(timeout_sec=0.1)
+    finally:
+        executor.shutdown()
+        node.destroy_node()
+        jobs.finish()
+        writer.close()
+    if jobs.error is not None:
+        raise UserError(jobs.error)
+
+
+def _keep(items: dict[int, Any], key: int, value: Any, limit: int) -> None:
+    """Add an item and forget the oldest above the limit."""
+    items.pop(key, None)
+    items[key] = value
+    while len(items) > limit:
+        del items[next(iter(items))]
+
+
+def _rgb_picture(message: Image | None) -> np.ndarray | None:
+    """The image, or None where there is none to be seen."""
+    try:
+        return None if message is None else decode_rgb(message)
+    except UndecodableImage:
+        return None
+
+
+def _thermal_picture(message: Image | None) -> np.ndarray | None:
+    try:
+        return None if message is None else thermal_picture(decode_thermal(message))
+    except UndecodableImage:
+        return None
+
+
+def _record(args: argparse.Namespace) -> None:
+    os.environ.update(fastdds_profile_environment())
+    stop = threading.Event()
+    # Our own handlers instead of rclpy's: the files must be ended, whatever number of signals comes.
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_number, lambda *_: stop.set())
+    rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        print(f"recording to {args.output}, Ctrl-C ends it", flush=True)
+        record(args.output, args.input_reliability, stop)
+    finally:
+        rclpy.try_shutdown()
+    summary = summarize(read_run(args.output))
+    (args.output / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    print(verdict(summary)[1])
+    print(f"python -m rgbt_seg_ros.report {args.output} makes a page of it")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command `python -m rgbt_seg_ros.record`; ROS arguments are taken from the process's command line."""
+    parser = command_parser(
+        "python -m rgbt_seg_ros.record",
+        "Record masks, detections, overlay video and latency of a running node until Ctrl-C.",
+        """
+        python -m rgbt_seg_ros.record -o out/run
+        python -m rgbt_seg_ros.record -o out/run --ros-args -r rgb/image:=/camera/image_raw
+        """,
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder of the files")
+    parser.add_argument(
+        "--input-reliability",
+        choices=("best_effort", "reliable"),
+        default="best_effort",
+        help="what to ask of the cameras' topics (default best_effort, which fits every camera)",
+    )
+    return run_command(parser, _record, remove_ros_args(sys.argv)[1:] if argv is None else argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -6,6 +6,7 @@ be remapped: ``python -m rgbt_seg_ros.play BAG --ros-args -r /rgb/image:=/camera
 
 import argparse
 import importlib
+import math
 import os
 import signal
 import sys
@@ -105,17 +106,24 @@ class Player:
                     "start the subscriber first, or play at once with --wait-for-subscribers 0"
                 )
 
-    def play(self, rate: float) -> None:
-        """Publish the whole recording once, each message at its time of reception divided by `rate`.
+    def play(self, rate: float, duration_s: float = math.inf) -> None:
+        """Publish the recording once, each message at its time of reception divided by `rate`.
 
         A message that is late is published at once; none is left out.
+
+        Args:
+            rate: 1 is as recorded.
+            duration_s: end after this time of the recording.
         """
         first_ns: int | None = None
         for message in _read_ahead(self._recording.messages(self._publishers)):
             if first_ns is None:
                 first_ns, started = message.received_ns, time.monotonic()
                 tick = 0
-            due = (message.received_ns - first_ns) / 1e9 / rate
+            since_first_s = (message.received_ns - first_ns) / 1e9
+            if since_first_s > duration_s:
+                break
+            due = since_first_s / rate
             while self._clock and tick / CLOCK_HZ < due:
                 _sleep_until(started + tick / CLOCK_HZ)
                 self._clock.publish(first_ns + round(tick / CLOCK_HZ * rate * 1e9))
@@ -191,7 +199,7 @@ def _play(args: argparse.Namespace) -> None:
         print(f"playing {args.bag}", flush=True)
         started = time.monotonic()
         for _ in range(args.loop):
-            player.play(args.rate)
+            player.play(args.rate, args.playback_duration)
         player.wait_for_acknowledgement()
         print(f"played {player.played} messages in {time.monotonic() - started:.1f} s")
     finally:
@@ -217,6 +225,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--loop", type=positive_count, default=1, metavar="N", help="play N times; stamps repeat (default 1)"
+    )
+    parser.add_argument(
+        "--playback-duration",
+        type=positive_number,
+        default=math.inf,
+        metavar="S",
+        help="play the first S seconds of the recording (default: all)",
     )
     parser.add_argument("--clock", action="store_true", help="publish the recording's time on /clock")
     parser.add_argument(

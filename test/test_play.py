@@ -105,6 +105,17 @@ def test_loop_repeats_the_stamps(tmp_path: Path, start: Start, listener: Listene
         assert listener.stamps_ns(topic) == once * 3
 
 
+def test_playback_duration_ends_early(tmp_path: Path, start: Start, listener: Listener) -> None:
+    bag = write_bag(tmp_path / "bag")
+    listener.listen("/rgb/image")
+    code, output = listener.hear(start("-m", "rgbt_seg_ros.play", str(bag), "--playback-duration", "0.25"))
+    assert code == 0, output
+    assert (
+        listener.stamps_ns("/rgb/image")
+        == [image.stamp_ns for image in read_images(bag) if image.kind == "rgb"][:3]
+    )
+
+
 def test_clock_runs_with_the_recording(tmp_path: Path, start: Start, listener: Listener) -> None:
     """From the first message to the last, in steps of at most rate / 40 Hz, and back at each loop."""
     bag = write_bag(tmp_path / "bag")

@@ -146,7 +146,7 @@ class SegmenterNode(LifecycleNode):
         self._pipeline = pipeline = Pipeline(
             self._segmenter,
             self._settings,
-            deliver=lambda result: self._outputs.publish(result, self._settings.overlay_alpha),
+            deliver=lambda answer: self._outputs.publish(answer, self._settings.overlay_alpha),
             report=self._report,
             clock_ns=lambda: self.get_clock().now().nanoseconds,
         )

@@ -5,7 +5,6 @@ The core is the node's: pairing, decoding, segmenter and detections are the same
 
 import argparse
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,12 +14,12 @@ import numpy as np
 import torch
 from rich.progress import track
 
+from rgbt_seg_ros.answer import Answer, answer_pair
 from rgbt_seg_ros.cli import command_parser, run_command
-from rgbt_seg_ros.detections import find_detections
 from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.evaluation import ConfusionMatrix
 from rgbt_seg_ros.host import describe_host
-from rgbt_seg_ros.image_codec import UndecodableImage, decode_rgb, decode_thermal
+from rgbt_seg_ros.image_codec import UndecodableImage
 from rgbt_seg_ros.offline_outputs import OfflineOutputs
 from rgbt_seg_ros.pairing import NearestPairer, Pair
 from rgbt_seg_ros.parameters import Settings
@@ -62,42 +61,27 @@ class OfflineRun:
         """
         self._counts["pairs"] += 1
         self._skew_ms.append(abs(pair.skew_ns) / 1e6)
-        started = time.perf_counter()
         try:
-            rgb, thermal = decode_rgb(pair.rgb.message), decode_thermal(pair.thermal.message)
+            if not self._stages_ms:
+                # The first images of a size take longer; that would be the p99 of a short recording.
+                self._answer(pair)
+            answer = self._answer(pair)
         except UndecodableImage as error:
             self._counts["undecodable"] += 1
             if self._counts["undecodable"] == 1:
                 print(f"the pair at {pair.rgb_stamp} ns cannot be decoded: {error}", file=sys.stderr)
             return
-        decoded = time.perf_counter()
-        if not self._stages_ms:
-            # The first images of a size take longer; that would be the p99 of a short recording.
-            self._segmenter.warm_up(*rgb.shape[:2])
-        try:
-            segmentation = self._segmenter(rgb, thermal)
         except ValueError as error:
             raise UserError(f"the pair at {pair.rgb_stamp} ns cannot be segmented: {error}") from error
-        segmented = time.perf_counter()
-        detections = find_detections(
-            segmentation.mask,
-            segmentation.confidence,
-            self._segmenter.class_names,
-            self._segmenter.thing_classes,
-            min_area=self._settings.detections_min_area,
-            score_threshold=self._settings.detections_score_threshold,
-        )
-        self._stages_ms.append(
-            {
-                "decode": 1e3 * (decoded - started),
-                **segmentation.stage_ms,
-                "detections": 1e3 * (time.perf_counter() - segmented),
-            }
-        )
+        mask = answer.segmentation.mask
+        self._stages_ms.append(answer.stage_ms)
         self._counts["masks"] += 1
-        self._counts["detections"] += len(detections)
-        self._outputs.add(pair.rgb, rgb, segmentation.mask, detections)
-        self._score(pair.rgb_stamp, segmentation.mask)
+        self._counts["detections"] += len(answer.detections)
+        self._outputs.add(pair.rgb, answer.rgb, mask, answer.detections)
+        self._score(pair.rgb_stamp, mask)
+
+    def _answer(self, pair: ImagePair) -> Answer:
+        return answer_pair(self._segmenter, self._settings, pair.rgb.message, pair.thermal.message)
 
     def metrics(self, pairing: Mapping[str, int]) -> dict[str, Any]:
         """Counts, times and scores, as in `segment_recording`; at least one pair must have been answered.

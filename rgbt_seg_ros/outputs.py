@@ -6,10 +6,10 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
+from rgbt_seg_ros.answer import Answer
 from rgbt_seg_ros.classes import palette_for
 from rgbt_seg_ros.messages import detections_message, image_message, label_info_message
 from rgbt_seg_ros.overlay import draw_overlay
-from rgbt_seg_ros.pipeline import Result
 
 
 class Outputs:
@@ -37,16 +37,16 @@ class Outputs:
         """The resolved name of `~/mask`."""
         return self._mask.topic_name
 
-    def publish(self, result: Result, overlay_alpha: float) -> None:
-        """Publish a result; the overlay is drawn only if somebody subscribes to it."""
-        header = result.rgb_message.header
+    def publish(self, answer: Answer, overlay_alpha: float) -> None:
+        """Publish an answer; the overlay is drawn only if somebody subscribes to it."""
+        header = answer.rgb_message.header
         if header.frame_id != self._label_frame:
             self.publish_label_info(header)
-        self._mask.publish(image_message(header, result.segmentation.mask))
-        self._detections.publish(detections_message(header, result.detections))
+        self._mask.publish(image_message(header, answer.segmentation.mask))
+        self._detections.publish(detections_message(header, answer.detections))
         if self._overlay.get_subscription_count() > 0:
             picture = draw_overlay(
-                result.rgb, result.segmentation.mask, self._palette, result.detections, overlay_alpha
+                answer.rgb, answer.segmentation.mask, self._palette, answer.detections, overlay_alpha
             )
             self._overlay.publish(image_message(header, picture))
 

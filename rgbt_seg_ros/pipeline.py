@@ -9,14 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from rgbt_seg_ros.detections import Detection, find_detections
+from rgbt_seg_ros.answer import Answer, answer_pair
 from rgbt_seg_ros.diagnostics import Statistics
-from rgbt_seg_ros.image_codec import UndecodableImage, decode_rgb, decode_thermal
+from rgbt_seg_ros.image_codec import UndecodableImage
 from rgbt_seg_ros.pairing import NearestPairer, Pair
 from rgbt_seg_ros.parameters import Settings
-from rgbt_seg_ros.segmenter import Segmentation, Segmenter
+from rgbt_seg_ros.segmenter import Segmenter
 from rgbt_seg_ros.serving import InferenceThread
 from rgbt_seg_ros.stream_clock import StreamClock
 
@@ -43,23 +41,13 @@ class Frame:
     arrived_ns: int
 
 
-@dataclass(frozen=True)
-class Result:
-    """What became of a pair: the RGB message it answers, that image as an array, its classes and objects."""
-
-    rgb_message: Any
-    rgb: np.ndarray
-    segmentation: Segmentation
-    detections: list[Detection]
-
-
 class Pipeline:
     """Pairs images and segments the pairs.
 
     Args:
         segmenter: used by the inference thread alone.
         settings: may be replaced by assigning to `settings`; live parameters take effect on the next pair.
-        deliver: publishes a result; called in the inference thread.
+        deliver: publishes an answer; called in the inference thread.
         report: told the cause and one sentence for every pair lost to an error; called in either thread.
         clock_ns: the node's clock [ns]; rates and overdue frames are judged by it, latency by the monotonic clock.
     """
@@ -68,7 +56,7 @@ class Pipeline:
         self,
         segmenter: Segmenter,
         settings: Settings,
-        deliver: Callable[[Result], None],
+        deliver: Callable[[Answer], None],
         report: Callable[[str, str], None],
         clock_ns: Callable[[], int],
     ) -> None:
@@ -179,31 +167,13 @@ class Pipeline:
         self._statistics.record("latency_ms", (time.monotonic_ns() - arrived_ns) / 1e6)
 
     def _answer(self, pair: Pair[Frame, Frame], settings: Settings) -> None:
-        started = time.perf_counter()
-        rgb = decode_rgb(pair.rgb.message)
-        thermal = decode_thermal(pair.thermal.message)
-        decoded = time.perf_counter()
-        segmentation = self._segmenter(rgb, thermal)
-        segmented = time.perf_counter()
-        detections = find_detections(
-            segmentation.mask,
-            segmentation.confidence,
-            self._segmenter.class_names,
-            self._segmenter.thing_classes,
-            min_area=settings.detections_min_area,
-            score_threshold=settings.detections_score_threshold,
-        )
-        detected = time.perf_counter()
-        self._deliver(Result(pair.rgb.message, rgb, segmentation, detections))
-        stages = {
-            "decode": 1e3 * (decoded - started),
-            **segmentation.stage_ms,
-            "detections": 1e3 * (detected - segmented),
-            "publish": 1e3 * (time.perf_counter() - detected),
-        }
+        answer = answer_pair(self._segmenter, settings, pair.rgb.message, pair.thermal.message)
+        answered = time.perf_counter()
+        self._deliver(answer)
+        stages = {**answer.stage_ms, "publish": 1e3 * (time.perf_counter() - answered)}
         for stage, milliseconds in stages.items():
             self._statistics.record(f"stage_ms.{stage}", milliseconds)
-        self._statistics.count("detections", len(detections))
+        self._statistics.count("detections", len(answer.detections))
 
     def _lose(self, cause: str, sentence: str) -> None:
         self._statistics.count(f"dropped.{cause}")

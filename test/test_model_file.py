@@ -105,7 +105,7 @@ def test_an_interrupted_save_keeps_the_old_file(tmp_path, model, monkeypatch):
     def fail(*args: object, **kwargs: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("rgbt_seg_ros.models.model_file.save_file", fail)
+    monkeypatch.setattr("pathlib.Path.write_bytes", fail)
     with pytest.raises(OSError, match="no space left"):
         save_model(path, model, dataclasses.replace(CARD, short_side=None))
     assert path.read_bytes() == before

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rgbt_seg_ros.answer import Answer
 from rgbt_seg_ros.image_codec import EncodedImage, encode_image
 from rgbt_seg_ros.parameters import Settings
-from rgbt_seg_ros.pipeline import Pipeline, Result
+from rgbt_seg_ros.pipeline import Pipeline
 from rgbt_seg_ros.segmenter import Segmentation
 
 TIMEOUT = 20.0
@@ -46,7 +47,7 @@ class Setup:
 
     pipeline: Pipeline
     segmenter: GatedSegmenter
-    results: list[Result]
+    results: list[Answer]
     reports: list[tuple[str, str]]
     sent: int = 0
 
@@ -98,7 +99,7 @@ def setup() -> Iterator[Callable[..., Setup]]:
 
     def make(**settings: Any) -> Setup:
         segmenter = GatedSegmenter()
-        results: list[Result] = []
+        results: list[Answer] = []
         reports: list[tuple[str, str]] = []
         pipeline = Pipeline(
             segmenter,  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from rgbt_seg_ros.errors import UserError
@@ -86,9 +86,10 @@ def save_model(path: str | Path, model: nn.Module, card: ModelCard, half: bool =
         tensors[name] = tensor.half() if half and tensor.is_floating_point() else tensor
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Written beside and renamed, so that an interrupted save never leaves half a file under the name.
+    # Written beside and renamed, so that an interrupted save never leaves half a file under the name. (safetensors'
+    # own save_file would make it readable by its owner alone.)
     partial = path.with_name(path.name + ".partial")
-    save_file(tensors, partial, metadata={_METADATA_KEY: card.to_json()})
+    partial.write_bytes(save(tensors, metadata={_METADATA_KEY: card.to_json()}))
     partial.replace(path)
 
 

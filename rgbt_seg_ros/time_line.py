@@ -214,14 +214,16 @@ class TimeLine(Generic[R, T]):
         own, other = self.streams[side], self.streams[1 - side]
         self._count_if_unused(side)
         frame = own.settled = own.queue.popleft()
-        slower = self._slower_stream()
+        # Where the roles change the frame plays both parts: else its neighbour, which has just ceased to seek
+        # partners, would leave it without one.
+        seeks_partner = side in (self._slower, self._slower_stream())
 
         before, after = other.settled, other.queue[0] if other.queue else None
         # The first of two equally near ones is taken: the earlier.
         candidates = [candidate for candidate in (before, after) if candidate is not None]
         nearest = min(candidates, key=lambda candidate: abs(candidate.stamp - frame.stamp), default=None)
         distance = abs(nearest.stamp - frame.stamp) if nearest else 0
-        if side == slower and not frame.used and nearest is not None and distance <= self._max_dt_ns:
+        if seeks_partner and not frame.used and nearest is not None and distance <= self._max_dt_ns:
             return [self._pair(frame, nearest) if side == RGB else self._pair(nearest, frame)]
 
         if before is not None and before.stamp > frame.stamp:
@@ -229,7 +231,7 @@ class TimeLine(Generic[R, T]):
         elif nearest is None or (nearest.period is not None and 4 * distance > 3 * nearest.period):
             # A regular stream has a frame within half a period of any instant; jitter may make it a little more.
             frame.cause = Cause.NO_PARTNER
-        elif side == slower:
+        elif seeks_partner:
             frame.cause = Cause.OVER_MAX_DT
         return []
 

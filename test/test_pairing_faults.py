@@ -131,15 +131,19 @@ def test_pairing_goes_on_after_a_senseless_stamp(side: str, stamp: int) -> None:
     assert_all_accounted_for(cameras.pairer)
 
 
-def test_a_change_of_rate_changes_which_frames_are_paired() -> None:
-    thermal = regular(5, 30, 60) + regular(2005, 10, 40)
-    recording = Recording(regular(0, 30, 180), thermal, (30, 10), 20 * MS)
+@pytest.mark.parametrize(("before", "after"), [(30, 10), (10, 30)])
+def test_a_change_of_rate_changes_which_frames_are_paired(before: int, after: int) -> None:
+    thermal = regular(5, before, 3 * before) + regular(3005, after, 5 * after)
+    recording = Recording(regular(0, 30, 240), thermal, (30, after), 20 * MS)
     pairer: NearestPairer = NearestPairer(recording.max_dt)
     pairs = [(pair.rgb[1], pair.thermal[1]) for pair in run(pairer, in_stamp_order(recording))]
     assert len(set(pairs)) == len(pairs)
-    # Two seconds after the change every thermal frame is in one pair.
-    assert [pair for pair in pairs if pair[1] >= 80] == [pair for pair in recording.oracle() if pair[1] >= 80]
-    assert {thermal for _, thermal in pairs} == set(range(100))
+    # No thermal frame goes without a pair meanwhile, and two seconds after the change all is as if ever so.
+    assert {thermal for _, thermal in pairs} == set(range(len(thermal)))
+    settled = 3 * before + 2 * after
+    assert [pair for pair in pairs if pair[1] >= settled] == [
+        pair for pair in recording.oracle() if pair[1] >= settled
+    ]
 
 
 def test_the_earlier_of_two_equally_near_frames_is_taken() -> None:
@@ -148,25 +152,32 @@ def test_the_earlier_of_two_equally_near_frames_is_taken() -> None:
     assert [(pair.rgb[1], pair.thermal[1]) for pair in pairs] == [(i, i) for i in range(20)]
 
 
-def test_payloads_are_neither_compared_nor_kept() -> None:
-    class Payload:
-        def __eq__(self, other: object) -> bool:
-            raise AssertionError("payloads are the caller's")
+class Payload:
+    """Raises where it is compared or hashed."""
 
-        __hash__ = None  # type: ignore[assignment]
+    def __eq__(self, other: object) -> bool:
+        raise AssertionError("payloads are the caller's")
 
+    __hash__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("side", ["rgb", "thermal"])
+def test_payloads_are_neither_compared_nor_kept_beyond_capacity(side: str) -> None:
     pairer: NearestPairer[Payload, Payload] = NearestPairer(20 * MS, capacity=8)
-    alive = []
-    for t in regular(0, 30, 200):
-        frame = Payload()
-        alive.append(weakref.ref(frame))
-        pairer.add_rgb(t, frame)
-        if t > 3 * SECOND:
-            pairer.add_thermal(t, frame)
-    del frame
-    assert sum(reference() is not None for reference in alive) <= 9
+    add = getattr(pairer, f"add_{side}")
+    other = pairer.add_thermal if side == "rgb" else pairer.add_rgb
+    alive: weakref.WeakValueDictionary[int, Payload] = weakref.WeakValueDictionary()
+    for i, t in enumerate(regular(0, 30, 200)):
+        alive[i] = frame = Payload()
+        add(t, frame)
+        if i >= 100:
+            other(t, frame)
+        del frame
+        # Eight wait, and the last decided one may yet be the next frame's nearest.
+        assert len(alive) <= 9
     pairer.flush()
-    assert all(reference() is None for reference in alive)
+    assert len(alive) == 0
+    assert pairer.counts["pairs"] == 100
 
 
 @pytest.mark.parametrize(("max_dt", "capacity", "name"), [(-1, 64, "max_dt_ns"), (0, 7, "capacity")])

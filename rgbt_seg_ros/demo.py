@@ -158,6 +158,8 @@ def run_graph(source: Source, seconds: float, model: str, rate: float, output: P
     recorder_arguments = ["-o", str(output), "--input-reliability", "reliable", *remap]
     player_arguments = [str(source.recording.path), "--rate", str(rate)]
     player_arguments += ["--playback-duration", str(seconds)]
+    # Node and recorder subscribe to both cameras; each must have found the player before it starts.
+    player_arguments += ["--subscriptions", "4", "--wait-for-subscribers", str(START_TIMEOUT_S)]
     with ExitStack() as stack, Progress() as progress:
 
         def start(name: str, module: str, arguments: Sequence[str]) -> ChildProcess:
@@ -189,11 +191,12 @@ def _masks(output: Path) -> int:
 
 
 def _drained(output: Path) -> bool:
-    """Whether the node's last two reports are equal in what came in and out, with nothing waiting."""
+    """Whether the node's last two reports are equal in what came in and out, with nothing left."""
     reports = [line["values"] for line in read_lines(output / "diagnostics.jsonl")[-2:]]
     keys = ("rgb_in", "thermal_in", "pairs", "masks")
     counts = [tuple(report.get(key) for key in keys) for report in reports]
-    return len(counts) == 2 and counts[0] == counts[1] and reports[-1].get("waiting") == "0"
+    done = [reports[-1].get(key) == "0" for key in ("waiting", "unpaired")] if reports else [False]
+    return len(counts) == 2 and counts[0] == counts[1] and all(done)
 
 
 def _demo(args: argparse.Namespace) -> None:

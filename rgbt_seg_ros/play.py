@@ -84,15 +84,15 @@ class Player:
         if not self._publishers:
             raise UserError(f"{recording.path} holds no topic of an installed message type: nothing to play")
 
-    def wait_for_subscribers(self, timeout_s: float) -> None:
-        """Return when somebody subscribes to a topic and no more subscribers came for a second.
+    def wait_for_subscribers(self, timeout_s: float, subscriptions: int = 1) -> None:
+        """Return when there are so many subscriptions to the topics and no more came for a second.
 
         Raises:
-            UserError: nobody came in time.
+            UserError: they did not come in time.
         """
         started = changed = time.monotonic()
         matched = 0
-        while matched == 0 or time.monotonic() - changed < _SETTLE_S:
+        while matched < subscriptions or time.monotonic() - changed < _SETTLE_S:
             time.sleep(0.05)
             subscribers = sum(publisher.get_subscription_count() for publisher in self._publishers.values())
             # Whoever only wants the time does not start the recording, but is waited for with the others.
@@ -100,9 +100,10 @@ class Player:
                 subscribers += self._clock.subscribers
             if subscribers != matched:
                 matched, changed = subscribers, time.monotonic()
-            if matched == 0 and time.monotonic() - started > timeout_s:
+            if matched < subscriptions and time.monotonic() - started > timeout_s:
+                found = f"only {matched} of {subscriptions} subscriptions" if matched else "nobody subscribed"
                 raise UserError(
-                    f"nobody subscribed to {', '.join(self._publishers)} within {timeout_s:g} s: "
+                    f"{found} to {', '.join(self._publishers)} within {timeout_s:g} s: "
                     "start the subscriber first, or play at once with --wait-for-subscribers 0"
                 )
 
@@ -195,7 +196,7 @@ def _play(args: argparse.Namespace) -> None:
         for topic in player.skipped:
             print(f"not played: {topic.name} ({topic.type})")
         if args.wait_for_subscribers > 0:
-            player.wait_for_subscribers(args.wait_for_subscribers)
+            player.wait_for_subscribers(args.wait_for_subscribers, args.subscriptions)
         print(f"playing {args.bag}", flush=True)
         started = time.monotonic()
         for _ in range(args.loop):
@@ -244,7 +245,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         type=float,
         default=30.0,
         metavar="S",
-        help="seconds to wait for a first subscriber (default 30; 0 plays at once)",
+        help="seconds to wait for subscribers (default 30; 0 plays at once)",
+    )
+    parser.add_argument(
+        "--subscriptions",
+        type=positive_count,
+        default=1,
+        metavar="N",
+        help="how many subscriptions to all topics together to wait for (default 1)",
     )
     return run_command(parser, _play, remove_ros_args(sys.argv)[1:] if argv is None else argv)
 

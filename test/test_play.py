@@ -181,6 +181,16 @@ def test_playing_to_nobody_must_be_asked_for(tmp_path: Path, start: Start) -> No
     assert "played 12 messages" in output
 
 
+def test_too_few_subscriptions_are_said(tmp_path: Path, start: Start, listener: Listener) -> None:
+    bag = write_bag(tmp_path / "bag")
+    listener.listen("/rgb/image")
+    options = ["--subscriptions", "2", "--wait-for-subscribers", "5"]
+    code, output = listener.hear(start("-m", "rgbt_seg_ros.play", str(bag), *options))
+    assert code == 1
+    assert "error: only 1 of 2 subscriptions to /rgb/image, /thermal/image within 5 s" in output
+    assert listener.heard == []
+
+
 def test_unknown_types_are_said_and_left_out(tmp_path: Path, start: Start, listener: Listener) -> None:
     store = get_typestore(Stores.ROS2_JAZZY)
     store.register(get_types_from_msg("int32 x", "made_up_msgs/msg/Thing"))

@@ -7,9 +7,13 @@ from pathlib import Path
 
 import cv2
 import pytest
+from bags import START_NS, rgb_frame, thermal_frame
 from random_model import write_model
 
+from rgbt_seg_ros.bag_writer import BagWriter
 from rgbt_seg_ros.classes import MFNET
+from rgbt_seg_ros.demo import Source, main, playback_rate
+from rgbt_seg_ros.recording import RGB_TOPIC, THERMAL_TOPIC
 from rgbt_seg_ros.render_bag import write_rendered_bag
 
 TIMEOUT_S = 240
@@ -28,19 +32,15 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_model(tmp_path_factory.mktemp("demo") / "random.safetensors")
 
 
-def run_demo(repository: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "rgbt_seg_ros.demo", *arguments],
+def test_demo_of_a_recording(repository: Path, bag: Path, model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = subprocess.run(
+        [sys.executable, "-m", "rgbt_seg_ros.demo", "--bag", bag, "--model", model, "-o", out],
         cwd=repository,
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,
     )
-
-
-def test_demo_of_a_recording(repository: Path, bag: Path, model: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    done = run_demo(repository, "--bag", str(bag), "--model", str(model), "-o", str(out))
     assert done.returncode == 0, done.stdout + done.stderr
     summary = json.loads((out / "summary.json").read_text())
     # The thermal camera is the slower one: each of its images has one RGB image within 50 ms.
@@ -66,18 +66,48 @@ def test_demo_of_a_recording(repository: Path, bag: Path, model: Path, tmp_path:
     assert {path.stem for path in out.glob("*.log")} == {"node", "player", "recorder"}
 
 
-def test_a_broken_model_is_one_sentence(repository: Path, bag: Path, tmp_path: Path) -> None:
+def test_a_broken_model_is_one_sentence(
+    bag: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(b"no model")
-    done = run_demo(repository, "--bag", str(bag), "--model", str(broken), "-o", str(tmp_path / "out"))
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: ")
-    assert str(broken) in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not (tmp_path / "out" / "report.html").exists()
+    (tmp_path / "report.html").write_text("of an earlier run")
+    assert main(["--bag", str(bag), "--model", str(broken), "-o", str(tmp_path)]) == 1
+    errors = capsys.readouterr().err
+    assert errors.startswith("error: ")
+    assert str(broken) in errors
+    assert errors.count("\n") == 1
+    assert not (tmp_path / "report.html").exists()
 
 
-def test_wrong_usage(repository: Path) -> None:
-    done = run_demo(repository, "--rgb", "only.mp4")
-    assert done.returncode == 2
-    assert "both --rgb and --thermal" in done.stderr
+def test_no_mask_is_a_failure_with_the_node_s_words(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """RGB and thermal images half an hour apart make no pair."""
+    with BagWriter(tmp_path / "bag") as bag:
+        for index in range(3):
+            stamp = START_NS + index * 100_000_000
+            bag.write(RGB_TOPIC, bag.image(rgb_frame(index), stamp, "rgb"), stamp)
+            late = stamp + 1800 * 1_000_000_000
+            bag.write(THERMAL_TOPIC, bag.image(thermal_frame(index), late, "thermal"), stamp)
+    out = tmp_path / "out"
+    assert main(["--bag", str(tmp_path / "bag"), "--model", str(model), "-o", str(out)]) == 1
+    assert "error: no mask came; the node's last lines: " in capsys.readouterr().err
+    summary = json.loads((out / "summary.json").read_text())
+    assert (summary["masks"], summary["pairs"], summary["rgb_in"]) == (0, 0, 3)
+    assert "No mask came." in (out / "report.html").read_text()
+
+
+@pytest.mark.parametrize("arguments", [["--rgb", "only.mp4"], ["--bag", "b", "--rgb", "a", "--thermal", "c"]])
+def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    assert exit_.value.code == 2
+    assert "or both --rgb and --thermal" in capsys.readouterr().err
+
+
+def test_playback_rate_leaves_spare_time(bag: Path) -> None:
+    source = Source.of(bag, "bag")
+    assert source.pairs_hz == pytest.approx(18 / 1.9, rel=0.03)
+    assert playback_rate(source, pair_ms=1.0) == 1.0
+    assert playback_rate(source, pair_ms=200.0) == pytest.approx(1 / (1.6 * 0.2 * source.pairs_hz), rel=0.05)

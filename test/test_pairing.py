@@ -115,24 +115,37 @@ def test_a_pair_is_decided_by_the_first_frame_after_which_none_can_be_nearer(rec
         undecided -= decided
 
 
-@properties
-@given(
-    st.lists(st.integers(0, 3_000), unique=True, max_size=60).map(sorted),
-    st.lists(st.integers(0, 3_000), unique=True, max_size=60).map(sorted),
-    st.integers(0, 2**32),
-)
+@st.composite
+def unsteady_streams(draw: st.DrawFn) -> list[int]:
+    """Stamps of a stream that changes its rate, now and then by little."""
+    rng = random.Random(draw(st.integers(0, 2**32)))
+    stamp, times = draw(st.integers(0, 300)) * MS, []
+    for rate in draw(st.lists(st.sampled_from([8, 10, 11, 12, 20, 30]), min_size=1, max_size=4)):
+        for _ in range(draw(st.integers(1, 20))):
+            stamp += int(SECOND / rate * rng.uniform(0.8, 1.2))
+            times.append(stamp)
+    return times
+
+
+@settings(properties, max_examples=200)
+@given(unsteady_streams(), unsteady_streams(), st.integers(0, 2**32))
 def test_pairs_of_any_two_streams_do_not_depend_on_the_interleaving(
     rgb: list[int], thermal: list[int], seed: int
 ) -> None:
+    capacity = len(rgb) + len(thermal) + 8
     streams = [
-        [(side, t * MS, (0, i)) for i, t in enumerate(times)] for side, times in enumerate((rgb, thermal))
+        [(side, stamp, (0, i)) for i, stamp in enumerate(times)] for side, times in enumerate((rgb, thermal))
     ]
-    in_order = run(NearestPairer(50 * MS), sorted(streams[0] + streams[1], key=lambda event: event[1]))
+    in_order = run(
+        NearestPairer(50 * MS, capacity=capacity), sorted(streams[0] + streams[1], key=lambda e: e[1])
+    )
     shuffled: list[Event] = []
     rng = random.Random(seed)
+    bias = rng.random()
     while streams[0] or streams[1]:
-        shuffled.append(rng.choice([stream for stream in streams if stream]).pop(0))
-    assert run(NearestPairer(50 * MS), shuffled) == in_order
+        side = int(rng.random() < bias)
+        shuffled.append((streams[side] or streams[1 - side]).pop(0))
+    assert run(NearestPairer(50 * MS, capacity=capacity), shuffled) == in_order
 
 
 @properties

@@ -134,16 +134,45 @@ def test_pairing_goes_on_after_a_senseless_stamp(side: str, stamp: int) -> None:
 @pytest.mark.parametrize(("before", "after"), [(30, 10), (10, 30)])
 def test_a_change_of_rate_changes_which_frames_are_paired(before: int, after: int) -> None:
     thermal = regular(5, before, 3 * before) + regular(3005, after, 5 * after)
-    recording = Recording(regular(0, 30, 240), thermal, (30, after), 20 * MS)
+    settled = 3 * before + 2 * after
+    # Only RGB, where it takes the slower one's part, has a frame that now shares its neighbour's partner.
+    del thermal[settled + after]
+    recording = Recording(regular(0, 30, 240), thermal, (30, after), 40 * MS)
     pairer: NearestPairer = NearestPairer(recording.max_dt)
     pairs = [(pair.rgb[1], pair.thermal[1]) for pair in run(pairer, in_stamp_order(recording))]
     assert len(set(pairs)) == len(pairs)
     # No thermal frame goes without a pair meanwhile, and two seconds after the change all is as if ever so.
     assert {thermal for _, thermal in pairs} == set(range(len(thermal)))
-    settled = 3 * before + 2 * after
-    assert [pair for pair in pairs if pair[1] >= settled] == [
-        pair for pair in recording.oracle() if pair[1] >= settled
-    ]
+    expected = [pair for pair in recording.oracle() if pair[1] >= settled]
+    assert [pair for pair in pairs if pair[1] >= settled] == expected
+
+
+def test_a_stream_too_slow_to_show_its_rate_in_time_is_taken_for_the_slower_one() -> None:
+    recording = Recording(regular(0, 30, 300), regular(5, 1, 10), (30, 1), 50 * MS)
+    pairs = run(NearestPairer(recording.max_dt), in_stamp_order(recording))
+    assert [(pair.rgb[1], pair.thermal[1]) for pair in pairs] == recording.oracle()
+
+
+def test_the_last_frames_are_decided_when_the_stream_they_wait_for_jumps_back() -> None:
+    cameras = Cameras(max_dt_ms=30)
+    cameras.now = 100 * SECOND
+    cameras.run(1)
+    last = cameras.now
+    assert cameras.pairer.add_rgb(last, last) == []
+    assert [pair.rgb for pair in cameras.pairer.add_thermal(0, 0)] == [last]
+
+
+def test_a_camera_that_died_before_a_jump_back_may_return_at_the_time_it_died() -> None:
+    cameras = Cameras()
+    cameras.run(6)
+    last_thermal = cameras.now - 25 * MS
+    cameras.run(3, thermal=False)
+    cameras.now = 2 * MS
+    while cameras.now + 5 * MS < last_thermal:
+        cameras.run(0.03, thermal=False)
+    # Its next frame is 2 ms after its last one: less than the 5 ms between its frame and RGB's.
+    assert cameras.now + 5 * MS == last_thermal + 2 * MS
+    assert len(cameras.run(3)) == 99
 
 
 def test_the_earlier_of_two_equally_near_frames_is_taken() -> None:

@@ -24,11 +24,15 @@ def share_path(relative: str) -> Path:
         if (root / relative).exists():
             return root / relative
     places = " and ".join(str(root) for root in roots)
-    raise UserError(f"{relative} is not part of this installation (looked in {places}): install {PACKAGE} again")
+    raise UserError(
+        f"{relative} is not part of this installation (looked in {places}): install {PACKAGE} again"
+    )
 
 
 def _installed_roots() -> list[Path]:
-    prefixes = [Path(prefix) for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if prefix]
+    prefixes = [
+        Path(prefix) for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if prefix
+    ]
     # pip and colcon both put the package below <prefix>/lib/pythonX.Y/site-packages.
     prefixes += [*Path(__file__).resolve().parents[3:6], Path(sys.prefix)]
     return [prefix / "share" / PACKAGE for prefix in prefixes]

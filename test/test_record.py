@@ -18,6 +18,7 @@ from rgbt_seg_ros.run_folder import read_run
 rclpy = pytest.importorskip("rclpy", reason="needs rclpy: the recorder is a ROS 2 program")
 
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
+from rclpy.duration import Duration  # noqa: E402
 from rclpy.node import Node  # noqa: E402
 from rclpy.publisher import Publisher  # noqa: E402
 from rclpy.qos import DurabilityPolicy, QoSProfile  # noqa: E402
@@ -66,6 +67,8 @@ class Graph:
         self.rgb.publish(messages.image_message(header, rgb))
         self.thermal.publish(messages.image_message(later, np.full((24, 32), 1000 + index, np.uint16)))
         # As a node does, which answers what has come; the order of topics is not that of publishing.
+        for publisher in (self.rgb, self.thermal):
+            assert publisher.wait_for_all_acked(Duration(seconds=TIMEOUT_S))
         time.sleep(0.2)
         self.mask.publish(messages.image_message(header, mask))
         self.detections.publish(messages.detections_message(header, [person] * (index % 2)))

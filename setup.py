@@ -11,7 +11,7 @@ from setuptools import find_packages, setup
 
 PACKAGE = "rgbt_seg_ros"
 INDEX_MARKER = f"resource/{PACKAGE}"
-COMMANDS = ["play", "record", "make_bag", "offline", "segment", "demo"]
+COMMANDS = ["play", "record", "make_bag", "render_bag", "offline", "segment", "demo", "report"]
 TRAINING_COMMANDS = ["train", "evaluate", "embed_classes", "import_checkpoint"]
 
 

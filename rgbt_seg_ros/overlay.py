@@ -12,6 +12,8 @@ from rgbt_seg_ros.thermal import ThermalNormalization
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _BACKGROUND = 0
 
+_FOR_THE_EYE = ThermalNormalization(mode="percentile", low_percentile=0.5, high_percentile=99.8)
+
 
 def colorize(mask: np.ndarray, palette: np.ndarray) -> np.ndarray:
     """Class ids uint8 [H, W] in the colours of a palette uint8 [256, 3]: uint8 [H, W, 3]."""
@@ -49,8 +51,12 @@ def draw_overlay(
 
 
 def thermal_picture(thermal: np.ndarray) -> np.ndarray:
-    """Thermal uint8 or uint16 [H, W] in false colours (inferno: cold is black, hot is yellow): uint8 [H, W, 3]."""
-    grey = np.round(ThermalNormalization()(thermal) * 255.0).astype(np.uint8)
+    """Thermal uint8 or uint16 [H, W] in false colours (inferno: cold is black, hot is yellow): uint8 [H, W, 3].
+
+    Stretched over the image's own range whatever the network is fed with: cameras of fixed gain use a small part of
+    theirs, which the eye sees as black.
+    """
+    grey = np.round(_FOR_THE_EYE(thermal) * 255.0).astype(np.uint8)
     return cv2.cvtColor(cv2.applyColorMap(grey, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
 
 

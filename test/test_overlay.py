@@ -100,3 +100,10 @@ def test_thermal_pictures_go_from_dark_cold_to_bright_hot(dtype: type) -> None:
     # Inferno's hot end is yellow: red and green well above blue at three quarters.
     red, green, blue = picture[0, 48].astype(int)
     assert red > green > blue
+
+
+def test_thermal_pictures_of_a_small_range_are_stretched_for_the_eye() -> None:
+    dark = np.tile(np.linspace(10, 30, 64).astype(np.uint8), (48, 1))
+    picture = thermal_picture(dark)
+    assert picture[0, 0].max() < 20
+    assert picture[0, -1].max() > 240

@@ -43,7 +43,18 @@ def answer_pair(segmenter: Segmenter, settings: Settings, rgb_message: Any, ther
     decoded = time.perf_counter()
     segmentation = segmenter(rgb, thermal)
     segmented = time.perf_counter()
-    detections = find_detections(
+    detections = find_objects(segmenter, settings, segmentation)
+    stage_ms = {
+        "decode": 1e3 * (decoded - started),
+        **segmentation.stage_ms,
+        "detections": 1e3 * (time.perf_counter() - segmented),
+    }
+    return Answer(rgb_message, rgb, segmentation, detections, stage_ms)
+
+
+def find_objects(segmenter: Segmenter, settings: Settings, segmentation: Segmentation) -> list[Detection]:
+    """The detections in a segmentation, by the settings' least area and score."""
+    return find_detections(
         segmentation.mask,
         segmentation.confidence,
         segmenter.class_names,
@@ -51,9 +62,3 @@ def answer_pair(segmenter: Segmenter, settings: Settings, rgb_message: Any, ther
         min_area=settings.detections_min_area,
         score_threshold=settings.detections_score_threshold,
     )
-    stage_ms = {
-        "decode": 1e3 * (decoded - started),
-        **segmentation.stage_ms,
-        "detections": 1e3 * (time.perf_counter() - segmented),
-    }
-    return Answer(rgb_message, rgb, segmentation, detections, stage_ms)

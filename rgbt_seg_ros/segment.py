@@ -10,9 +10,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from rgbt_seg_ros.answer import find_objects
 from rgbt_seg_ros.classes import palette_for
 from rgbt_seg_ros.cli import command_parser, run_command
-from rgbt_seg_ros.detections import find_detections
 from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.image_files import read_image, to_rgb, to_thermal
 from rgbt_seg_ros.overlay import draw_overlay, thermal_picture
@@ -49,14 +49,7 @@ def _segment(args: argparse.Namespace) -> None:
         segmentation = segmenter(rgb, thermal)
     except ValueError as error:
         raise UserError(f"{args.rgb} and {args.thermal} cannot be segmented: {error}") from error
-    detections = find_detections(
-        segmentation.mask,
-        segmentation.confidence,
-        segmenter.class_names,
-        segmenter.thing_classes,
-        min_area=settings.detections_min_area,
-        score_threshold=settings.detections_score_threshold,
-    )
+    detections = find_objects(segmenter, settings, segmentation)
     overlay = draw_overlay(background, segmentation.mask, palette_for(segmenter.class_names), detections)
     result = {
         "model": settings.model,

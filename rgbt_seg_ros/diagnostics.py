@@ -10,6 +10,9 @@ import numpy as np
 OK, WARN, ERROR = 0, 1, 2
 """Levels, with the values of diagnostic_msgs/DiagnosticStatus."""
 
+STATUS_NAME = "rgbt_segmenter: segmentation"
+"""Name of the node's status in /diagnostics, by which others find it."""
+
 WINDOW = 300
 """Number of newest values over which percentiles are taken."""
 

@@ -153,3 +153,8 @@ def encode_image(array: np.ndarray) -> EncodedImage:
     height, width = array.shape[:2]
     little_endian = array.astype(array.dtype.newbyteorder("<"), copy=False)
     return EncodedImage(height, width, encoding, 0, width * bytes_per_pixel, little_endian.tobytes())
+
+
+def stamp_ns(header: Any) -> int:
+    """The stamp of a std_msgs/Header, of rclpy or rosbags, in nanoseconds."""
+    return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)

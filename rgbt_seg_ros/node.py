@@ -30,8 +30,9 @@ from std_msgs.msg import Header
 from rgbt_seg_ros import messages
 from rgbt_seg_ros.cli import command_parser, run_command
 from rgbt_seg_ros.dds import fastdds_profile_environment
-from rgbt_seg_ros.diagnostics import ERROR, OK, Health
+from rgbt_seg_ros.diagnostics import ERROR, OK, STATUS_NAME, Health
 from rgbt_seg_ros.errors import UserError
+from rgbt_seg_ros.image_codec import stamp_ns
 from rgbt_seg_ros.outputs import Outputs
 from rgbt_seg_ros.parameters import Settings
 from rgbt_seg_ros.pipeline import Pipeline
@@ -170,8 +171,7 @@ class SegmenterNode(LifecycleNode):
             pipeline.add_lost(event.total_count_change)
 
         def receive(message: Image) -> None:
-            stamp = message.header.stamp
-            add(stamp.sec * 1_000_000_000 + stamp.nanosec, message)
+            add(stamp_ns(message.header), message)
 
         return self.create_subscription(
             Image,
@@ -228,7 +228,7 @@ class SegmenterNode(LifecycleNode):
         self._diagnostics.publish(
             messages.diagnostics_message(
                 now.to_msg(),
-                "rgbt_segmenter: segmentation",
+                STATUS_NAME,
                 self.get_fully_qualified_name(),
                 level,
                 sentence,

@@ -28,18 +28,17 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import Image
-from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from rgbt_seg_ros.cli import command_parser, run_command
 from rgbt_seg_ros.dds import fastdds_profile_environment
+from rgbt_seg_ros.diagnostics import STATUS_NAME
 from rgbt_seg_ros.errors import UserError
-from rgbt_seg_ros.image_codec import UndecodableImage, decode_rgb, decode_thermal
+from rgbt_seg_ros.image_codec import UndecodableImage, decode_rgb, decode_thermal, stamp_ns
 from rgbt_seg_ros.overlay import thermal_picture
 from rgbt_seg_ros.run_folder import Box, RunWriter, read_run
 from rgbt_seg_ros.summary import summarize, verdict
 
-STATUS_NAME = "rgbt_segmenter: segmentation"
 _KEPT_IMAGES = 64
 _KEPT_TIMES = 4096
 _WAITING_JOBS = 256
@@ -170,11 +169,6 @@ class Recorder(Node):
             if status.name == STATUS_NAME:
                 values = {entry.key: entry.value for entry in status.values}
                 self._jobs.add(self._writer.add_diagnostics, status.level[0], status.message, values)
-
-
-def stamp_ns(header: Header) -> int:
-    """A header's stamp in nanoseconds."""
-    return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
 
 
 def record(folder: Path, input_reliability: str, stop: threading.Event) -> None:

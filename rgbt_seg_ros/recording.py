@@ -20,6 +20,7 @@ from rosbags.rosbag2 import Reader, ReaderError
 from rosbags.typesys import Stores, get_typestore
 
 from rgbt_seg_ros.errors import UserError
+from rgbt_seg_ros.image_codec import stamp_ns
 
 RGB_TOPIC = "/rgb/image"
 THERMAL_TOPIC = "/thermal/image"
@@ -169,12 +170,11 @@ def _read_images(
                 f"{recording.path} is damaged: a message of {message.topic.name} at {message.received_ns} ns "
                 "is not a sensor_msgs/Image; copy the recording again"
             ) from error
-        stamp = image.header.stamp
         yield RecordedImage(
             kind=kinds[message.topic.name],
             topic=message.topic.name,
             received_ns=message.received_ns,
-            stamp_ns=stamp.sec * 1_000_000_000 + stamp.nanosec,
+            stamp_ns=stamp_ns(image.header),
             message=image,
             frame_id=image.header.frame_id,
         )

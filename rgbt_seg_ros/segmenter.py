@@ -4,22 +4,22 @@ Scaling, resizing, padding, device and precision are inside; there is no ROS and
 """
 
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rgbt_seg_ros.errors import UserError
+from rgbt_seg_ros.image_pair import ImagePair, resize_image, resize_valid
 from rgbt_seg_ros.models.model_file import ModelCard, file_hash, load_model, read_card, resolve_model
 from rgbt_seg_ros.thermal import ThermalNormalization
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-_MIN_SIDE = 8  # pixels; anything smaller is a broken camera, not an image
 
 
 @dataclass(frozen=True)
@@ -103,40 +103,56 @@ class Segmenter:
         self(rgb, thermal)
         return sum(self(rgb, thermal).stage_ms.values())
 
-    @torch.inference_mode()
-    def __call__(self, rgb: np.ndarray | None, thermal: np.ndarray | None) -> Segmentation:
-        """Segment one pair.
-
-        Args:
-            rgb: uint8 [H, W, 3], or None if there is no colour image.
-            thermal: uint8 or uint16 [h, w], resized onto the RGB image, or None if there is no thermal image.
-
-        Returns:
-            Mask and confidence at the RGB image's size; at the thermal image's without RGB.
+    def __call__(
+        self, rgb: np.ndarray | None, thermal: np.ndarray | None, thermal_valid: np.ndarray | None = None
+    ) -> Segmentation:
+        """Segment one pair; the arguments are those of `ImagePair`.
 
         Raises:
-            ValueError: both are None, a wrong shape or dtype, or the network's output is not finite.
+            ValueError: see `ImagePair`, or the network's output is not finite.
         """
-        _check_inputs(rgb, thermal)
+        return self.segment([ImagePair(rgb, thermal, thermal_valid)])[0]
+
+    @torch.inference_mode()
+    def segment(self, pairs: Sequence[ImagePair]) -> list[Segmentation]:
+        """Segment pairs of one size, in one batch.
+
+        Returns:
+            For each pair, mask and confidence at its RGB image's size (at the thermal image's without RGB) and its
+            share of the time.
+
+        Raises:
+            ValueError: the pairs have not one size, or the network's output is not finite for one of them.
+        """
+        size = pairs[0].size
+        if any(pair.size != size for pair in pairs):
+            raise ValueError(f"a batch needs images of one size, got {[pair.size for pair in pairs]}")
         started = time.perf_counter()
-        size = rgb.shape[:2] if rgb is not None else thermal.shape[:2]  # type: ignore[union-attr]
-        inputs = self._prepare(rgb, thermal, self._network_size(size))
+        inputs = self._prepare(pairs, self._network_size(size))
         self._synchronize()
         prepared = time.perf_counter()
-        with self._autocast():
-            logits = self._network(*inputs)
+        logits = self._run(*inputs)
         self._synchronize()
         inferred = time.perf_counter()
-        mask, confidence = _decide(logits.float(), size)
+        masks, confidences = _decide(logits, size)
         finished = time.perf_counter()
-        if not np.isfinite(confidence).all():
+        if not np.isfinite(confidences).all():
             raise ValueError("the network's output is not finite for this pair")
         stages = {
             "preprocess": prepared - started,
             "inference": inferred - prepared,
             "postprocess": finished - inferred,
         }
-        return Segmentation(mask, confidence, {name: 1e3 * seconds for name, seconds in stages.items()})
+        stage_ms = {name: 1e3 * seconds / len(pairs) for name, seconds in stages.items()}
+        return [
+            Segmentation(mask, confidence, stage_ms)
+            for mask, confidence in zip(masks, confidences, strict=True)
+        ]
+
+    @torch.inference_mode()
+    def logits(self, pair: ImagePair, size: tuple[int, int]) -> Tensor:
+        """What the network says of one pair that enters it at a size of (height, width): float32 [N, height, width]."""
+        return self._run(*self._prepare([pair], size))[0]
 
     def _network_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """Height and width in which images enter the network: shrunk to the short side of the card, never grown."""
@@ -146,19 +162,27 @@ class Segmenter:
         scale = short_side / min(size)
         return round(size[0] * scale), round(size[1] * scale)
 
-    def _prepare(
-        self, rgb: np.ndarray | None, thermal: np.ndarray | None, size: tuple[int, int]
-    ) -> tuple[Tensor, Tensor]:
-        """Scaled network inputs, both float32 [1, 3, h, w]; a missing modality is zeros after scaling."""
-        missing = torch.zeros(1, 3, *size, device=self.device)
-        rgb_input, thermal_input = missing, missing
-        if rgb is not None:
-            pixels = torch.from_numpy(_resize(rgb, size)).to(self.device).permute(2, 0, 1)
-            rgb_input = self.card.scaling.rgb(pixels).unsqueeze(0)
-        if thermal is not None:
-            counts = torch.from_numpy(_resize(self._normalize_thermal(thermal), size)).to(self.device)
-            thermal_input = self.card.scaling.thermal(counts).unsqueeze(0)
-        return rgb_input, thermal_input
+    def _prepare(self, pairs: Sequence[ImagePair], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Scaled network inputs, both float32 [B, 3, h, w]; what is missing is zeros after scaling."""
+        rgb = torch.zeros(len(pairs), 3, *size, device=self.device)
+        thermal = torch.zeros_like(rgb)
+        for i, pair in enumerate(pairs):
+            if pair.rgb is not None:
+                pixels = torch.from_numpy(resize_image(pair.rgb, size)).to(self.device).permute(2, 0, 1)
+                rgb[i] = self.card.scaling.rgb(pixels)
+            if pair.thermal is not None:
+                unit = self._normalize_thermal(pair.thermal, pair.thermal_valid)
+                counts = torch.from_numpy(resize_image(unit, size)).to(self.device)
+                thermal[i] = self.card.scaling.thermal(counts)
+            if pair.thermal_valid is not None:
+                thermal[i] *= torch.from_numpy(resize_valid(pair.thermal_valid, size)).to(self.device)
+        return rgb, thermal
+
+    def _run(self, rgb: Tensor, thermal: Tensor) -> Tensor:
+        """The network in the chosen precision: float32 [B, N, h, w]."""
+        with self._autocast():
+            logits: Tensor = self._network(rgb, thermal)
+        return logits.float()
 
     def _autocast(self) -> AbstractContextManager:
         if self.precision == "float32":
@@ -171,39 +195,11 @@ class Segmenter:
 
 
 def _decide(logits: Tensor, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """[1, N, h, w] -> class ids uint8 [H, W] and their probabilities float32 [H, W]."""
+    """[B, N, h, w] -> class ids uint8 [B, H, W] and their probabilities float32 [B, H, W]."""
     if logits.shape[-2:] != size:
         logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
     confidence, mask = logits.softmax(dim=1).max(dim=1)
-    return mask[0].to(torch.uint8).cpu().numpy(), confidence[0].cpu().numpy()
-
-
-def _resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """An image [h, w] or [h, w, c] at another size; averaging when it shrinks, so that small warm spots survive."""
-    height, width = size
-    if image.shape[:2] != size:
-        shrinks = image.shape[0] >= height and image.shape[1] >= width
-        image = cv2.resize(
-            image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        )
-    # Decoded messages are views of read-only buffers, which torch will not take silently.
-    return image if image.flags.writeable and image.flags.c_contiguous else np.array(image)
-
-
-def _check_inputs(rgb: np.ndarray | None, thermal: np.ndarray | None) -> None:
-    if rgb is None and thermal is None:
-        raise ValueError("neither an RGB nor a thermal image was given: one of them is needed")
-    if rgb is not None and (rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3):
-        raise ValueError(f"the RGB image must be uint8 [H, W, 3], got {rgb.dtype} {list(rgb.shape)}")
-    if thermal is not None and (thermal.dtype not in (np.uint8, np.uint16) or thermal.ndim != 2):
-        raise ValueError(
-            f"the thermal image must be uint8 or uint16 [H, W], got {thermal.dtype} {list(thermal.shape)}"
-        )
-    for name, image in (("RGB", rgb), ("thermal", thermal)):
-        if image is not None and min(image.shape[:2]) < _MIN_SIDE:
-            raise ValueError(
-                f"the {name} image is {image.shape[1]}x{image.shape[0]}, smaller than {_MIN_SIDE} pixels"
-            )
+    return mask.to(torch.uint8).cpu().numpy(), confidence.cpu().numpy()
 
 
 def _choose_device(device: str) -> torch.device:

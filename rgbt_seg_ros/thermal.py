@@ -42,8 +42,12 @@ class ThermalNormalization:
                 f"({self.high_percentile:g}), both within 0..100"
             )
 
-    def __call__(self, thermal: np.ndarray) -> np.ndarray:
+    def __call__(self, thermal: np.ndarray, valid: np.ndarray | None = None) -> np.ndarray:
         """uint8 or uint16 [H, W] -> float32 [H, W] in [0, 1]; an image of one value gives zeros.
+
+        Args:
+            thermal: the image.
+            valid: bool [H, W]; the image's own limits (percentile, minmax) are those of its valid pixels. None: all.
 
         Raises:
             ValueError: another type or shape.
@@ -52,24 +56,29 @@ class ThermalNormalization:
             raise ValueError(
                 f"a thermal image must be uint8 or uint16 [H, W], this one is {thermal.dtype} {list(thermal.shape)}"
             )
-        low, high = self._limits(thermal)
+        low, high = self._limits(thermal, valid)
         scaled = thermal.astype(np.float32)
         scaled -= low
         scaled /= high - low
         return np.clip(scaled, 0.0, 1.0, out=scaled)
 
-    def _limits(self, thermal: np.ndarray) -> tuple[float, float]:
+    def _limits(self, thermal: np.ndarray, valid: np.ndarray | None) -> tuple[float, float]:
         """Values that become 0 and 1."""
         if self.mode == "fixed":
             return self.low, self.high
         if self.mode == "auto" and thermal.dtype == np.uint8:
             return 0.0, 255.0
+        if valid is not None and not valid.any():
+            return 0.0, 1.0
         if self.mode == "minmax":
-            low, high = float(thermal.min()), float(thermal.max())
+            known = thermal if valid is None else thermal[valid]
+            low, high = float(known.min()), float(known.max())
         else:
             # Every n-th pixel in both directions: percentiles of a sample cost a tenth of those of all pixels.
             stride = max(1, int((thermal.size / _PERCENTILE_SAMPLES) ** 0.5))
             sample = thermal[::stride, ::stride]
+            if valid is not None and valid[::stride, ::stride].any():
+                sample = sample[valid[::stride, ::stride]]
             low, high = (
                 float(value) for value in np.percentile(sample, (self.low_percentile, self.high_percentile))
             )

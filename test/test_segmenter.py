@@ -8,6 +8,7 @@ import torch
 
 from rgbt_seg_ros.classes import MFNET
 from rgbt_seg_ros.errors import UserError
+from rgbt_seg_ros.image_pair import ImagePair
 from rgbt_seg_ros.models import ModelCard, build_model, load_model, save_model
 from rgbt_seg_ros.scaling import InputScaling
 from rgbt_seg_ros.segmenter import Segmenter
@@ -175,3 +176,41 @@ def test_scaling_rules():
         InputScaling("magic")
     with pytest.raises(UserError, match="both thermal_mean and thermal_std"):
         InputScaling(thermal_mean=0.1)
+
+
+def test_a_batch_answers_each_pair_as_it_would_alone(segmenter):
+    pairs = [ImagePair(*images()), ImagePair(None, images()[1]), ImagePair(images()[0][::-1].copy(), None)]
+    for pair, out in zip(pairs, segmenter.segment(pairs), strict=True):
+        alone = segmenter(pair.rgb, pair.thermal)
+        np.testing.assert_allclose(out.confidence, alone.confidence, atol=1e-5)
+        assert np.mean(out.mask == alone.mask) > 0.999
+
+
+def test_a_batch_of_two_sizes_is_refused(segmenter):
+    with pytest.raises(ValueError, match="one size"):
+        segmenter.segment([ImagePair(*images(48, 64)), ImagePair(*images(64, 64))])
+
+
+def test_what_lies_where_thermal_is_not_valid_makes_no_difference(segmenter):
+    rgb, thermal = images(dtype=np.uint16)
+    valid = np.ones(thermal.shape, bool)
+    valid[10:30, 20:50] = False
+    filled = np.where(valid, thermal, 65535)
+    holes = np.where(valid, thermal, 0).astype(np.uint16)
+    np.testing.assert_array_equal(
+        segmenter(rgb, holes, valid).confidence, segmenter(rgb, filled, valid).confidence
+    )
+    assert not np.array_equal(segmenter(rgb, holes, valid).confidence, segmenter(rgb, holes).confidence)
+
+
+def test_thermal_that_is_valid_nowhere_is_missing(segmenter):
+    rgb, thermal = images()
+    nowhere = np.zeros(thermal.shape, bool)
+    np.testing.assert_array_equal(segmenter(rgb, thermal, nowhere).mask, segmenter(rgb, None).mask)
+
+
+def test_logits_come_at_the_size_that_was_asked_for(segmenter):
+    rgb, thermal = images()
+    logits = segmenter.logits(ImagePair(rgb, thermal), (48, 64))
+    np.testing.assert_array_equal(logits.argmax(dim=0).numpy(), segmenter(rgb, thermal).mask)
+    assert segmenter.logits(ImagePair(rgb, thermal), (33, 70)).shape == (9, 33, 70)

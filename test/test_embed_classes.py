@@ -6,16 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from rgbt_seg_ros.class_embeddings import load_class_embeddings, save_class_embeddings
 from rgbt_seg_ros.classes import MFNET
 from rgbt_seg_ros.errors import UserError
 from training import embed_classes
-from training.embed_classes import (
-    DEFAULT_TEMPLATES,
-    encoder_folder,
-    hash_encoder,
-    load_class_embeddings,
-    save_class_embeddings,
-)
+from training.embed_classes import DEFAULT_TEMPLATES, encoder_folder, hash_encoder
 from training.embed_classes import (
     embed_classes as embed,
 )
@@ -167,6 +162,11 @@ def test_foreign_or_missing_file_is_said(tmp_path: Path) -> None:
     text.write_text("no tensors here")
     with pytest.raises(UserError, match=r"text\.safetensors is not a class embedding file"):
         load_class_embeddings(text)
+    kept = load_class_embeddings(COMMITTED)
+    short = tmp_path / "short.safetensors"
+    save_class_embeddings(short, dataclasses.replace(kept, vectors=kept.vectors[:4]))
+    with pytest.raises(UserError, match=r"names 9 classes but holds vectors \[4, 384\]"):
+        load_class_embeddings(short)
 
 
 def test_a_folder_needs_no_network(clip: Path) -> None:

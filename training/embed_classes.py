@@ -5,18 +5,19 @@ A text encoder is needed here only; models carry the vectors, so the node never 
 
 import argparse
 import hashlib
-import json
-import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
+from rgbt_seg_ros.class_embeddings import (
+    ClassEmbeddings,
+    content_key,
+    load_class_embeddings,
+    save_class_embeddings,
+)
 from rgbt_seg_ros.classes import CLASS_SETS
 from rgbt_seg_ros.cli import command_parser, run_command
 from rgbt_seg_ros.errors import UserError
@@ -25,26 +26,6 @@ MINILM = "minilm"
 DEFAULT_TEMPLATES = ("a photo of a {}.", "a {} on a street at night.", "a thermal image of a {}.")
 # Weights, configuration and vocabulary; pickled weights are neither hashed nor fetched nor loaded.
 ENCODER_FILES = ("*.safetensors", "*.json", "*.txt", "*.model")
-
-
-@dataclass(frozen=True)
-class ClassEmbeddings:
-    """Vectors [N, D] of class names, rows of unit norm, with where they come from."""
-
-    vectors: torch.Tensor
-    names: tuple[str, ...]
-    templates: tuple[str, ...]
-    encoder: str
-    encoder_hash: str
-
-    def key(self) -> str:
-        """Hash of what the vectors are a function of: encoder content, templates and names."""
-        return content_key(self.encoder_hash, self.templates, self.names)
-
-
-def content_key(encoder_hash: str, templates: Sequence[str], names: Sequence[str]) -> str:
-    text = json.dumps([encoder_hash, list(templates), list(names)])
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def embed_classes(
@@ -102,46 +83,6 @@ def hash_encoder(folder: Path) -> str:
         digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
-
-
-def save_class_embeddings(path: str | os.PathLike[str], embeddings: ClassEmbeddings) -> None:
-    """Write a `.safetensors` with the tensor `class_embeddings` [N, D]; names and origin are its metadata."""
-    metadata = {
-        "names": json.dumps(embeddings.names),
-        "templates": json.dumps(embeddings.templates),
-        "encoder": embeddings.encoder,
-        "encoder_hash": embeddings.encoder_hash,
-    }
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Written beside and moved, so that an interrupted write never leaves half a file under the final name.
-    partial = path.with_name(path.name + ".partial")
-    save_file({"class_embeddings": embeddings.vectors}, partial, metadata)
-    partial.replace(path)
-
-
-def load_class_embeddings(path: str | os.PathLike[str]) -> ClassEmbeddings:
-    """Read what `save_class_embeddings` wrote.
-
-    Raises:
-        UserError: no such file, or it is not one of class embeddings.
-    """
-    if not Path(path).is_file():
-        raise UserError(f"there is no class embedding file {path}: make one with training.embed_classes")
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            return ClassEmbeddings(
-                vectors=file.get_tensor("class_embeddings"),
-                names=tuple(json.loads(metadata["names"])),
-                templates=tuple(json.loads(metadata["templates"])),
-                encoder=metadata["encoder"],
-                encoder_hash=metadata["encoder_hash"],
-            )
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise UserError(
-            f"{path} is not a class embedding file ({error}): make one with training.embed_classes"
-        ) from error
 
 
 def _check_texts(names: Sequence[str], templates: Sequence[str]) -> None:

@@ -19,9 +19,10 @@ class DataConfig:
     """Where images come from.
 
     Attributes:
-        name: `msrs`, `mfnet` (layouts of these data sets) or `scenes` (the renderer alone, without a root).
+        name: `msrs`, `mfnet`, `pst900`, `fmb` (layouts of these data sets) or `scenes` (the renderer alone, without a
+            root); the classes are those of the data set.
         root: the data set's folder.
-        train_split, val_split: lists of names, `SPLIT.txt` in the root.
+        train_split, val_split: splits by name, see `training.datasets.open_dataset`.
         keep_in_memory: decode every image once; right for small sets.
         rendered_share, rendered_share_end: share of training samples drawn from the renderer at the first and the
             last step, linear between.
@@ -58,6 +59,7 @@ class AugmentConfig:
         gamma, gamma_range: probability and largest factor of an RGB gamma change (2: exponents 0.5..2).
         thermal_gain, thermal_offset: largest relative gain error and offset of thermal in [0, 1].
         thermal_noise: largest standard deviation of noise on thermal in [0, 1].
+        thermal_stripes: largest standard deviation of column noise (stripes of a sensor) on thermal in [0, 1].
         drop_rgb, drop_thermal: probabilities that one modality is missing (zeros after scaling); never both.
     """
 
@@ -74,6 +76,7 @@ class AugmentConfig:
     thermal_gain: float = 0.1
     thermal_offset: float = 0.05
     thermal_noise: float = 0.02
+    thermal_stripes: float = 0.0
     drop_rgb: float = 0.0
     drop_thermal: float = 0.0
 
@@ -83,6 +86,13 @@ class ModelConfig:
     """Which network.
 
     Attributes:
+        arch: `shifnet`.
+        size: `nano` (ours, trained whole) or a size of SAM 2: `tiny`, `small`, `base_plus`, `large`.
+        fusion: `sacf`, `add` or `concat` (paper, Table VI).
+        decoder: `hpd`, `segformer` or `ppm` (paper, Table VII).
+        sem: the semantic enhancement module of `hpd` (paper, Table VIII).
+        base_weights: Meta's SAM 2 or 2.1 `.pt` file of this size; trunk and neck are loaded from it and frozen.
+        from_scratch: train trunk and neck, too, from random numbers; sizes of SAM 2 need either this or base_weights.
         embeddings: file written by `training.embed_classes`; one below `config/` may be a shipped one.
         short_side: images are shrunk to this short side in pixels before the network, in training (before the
             random scale) and in service alike; null: never.
@@ -90,6 +100,11 @@ class ModelConfig:
 
     arch: str = "shifnet"
     size: str = "nano"
+    fusion: str = "sacf"
+    decoder: str = "hpd"
+    sem: bool = True
+    base_weights: str | None = None
+    from_scratch: bool = False
     embeddings: str = "config/embeddings/mfnet_minilm.safetensors"
     short_side: int | None = None
 
@@ -99,29 +114,42 @@ class TrainConfig:
     """Optimisation.
 
     Attributes:
-        warmup_steps: steps over which the learning rate rises linearly; then it falls as (1 - progress)^poly_power.
+        max_steps: steps (updates of the weights) of the run; null: `epochs` tells.
+        epochs: length of the run in passes over the training images, used where `max_steps` is null.
+        batch_size: pairs in one forward pass of one process.
+        accumulate: forward passes of every process in one step, so a step sees batch_size x accumulate x processes
+            pairs.
+        warmup_steps: steps over which the learning rate rises linearly.
+        schedule: how it falls to zero after that: `poly`, (1 - progress)^poly_power, or `cosine`.
         class_weights: one loss weight a class, in the order of the ids; null: all equal.
-        ema_decay: decay of the moving average of the weights that is validated and saved; 0: none.
+        ema_decay: decay of the moving average of the trained weights that is validated and saved; 0: none.
         clip_norm: largest norm of the gradient.
-        precision: `fp32` or `bf16` (autocast).
+        precision: `fp32`, or autocast in `bf16` or `fp16`.
+        checkpointing: recompute the trunk's activations in the backward pass: less memory, more time.
         threads: CPU threads of the training process; null: PyTorch's choice.
         eval_every, log_every: in steps.
+        pictures_every: evaluations between two sheets of predictions.
     """
 
-    max_steps: int = 1000
+    max_steps: int | None = None
+    epochs: int | None = None
     batch_size: int = 4
+    accumulate: int = 1
     seed: int = 0
     lr: float = 1e-4
     weight_decay: float = 0.01
     warmup_steps: int = 100
+    schedule: str = "poly"
     poly_power: float = 0.9
     class_weights: list[float] | None = None
     ema_decay: float = 0.0
     clip_norm: float = 1.0
     precision: str = "fp32"
+    checkpointing: bool = False
     threads: int | None = None
     eval_every: int = 200
     log_every: int = 20
+    pictures_every: int = 5
 
 
 @dataclass(frozen=True)
@@ -222,16 +250,27 @@ def _check_values(config: Config) -> None:
     for key, value in shares.items():
         if not 0.0 <= value <= 1.0:
             raise UserError(f"{key} is {value:g}: it must be within 0 and 1")
-    if config.train.precision not in ("fp32", "bf16"):
-        raise UserError(f"train.precision is {config.train.precision!r}: it must be fp32 or bf16")
-    counts = {
-        "train.max_steps": config.train.max_steps,
-        "train.batch_size": config.train.batch_size,
-        "train.eval_every": config.train.eval_every,
-        "train.log_every": config.train.log_every,
+    choices = {
+        "model.fusion": (config.model.fusion, ("sacf", "add", "concat")),
+        "model.decoder": (config.model.decoder, ("hpd", "segformer", "ppm")),
+        "train.precision": (config.train.precision, ("fp32", "bf16", "fp16")),
+        "train.schedule": (config.train.schedule, ("poly", "cosine")),
     }
-    for key, value in counts.items():
-        if value < 1:
-            raise UserError(f"{key} is {value}: it must be at least 1")
+    for key, (choice, allowed) in choices.items():
+        if choice not in allowed:
+            raise UserError(f"{key} is {choice!r}: it must be one of {', '.join(allowed)}")
+    train = config.train
+    counts = {
+        "train.max_steps": train.max_steps,
+        "train.epochs": train.epochs,
+        "train.batch_size": train.batch_size,
+        "train.accumulate": train.accumulate,
+        "train.eval_every": train.eval_every,
+        "train.log_every": train.log_every,
+        "train.pictures_every": train.pictures_every,
+    }
+    for key, count in counts.items():
+        if count is not None and count < 1:
+            raise UserError(f"{key} is {count}: it must be at least 1")
     if not 0.0 < config.augment.min_scale <= config.augment.max_scale:
         raise UserError("augment.min_scale must be above 0 and at most augment.max_scale")

@@ -28,11 +28,13 @@ def decay_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]
     ]
 
 
-def lr_schedule(optimizer: torch.optim.Optimizer, train: TrainConfig) -> torch.optim.lr_scheduler.LambdaLR:
+def lr_schedule(
+    optimizer: torch.optim.Optimizer, train: TrainConfig, steps: int
+) -> torch.optim.lr_scheduler.LambdaLR:
     """Linear warm-up, then polynomial decay to zero at the last step."""
 
     def factor(step: int) -> float:
         warmup = min(1.0, (step + 1) / max(1, train.warmup_steps))
-        return warmup * max(0.0, 1.0 - step / train.max_steps) ** train.poly_power
+        return warmup * max(0.0, 1.0 - step / steps) ** train.poly_power
 
     return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)

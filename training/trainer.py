@@ -53,12 +53,13 @@ class Trainer:
         )
         set_seed(config.train.seed)
         embeddings = _class_embeddings(config)
+        self.steps = config.train.max_steps or 1000
         self.card = _model_card(config, embeddings)
         self.validation = validation_source(config.data)
         network = build_model(config.model.arch, self.card.config, embeddings.vectors)
         self.ema = moving_average(network, config.train.ema_decay)
         optimizer = torch.optim.AdamW(decay_groups(network, config.train.weight_decay), lr=config.train.lr)
-        self.schedule = lr_schedule(optimizer, config.train)
+        self.schedule = lr_schedule(optimizer, config.train, self.steps)
         self.step, self.best = 0, -1.0
         if resume:
             self._restore(network, optimizer)
@@ -76,7 +77,7 @@ class Trainer:
         """
         train = self.config.train
         with _interrupts() as interrupted, self._progress() as progress:
-            task = progress.add_task("training", total=train.max_steps, completed=self.step)
+            task = progress.add_task("training", total=self.steps, completed=self.step)
             started, recent = time.perf_counter(), []
             for batch in self.batches:
                 if isinstance(batch, UserError):
@@ -89,7 +90,7 @@ class Trainer:
                         loss=sum(recent) / len(recent), lr=self._lr(), seconds_per_step=seconds / len(recent)
                     )
                     started, recent = time.perf_counter(), []
-                if self.step % train.eval_every == 0 or self.step == train.max_steps:
+                if self.step % train.eval_every == 0 or self.step == self.steps:
                     if self.accelerator.is_main_process:
                         progress.console.print(self._validate())
                         self._save()
@@ -152,7 +153,7 @@ class Trainer:
             rendered,
             (config.data.rendered_share, config.data.rendered_share_end),
             Augmentation(config.augment, config.model.short_side, scaling),
-            config.train.max_steps * step_samples,
+            self.steps * step_samples,
             config.train.seed,
         )
         return DataLoader(

@@ -128,7 +128,7 @@ class Segmenter:
         if any(pair.size != size for pair in pairs):
             raise ValueError(f"a batch needs images of one size, got {[pair.size for pair in pairs]}")
         started = time.perf_counter()
-        inputs = self._prepare(pairs, self._network_size(size))
+        inputs = self._prepare(pairs, self.network_size(size))
         self._synchronize()
         prepared = time.perf_counter()
         logits = self._run(*inputs)
@@ -154,8 +154,8 @@ class Segmenter:
         """What the network says of one pair that enters it at a size of (height, width): float32 [N, height, width]."""
         return self._run(*self._prepare([pair], size))[0]
 
-    def _network_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Height and width in which images enter the network: shrunk to the short side of the card, never grown."""
+    def network_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """(Height, width) in which images of a size enter the network: shrunk to the card's short side, never grown."""
         short_side = self.card.short_side
         if short_side is None or min(size) <= short_side:
             return size

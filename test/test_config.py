@@ -25,6 +25,32 @@ def test_overrides_come_after_the_file(tmp_path: Path) -> None:
     assert (config.data.root, config.model.short_side) == ("/some/where", 240)
 
 
+def test_a_file_changes_the_one_that_it_is_based_on(tmp_path: Path) -> None:
+    (tmp_path / "paper.yaml").write_text("model: {size: large}\ntrain: {lr: 0.5, seed: 7}\n")
+    (tmp_path / "row.yaml").write_text("base: paper.yaml\ntrain: {seed: 8}\n")
+    (tmp_path / "short.yaml").write_text("base: row.yaml\ntrain: {max_steps: 3}\n")
+    config = load_config(tmp_path / "short.yaml")
+    assert (config.model.size, config.train.lr, config.train.seed, config.train.max_steps) == (
+        "large",
+        0.5,
+        8,
+        3,
+    )
+
+
+def test_a_base_is_checked_like_any_file(tmp_path: Path) -> None:
+    (tmp_path / "paper.yaml").write_text("train: {leanring_rate: 1}\n")
+    (tmp_path / "row.yaml").write_text("base: paper.yaml\n")
+    with pytest.raises(UserError, match=r"paper\.yaml: there is no key train\.leanring_rate"):
+        load_config(tmp_path / "row.yaml")
+    (tmp_path / "row.yaml").write_text("base: absent.yaml\n")
+    with pytest.raises(UserError, match=r"no configuration file .*absent\.yaml"):
+        load_config(tmp_path / "row.yaml")
+    (tmp_path / "row.yaml").write_text("base: row.yaml\n")
+    with pytest.raises(UserError, match="is its own base"):
+        load_config(tmp_path / "row.yaml")
+
+
 def test_configuration_is_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         load_config().train.lr = 1.0  # type: ignore[misc]

@@ -180,14 +180,14 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
     """Read a configuration.
 
     Args:
-        path: YAML file; None starts from the defaults.
+        path: YAML file; None starts from the defaults. Its key `base` names another file beside it, which it changes.
         overrides: `section.key=value`, applied last.
 
     Raises:
-        UserError: no such file, no YAML, a key that does not exist (the nearest right one is named), or a value of a
-            wrong type.
+        UserError: no such file, no YAML, a key that does not exist (the nearest right one is named), a value of a
+            wrong type, or files that are each other's base.
     """
-    layers = [] if path is None else [(str(path), _read_yaml(Path(path)))]
+    layers = [] if path is None else _read_layers(Path(path))
     for override in overrides:
         key, equals, _ = override.partition("=")
         if not equals or not key.strip():
@@ -217,6 +217,16 @@ def _structured(schema: type) -> Any:
         OmegaConf.set_readonly(config[entry.name], False)
     OmegaConf.set_readonly(config, False)
     return config
+
+
+def _read_layers(path: Path, above: tuple[Path, ...] = ()) -> list[tuple[str, Any]]:
+    """A file and those it is based on, as (name, values), the one below all others first."""
+    if path.resolve() in above:
+        raise UserError(f"{path} is its own base: remove the key `base` from it")
+    values = _read_yaml(path)
+    base = values.pop("base", None) if isinstance(values, dict) else None
+    below = [] if base is None else _read_layers(path.parent / str(base), (*above, path.resolve()))
+    return [*below, (str(path), values)]
 
 
 def _read_yaml(path: Path) -> Any:

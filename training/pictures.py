@@ -1,0 +1,120 @@
+"""Pictures of a model's scores for people: a sheet of images beside their labels and predictions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.patches import Patch
+
+from rgbt_seg_ros.classes import UNLABELED, palette_for
+from rgbt_seg_ros.evaluation import ConfusionMatrix
+from rgbt_seg_ros.image_pair import resize_image
+from rgbt_seg_ros.overlay import colorize, thermal_picture
+from rgbt_seg_ros.segmenter import Segmenter
+
+from .datasets import Sample
+
+_COLUMNS = ("RGB", "thermal", "label", "prediction", "errors")
+_CELL_WIDTH, _CELL_MARGIN = 2.6, 0.3  # inches
+_DPI = 120
+_NO_CLASS = (205, 205, 205)
+"""Colour of 255: not black, which is a class's in every data set."""
+_WRONG = (230, 40, 40)
+
+
+@dataclass(frozen=True)
+class SheetRow:
+    """One line of a sheet.
+
+    Attributes:
+        title: what is written over it.
+        sample: its images are shown.
+        label: uint8 [h, w], 255 = ignored.
+        mask: uint8 [h, w], the prediction; 255 = unknown.
+    """
+
+    title: str
+    sample: Sample
+    label: np.ndarray
+    mask: np.ndarray
+
+
+def save_prediction_sheet(path: str | Path, segmenter: Segmenter, samples: Sequence[Sample]) -> None:
+    """Write a picture of what a model makes of samples: a line for each, with its name and mIoU (see `save_sheet`)."""
+    rows = []
+    for sample in samples:
+        mask = segmenter(sample.rgb, sample.thermal).mask
+        title = image_title(sample.name, image_miou(sample.label, mask, len(segmenter.class_names)))
+        rows.append(SheetRow(title, sample, sample.label, mask))
+    save_sheet(path, rows, segmenter.class_names)
+
+
+def image_miou(label: np.ndarray, mask: np.ndarray, num_classes: int) -> float | None:
+    """mIoU of one image over the classes that occur in it; None if all of it is ignored. Both uint8 [h, w]."""
+    scores = ConfusionMatrix(num_classes)
+    scores.update(label, mask)
+    return scores.miou()
+
+
+def image_title(name: str, miou: float | None) -> str:
+    """An image's name with its score."""
+    return f"{name}: nothing labelled" if miou is None else f"{name}: mIoU {100 * miou:.1f} %"
+
+
+def save_sheet(path: str | Path, rows: Sequence[SheetRow], class_names: Sequence[str]) -> None:
+    """Write a PNG (or what the suffix says) with a line per row: RGB, thermal, label, prediction and errors.
+
+    Errors are the labelled pixels with another prediction. A legend names the colours.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    palette = palette_for(class_names)
+    palette[UNLABELED] = _NO_CLASS
+    shapes = [row.label.shape for row in rows]
+    heights = [_CELL_WIDTH * height / width + _CELL_MARGIN for height, width in shapes]
+    size = (len(_COLUMNS) * (_CELL_WIDTH + 0.05), sum(heights) + 0.9)
+    tight = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0)
+    figure = Figure(size, dpi=_DPI, layout=tight)
+    grid = figure.subplots(len(rows), len(_COLUMNS), squeeze=False, gridspec_kw={"height_ratios": heights})
+    for row, line in zip(rows, grid, strict=True):
+        pictures = (
+            row.sample.rgb,
+            thermal_picture(row.sample.thermal),
+            colorize(row.label, palette),
+            colorize(row.mask, palette),
+            _errors(row),
+        )
+        for axes, picture, column in zip(line, pictures, _COLUMNS, strict=True):
+            _show(axes, picture, column)
+        line[0].set_title(row.title, loc="left", fontsize=9, fontweight="bold")
+    figure.legend(handles=_legend(class_names, palette), loc="outside lower center", ncols=6, fontsize=8)
+    figure.savefig(path)
+
+
+def _show(axes: Axes, picture: np.ndarray, title: str) -> None:
+    axes.imshow(picture, interpolation="antialiased")
+    axes.set_title(title, loc="right", fontsize=8)
+    axes.set_axis_off()
+
+
+def _errors(row: SheetRow) -> np.ndarray:
+    """Wrong pixels red over the darkened grey RGB image, ignored ones in the colour of 255: uint8 [h, w, 3]."""
+    height, width = row.label.shape
+    grey = cv2.cvtColor(resize_image(row.sample.rgb, (height, width)), cv2.COLOR_RGB2GRAY) // 2
+    picture = np.repeat(grey[..., None], 3, axis=2)
+    picture[row.label != row.mask] = _WRONG
+    picture[row.label == UNLABELED] = _NO_CLASS
+    return picture
+
+
+def _legend(class_names: Sequence[str], palette: np.ndarray) -> list[Patch]:
+    entries = [(name, palette[i]) for i, name in enumerate(class_names)]
+    entries += [("ignored or unknown", np.array(_NO_CLASS)), ("wrong", np.array(_WRONG))]
+    return [
+        Patch(facecolor=color / 255, edgecolor="black", linewidth=0.5, label=name) for name, color in entries
+    ]

@@ -2,12 +2,22 @@
 
 import array
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
-from rgbt_seg_ros.image_codec import UndecodableImage, decode_rgb, decode_thermal, encode_image
+from rgbt_seg_ros.image_codec import (
+    UndecodableImage,
+    decode_compressed_rgb,
+    decode_compressed_thermal,
+    decode_rgb,
+    decode_thermal,
+    encode_image,
+    encode_png,
+)
 
 
 @dataclass(frozen=True)
@@ -135,8 +145,8 @@ GOOD = message(random_image(4, 6), "mono8", 2)
         ({"data": GOOD.data[:29]}, "has 29 bytes of data, but 6 x 4 pixels of mono8 with step 8 take 32"),
         ({"step": 5}, "has step 5, but 6 pixels of mono8 take 6 bytes"),
         ({"step": 0}, "has step 0, but 6 pixels of mono8 take 6 bytes"),
-        ({"encoding": "bayer_rggb8"}, "has encoding 'bayer_rggb8': it must be one of .*mono8.*8UC1"),
-        ({"encoding": ""}, "has encoding '': it must be one of "),
+        ({"encoding": "no_such"}, "(has|with) encoding 'no_such'"),
+        ({"encoding": ""}, "(has|with) encoding ''"),
     ],
 )
 def test_unreadable_images_are_refused_with_side_and_reason(
@@ -146,9 +156,29 @@ def test_unreadable_images_are_refused_with_side_and_reason(
         decode(replace(GOOD, **change))
 
 
-def test_sixteen_bits_are_no_colour_and_alpha_is_no_thermal() -> None:
-    with pytest.raises(UndecodableImage, match=r"RGB.*'mono16'"):
-        decode_rgb(message(random_image(2, 2, dtype=np.uint16), "mono16"))
+def test_the_encodings_of_thermal_are_listed() -> None:
+    with pytest.raises(UndecodableImage, match=r"'bayer_rggb8': it must be one of .*mono8.*16UC1"):
+        decode_thermal(message(random_image(2, 2), "bayer_rggb8"))
+
+
+@pytest.mark.skipif(find_spec("cv_bridge") is not None, reason="cv_bridge is installed")
+@pytest.mark.parametrize("encoding", ["bayer_rggb8", "yuv422_yuy2", "rgb16", "mono16"])
+def test_other_colours_are_said_to_need_cv_bridge(encoding: str) -> None:
+    with pytest.raises(UndecodableImage, match=f"'{encoding}': it must be one of .*cv_bridge is installed$"):
+        decode_rgb(message(random_image(4, 4), encoding))
+
+
+def test_other_colours_are_read_by_cv_bridge() -> None:
+    pytest.importorskip("cv_bridge", reason="needs the ROS package cv_bridge")
+    rgb = random_image(6, 8, 3)
+    wide = rgb.astype(np.uint16) * 256
+    np.testing.assert_allclose(decode_rgb(message(wide, "rgb16")).astype(int), rgb, atol=1)
+    assert decode_rgb(message(random_image(6, 8), "bayer_rggb8")).shape == (6, 8, 3)
+    with pytest.raises(UndecodableImage, match="'no_such' cannot be read by cv_bridge"):
+        decode_rgb(message(random_image(4, 4), "no_such"))
+
+
+def test_alpha_is_no_thermal() -> None:
     with pytest.raises(UndecodableImage, match=r"thermal.*'rgba8'"):
         decode_thermal(message(random_image(2, 2, 4), "rgba8"))
 
@@ -177,3 +207,138 @@ def test_views_are_encoded_by_value() -> None:
 def test_other_arrays_have_no_encoding(image: np.ndarray) -> None:
     with pytest.raises(ValueError, match="has no encoding here"):
         encode_image(image)
+
+
+@dataclass(frozen=True)
+class Compressed:
+    format: str
+    data: Any
+
+
+def compressed(image: np.ndarray, kind: str = "png", format: str = "png") -> Compressed:
+    """A message with an image in OpenCV's order of channels."""
+    return Compressed(format, cv2.imencode(f".{kind}", image)[1].tobytes())
+
+
+@pytest.mark.parametrize("size", [*SIZES, (480, 640)])
+@pytest.mark.parametrize("format", ["png", "rgb8; png compressed bgr8", "bgr8; png compressed bgr8", ""])
+def test_colours_of_a_png_are_kept_whatever_its_publisher_calls_them(
+    size: tuple[int, int], format: str
+) -> None:
+    rgb = random_image(*size, 3)
+    np.testing.assert_array_equal(decode_compressed_rgb(compressed(rgb[..., ::-1], format=format)), rgb)
+
+
+def test_a_colour_image_is_made_of_any_depth_and_number_of_channels() -> None:
+    rgb = random_image(6, 8, 3)
+    bgr, grey = rgb[..., ::-1], rgb[..., 0]
+    for image, expected in [
+        (np.dstack([bgr, grey]), rgb),
+        (grey, np.dstack([grey] * 3)),
+        (bgr.astype(np.uint16) * 257, rgb),
+    ]:
+        np.testing.assert_array_equal(decode_compressed_rgb(compressed(image)), expected)
+
+
+@pytest.mark.parametrize("format", ["jpeg", "rgb8; jpeg compressed bgr8"])
+def test_a_jpeg_is_almost_what_it_was(format: str) -> None:
+    ramp = np.add.outer(np.arange(48), np.arange(64)).astype(np.uint8)
+    rgb = np.dstack([ramp, 2 * ramp, 200 - ramp])
+    decoded = decode_compressed_rgb(compressed(rgb[..., ::-1], "jpg", format))
+    assert np.abs(decoded.astype(int) - rgb).mean() < 4
+    thermal = decode_compressed_thermal(compressed(ramp, "jpg", "mono8; jpeg compressed "))
+    assert thermal.shape == (48, 64)
+    assert np.abs(thermal.astype(int) - ramp).mean() < 2
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("container", [bytes, lambda data: array.array("B", data), np.frombuffer])
+def test_thermal_counts_of_a_png_are_kept(dtype: type, container: Any) -> None:
+    counts = random_image(48, 64, dtype=dtype)
+    data = compressed(counts).data
+    data = np.frombuffer(data, np.uint8) if container is np.frombuffer else container(data)
+    decoded = decode_compressed_thermal(Compressed("mono16; png compressed ", data))
+    assert decoded.dtype == dtype
+    np.testing.assert_array_equal(decoded, counts)
+
+
+def test_compressed_pseudo_grey_keeps_its_values() -> None:
+    grey = np.arange(256, dtype=np.uint8).reshape(8, 32)
+    np.testing.assert_array_equal(decode_compressed_thermal(compressed(np.dstack([grey] * 3))), grey)
+
+
+JPEG = compressed(random_image(40, 50, 3), "jpg").data
+PNG = compressed(random_image(40, 50, 3)).data
+# An APP1 segment that holds a whole JPEG, as cameras put a preview in: its end is not the picture's.
+PREVIEW = JPEG[:2] + b"\xff\xe1" + (len(JPEG) + 2).to_bytes(2, "big") + JPEG + JPEG[2:]
+
+
+def test_a_preview_inside_a_jpeg_is_passed_over() -> None:
+    np.testing.assert_array_equal(
+        decode_compressed_rgb(Compressed("jpeg", PREVIEW)), decode_compressed_rgb(Compressed("jpeg", JPEG))
+    )
+
+
+@pytest.mark.parametrize("padding", [b"\0" * 7, b"\xee" * 100])
+def test_bytes_after_the_end_are_ignored(padding: bytes) -> None:
+    for data in (JPEG, PNG):
+        expected = decode_compressed_rgb(Compressed("", data))
+        np.testing.assert_array_equal(decode_compressed_rgb(Compressed("", data + padding)), expected)
+
+
+@pytest.mark.parametrize(
+    ("decode", "side"), [(decode_compressed_rgb, "RGB"), (decode_compressed_thermal, "thermal")]
+)
+@pytest.mark.parametrize(
+    ("format", "data", "reason"),
+    [
+        ("jpeg", b"", "is empty"),
+        ("png", array.array("B"), "is empty"),
+        ("jpeg", JPEG[:-1], "is cut short: its .* bytes have no end marker"),
+        ("jpeg", JPEG[: len(JPEG) // 2], "is cut short"),
+        ("jpeg", JPEG[:20], "is cut short"),
+        ("jpeg", PREVIEW[: -len(JPEG) // 2], "is cut short"),
+        ("jpeg", PREVIEW[: len(JPEG) + 20], "is damaged"),
+        ("jpeg", JPEG[:3] + JPEG[-2:], "is damaged"),
+        ("png", PNG[:-5], "is cut short"),
+        ("png", PNG[: len(PNG) // 2], "is cut short"),
+        ("png", PNG[:60] + b"\0" * 40 + PNG[100:], "is damaged"),
+        ("jpeg", b"GIF89a and more", "is neither JPEG nor PNG"),
+        ("16UC1; compressedDepth png", PNG, "is a depth image"),
+    ],
+)
+def test_unreadable_compressed_images_are_refused_with_side_and_reason(
+    decode: Any, side: str, format: str, data: Any, reason: str
+) -> None:
+    with pytest.raises(UndecodableImage, match=rf"^the compressed {side} image \('{format}'\) {reason}"):
+        decode(Compressed(format, data))
+
+
+@pytest.mark.parametrize(
+    ("image", "channels"),
+    [
+        (random_image(4, 6, 4), "4 channels of 8 bits"),
+        (random_image(4, 6, 3, dtype=np.uint16), "3 channels of 16 bits"),
+    ],
+)
+def test_channels_that_make_no_thermal_image_are_refused(image: np.ndarray, channels: str) -> None:
+    with pytest.raises(UndecodableImage, match=f"compressed thermal image has {channels}"):
+        decode_compressed_thermal(compressed(image))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("size", [*SIZES, (720, 1280)])
+def test_masks_come_back_from_a_png_to_the_bit(size: tuple[int, int], dtype: type) -> None:
+    mask = random_image(*size, dtype=dtype)
+    for image in (mask, mask[::-1, ::-1]):
+        decoded = decode_compressed_thermal(Compressed("mono8; png compressed ", encode_png(image)))
+        assert decoded.dtype == dtype
+        np.testing.assert_array_equal(decoded, image)
+
+
+@pytest.mark.parametrize(
+    "mask", [np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2)), np.zeros((0, 4), np.uint8)]
+)
+def test_only_masks_become_png(mask: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"must be uint8 or uint16 \[H, W\]"):
+        encode_png(mask)

@@ -1,5 +1,6 @@
 """What the tests of pairing share: recordings of stamps, the right answer found by brute force, and accounting."""
 
+import random
 from dataclasses import dataclass
 
 from rgbt_seg_ros.pairing import NearestPairer, Pair
@@ -10,6 +11,20 @@ SECOND = 1_000 * MS
 
 def regular(start_ms: int, rate: int, count: int) -> list[int]:
     return [start_ms * MS + i * SECOND // rate for i in range(count)]
+
+
+def stream(rng: random.Random, rate: int, phase: float, jitter_ms: float, gaps: int = 0) -> list[int]:
+    """Four seconds of stamps off by up to `jitter_ms`, with some runs of frames missing; phase in periods."""
+    period = SECOND / rate
+    # The earliest stamp that jitter allows is 0.
+    stamps = [
+        int((i + phase) * period + (jitter_ms + rng.uniform(-jitter_ms, jitter_ms)) * MS)
+        for i in range(4 * rate)
+    ]
+    for _ in range(gaps):
+        start, length = rng.randrange(len(stamps)), rng.randint(1, 8)
+        stamps[start : start + length] = []
+    return stamps
 
 
 @dataclass(frozen=True)

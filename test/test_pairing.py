@@ -15,6 +15,7 @@ from pairing_oracle import (
     in_stamp_order,
     regular,
     run,
+    stream,
 )
 
 from rgbt_seg_ros.pairing import Cause, NearestPairer, Pair
@@ -25,24 +26,12 @@ START_UP_FRAMES = 6
 properties = settings(max_examples=60, derandomize=True, deadline=None)
 
 
-def stamps(rng: random.Random, rate: int, phase: float, jitter_ms: float, gaps: int) -> list[int]:
-    """Four seconds of a stream with stamps off by up to `jitter_ms` and some runs of frames missing."""
-    period = SECOND / rate
-    stamps = [
-        int((i + phase) * period + rng.uniform(-jitter_ms, jitter_ms) * MS) for i in range(int(4 * rate))
-    ]
-    for _ in range(gaps):
-        start, length = rng.randrange(len(stamps)), rng.randint(1, 8)
-        stamps[start : start + length] = []
-    return stamps
-
-
 @st.composite
 def recordings(draw: st.DrawFn) -> Recording:
     rng = random.Random(draw(st.integers(0, 2**32)))
     rates = draw(st.sampled_from(RATES))
     rgb, thermal = (
-        stamps(
+        stream(
             rng, rate, draw(st.floats(0, 1)), draw(st.floats(0, min(3, 60 / rate))), draw(st.integers(0, 2))
         )
         for rate in rates

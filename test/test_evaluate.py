@@ -15,16 +15,18 @@ from training.datasets import KeptInMemory, MsrsDataset, Sample
 
 NAMES = ("00001D", "00002N", "00003N")
 
+MSRS_FOLDERS = ("vi", "ir", "Segmentation_labels")
+
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data set of three rendered stills in MSRS layout, one by day and two by night."""
     root = tmp_path_factory.mktemp("msrs")
-    for folder in MsrsDataset.folders:
+    for folder in MSRS_FOLDERS:
         (root / folder).mkdir()
     for seed, name in enumerate(NAMES):
         still = render_still(seed, (96, 128))
-        for folder, image in zip(MsrsDataset.folders, (still.rgb, still.thermal, still.label), strict=True):
+        for folder, image in zip(MSRS_FOLDERS, (still.rgb, still.thermal, still.label), strict=True):
             Image.fromarray(image).save(root / folder / f"{name}.png")
     (root / "val.txt").write_text("\n".join(NAMES))
     return root

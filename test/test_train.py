@@ -14,10 +14,10 @@ from rgbt_seg_ros.scenes import render_still
 from rgbt_seg_ros.segmenter import Segmenter
 from training import train
 from training.config import load_config
-from training.datasets import MsrsDataset
 from training.trainer import Trainer
 
 EMBEDDINGS = Path(__file__).resolve().parent.parent / "config/embeddings/mfnet_minilm.safetensors"
+MSRS_FOLDERS = ("vi", "ir", "Segmentation_labels")
 TINY = (
     "data.name=scenes",
     "data.rendered_height=48",
@@ -163,11 +163,11 @@ def test_unusable_run_is_refused_in_one_sentence(
 
 
 def _write_msrs(root: Path) -> Path:
-    for folder in MsrsDataset.folders:
+    for folder in MSRS_FOLDERS:
         (root / folder).mkdir(parents=True)
     for seed, name in enumerate(("00001D", "00002N")):
         still = render_still(seed, (48, 64))
-        for folder, image in zip(MsrsDataset.folders, (still.rgb, still.thermal, still.label), strict=True):
+        for folder, image in zip(MSRS_FOLDERS, (still.rgb, still.thermal, still.label), strict=True):
             Image.fromarray(image).save(root / folder / f"{name}.png")
     (root / "train.txt").write_text("00001D 00002N")
     (root / "val.txt").write_text("00002N")

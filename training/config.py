@@ -22,6 +22,7 @@ class DataConfig:
         name: `msrs`, `mfnet`, `pst900`, `fmb` (layouts of these data sets) or `scenes` (the renderer alone, without a
             root); the classes are those of the data set.
         root: the data set's folder.
+        thermal: `8bit`, or `16bit` for PST900's raw counts.
         train_split, val_split: splits by name, see `training.datasets.open_dataset`.
         keep_in_memory: decode every image once; right for small sets.
         rendered_share, rendered_share_end: share of training samples drawn from the renderer at the first and the
@@ -34,6 +35,7 @@ class DataConfig:
 
     name: str = "msrs"
     root: str | None = None
+    thermal: str = "8bit"
     train_split: str = "train"
     val_split: str = "val"
     keep_in_memory: bool = True

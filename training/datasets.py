@@ -1,116 +1,23 @@
 """Sources of aligned RGB-thermal-label samples: data sets on disk, the renderer, and a seeded mix of both."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
-from rgbt_seg_ros.classes import MFNET, UNLABELED, ClassSet
+from rgbt_seg_ros.classes import MFNET, ClassSet
 from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.scenes import render_still
 
 from .config import DataConfig
+from .dataset_on_disk import DatasetOnDisk, FmbDataset, MfnetDataset, MsrsDataset, Pst900Dataset
+from .sample import Sample, Source
 
 # Training stills have seeds below this one, validation stills from it on.
 _VALIDATION_SEED = 1_000_000
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One aligned pair: rgb uint8 [H, W, 3], thermal uint8 or uint16 [H, W], label uint8 [H, W] (255: ignored)."""
-
-    name: str
-    rgb: np.ndarray
-    thermal: np.ndarray
-    label: np.ndarray
-
-
-class Source(Protocol):
-    """A finite list of samples."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> Sample: ...
-
-
-class DatasetOnDisk(ABC):
-    """A split of a data set in its own layout: `FOLDER/NAME.png` in each folder, `SPLIT.txt` with a name a line.
-
-    Raises:
-        UserError: the layout is another, or an image is missing.
-    """
-
-    layout: str
-    folders: tuple[str, ...]
-    classes: ClassSet
-
-    def __init__(self, root: str | Path, split: str) -> None:
-        self.root = Path(root)
-        self._check_layout(split)
-        self.names = tuple((self.root / f"{split}.txt").read_text().split())
-        if not self.names:
-            raise UserError(f"{self.root / f'{split}.txt'} is empty: it must hold a name a line")
-        for name in self.names:
-            for path in self.paths(name):
-                if not path.is_file():
-                    raise UserError(f"{path} is missing though its split names it: copy the data set again")
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    @abstractmethod
-    def __getitem__(self, index: int) -> Sample:
-        """Raises UserError, naming the file, for an unreadable image, a wrong size or an unknown label id."""
-
-    def paths(self, name: str) -> list[Path]:
-        """The files of one sample, in the order of `folders`."""
-        return [self.root / folder / f"{name}.png" for folder in self.folders]
-
-    def _check_layout(self, split: str) -> None:
-        for expected in (*self.folders, f"{split}.txt"):
-            if not (self.root / expected).exists():
-                there = sorted(path.name for path in self.root.iterdir())[:8] if self.root.is_dir() else []
-                found = ", ".join(there) if there else "nothing"
-                raise UserError(
-                    f"{self.root} has not the {self.layout} layout: expected {self.root / expected}, found {found}"
-                )
-
-
-class MsrsDataset(DatasetOnDisk):
-    """MSRS: RGB in `vi`, thermal in `ir`, MFNet's ids."""
-
-    layout = "MSRS"
-    folders = ("vi", "ir", "Segmentation_labels")
-    classes = MFNET
-
-    def __getitem__(self, index: int) -> Sample:
-        rgb_path, thermal_path, label_path = self.paths(self.names[index])
-        rgb = _read_image(rgb_path, "RGB")
-        thermal = _read_image(thermal_path, "L")
-        if thermal.shape != rgb.shape[:2]:
-            raise UserError(f"{thermal_path} is {thermal.shape}, but its RGB image is {rgb.shape[:2]}")
-        return Sample(self.names[index], rgb, thermal, _read_label(label_path, rgb.shape[:2], self.classes))
-
-
-class MfnetDataset(DatasetOnDisk):
-    """MFNet: RGB and thermal are the four channels of one file."""
-
-    layout = "MFNet"
-    folders = ("images", "labels")
-    classes = MFNET
-
-    def __getitem__(self, index: int) -> Sample:
-        image_path, label_path = self.paths(self.names[index])
-        pair = _read_image(image_path, "RGBA")
-        rgb, thermal = np.ascontiguousarray(pair[..., :3]), np.ascontiguousarray(pair[..., 3])
-        return Sample(self.names[index], rgb, thermal, _read_label(label_path, rgb.shape[:2], self.classes))
 
 
 class RenderedScenes:
@@ -148,21 +55,37 @@ class KeptInMemory:
         return self._kept[index]
 
 
-DATASETS: dict[str, type[DatasetOnDisk]] = {"msrs": MsrsDataset, "mfnet": MfnetDataset}
+DATASETS: dict[str, type[DatasetOnDisk]] = {
+    dataset.name: dataset for dataset in (MfnetDataset, Pst900Dataset, FmbDataset, MsrsDataset)
+}
 """Data sets on disk by the name that commands and configurations use."""
 
 
-def open_dataset(name: str, root: str | Path | None, split: str) -> DatasetOnDisk:
-    """A split of a data set on disk.
+def class_set_of(name: str) -> ClassSet:
+    """The classes of a data set on disk, or of the renderer (`scenes`: MFNet's).
 
     Raises:
-        UserError: unknown name, no root, or a wrong layout.
+        UserError: unknown name.
     """
-    if name not in DATASETS:
-        raise UserError(f"there is no data set {name!r}: choose one of {', '.join(DATASETS)}")
+    return MFNET if name == "scenes" else _dataset_type(name).classes
+
+
+def open_dataset(name: str, root: str | Path | None, split: str, thermal: str = "8bit") -> DatasetOnDisk:
+    """A split of a data set on disk; see `DatasetOnDisk`.
+
+    Raises:
+        UserError: unknown name, no root, a wrong layout, or an unknown split.
+    """
+    dataset = _dataset_type(name)
     if root is None:
         raise UserError(f"the data set {name} needs its folder: give data.root=DIR (or --root DIR)")
-    return DATASETS[name](root, split)
+    return dataset(root, split, thermal)
+
+
+def _dataset_type(name: str) -> type[DatasetOnDisk]:
+    if name not in DATASETS:
+        raise UserError(f"there is no data set {name!r}: choose one of {', '.join(DATASETS)}")
+    return DATASETS[name]
 
 
 def training_sources(config: DataConfig) -> tuple[Source | None, Source]:
@@ -171,7 +94,7 @@ def training_sources(config: DataConfig) -> tuple[Source | None, Source]:
     rendered = KeptInMemory(RenderedScenes(config.rendered_stills, size))
     if config.name == "scenes":
         return None, rendered
-    real: Source = open_dataset(config.name, config.root, config.train_split)
+    real: Source = open_dataset(config.name, config.root, config.train_split, config.thermal)
     return (KeptInMemory(real) if config.keep_in_memory else real), rendered
 
 
@@ -180,7 +103,7 @@ def validation_source(config: DataConfig) -> Source:
     if config.name == "scenes":
         size = (config.rendered_height, config.rendered_width)
         return KeptInMemory(RenderedScenes(config.rendered_val, size, _VALIDATION_SEED))
-    real: Source = open_dataset(config.name, config.root, config.val_split)
+    real: Source = open_dataset(config.name, config.root, config.val_split, config.thermal)
     return KeptInMemory(real) if config.keep_in_memory else real
 
 
@@ -248,33 +171,3 @@ def collate(items: list[dict[str, Tensor] | UserError]) -> dict[str, Tensor] | U
             return item
     batch: dict[str, Tensor] = default_collate(items)
     return batch
-
-
-def _read_image(path: Path, mode: str) -> np.ndarray:
-    try:
-        with Image.open(path) as image:
-            if mode == "RGBA" and image.mode != "RGBA":
-                raise UserError(
-                    f"{path} has mode {image.mode}: MFNet's images have 4 channels, RGB and thermal"
-                )
-            return np.array(image.convert(mode))
-    except (OSError, SyntaxError, UnidentifiedImageError) as error:
-        raise UserError(f"{path} cannot be read ({error}): copy it again") from error
-
-
-def _read_label(path: Path, size: tuple[int, ...], classes: ClassSet) -> np.ndarray:
-    try:
-        with Image.open(path) as image:
-            label = np.array(image)
-    except (OSError, SyntaxError, UnidentifiedImageError) as error:
-        raise UserError(f"{path} cannot be read ({error}): copy it again") from error
-    if label.shape != size or label.dtype != np.uint8:
-        raise UserError(
-            f"{path} is {label.dtype} {label.shape}: expected one 8-bit channel of {size} as the image"
-        )
-    unknown = np.setdiff1d(label, [*range(len(classes.names)), UNLABELED])
-    if unknown.size:
-        raise UserError(
-            f"{path} has label id {unknown[0]}, but {classes.name} has ids 0 to {len(classes.names) - 1} and 255"
-        )
-    return label

@@ -1,30 +1,45 @@
-"""What every architecture must do, and SHIFNet's own numbers."""
+"""What every architecture and every variant of it must do."""
 
-import json
-import sys
+from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
 from rgbt_seg_ros.errors import UserError
-from rgbt_seg_ros.models import build_model
-from rgbt_seg_ros.models.shifnet import SHIFNet
-from training.import_checkpoint import import_shifnet
+from rgbt_seg_ros.models import ModelCard, build_model, load_model, save_model
+
+CLASSES = tuple(f"class {i}" for i in range(9))
+VARIANTS = {
+    "shifnet": {},
+    "shifnet-add": {"fusion": "add"},
+    "shifnet-concat": {"fusion": "concat"},
+    "shifnet-segformer": {"decoder": "segformer"},
+    "shifnet-ppm": {"decoder": "ppm"},
+    "shifnet-no-sem": {"sem": False},
+    "shifnet-add-segformer": {"fusion": "add", "decoder": "segformer"},
+}
 
 
-def class_embeddings(classes: int, width: int, seed: int = 0) -> torch.Tensor:
-    draw = torch.Generator().manual_seed(seed)
+def class_embeddings(classes: int = len(CLASSES), width: int = 384) -> torch.Tensor:
+    draw = torch.Generator().manual_seed(0)
     return F.normalize(torch.randn(classes, width, generator=draw), dim=1)
 
 
-@pytest.fixture(scope="module")
-def nano() -> torch.nn.Module:
+def build(variant: str) -> torch.nn.Module:
     torch.manual_seed(0)
-    return build_model("shifnet", {"size": "nano"}, class_embeddings(9, 384)).eval()
+    config = {"size": "nano", **VARIANTS[variant]}
+    return build_model(variant.partition("-")[0], config, class_embeddings())
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def variant(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def model(variant: str) -> torch.nn.Module:
+    return build(variant).eval()
 
 
 def pair(height: int, width: int, batch: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
@@ -34,49 +49,100 @@ def pair(height: int, width: int, batch: int = 1) -> tuple[torch.Tensor, torch.T
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 96), (33, 47), (32, 32), (61, 128)])
-def test_any_size_gives_logits_of_that_size(nano, height, width):
+def test_any_size_gives_logits_of_that_size(model, height, width):
     with torch.inference_mode():
-        logits = nano(*pair(height, width))
+        logits = model(*pair(height, width))
     assert logits.shape == (1, 9, height, width)
     assert logits.isfinite().all()
 
 
-def test_padding_is_zeros_on_the_right_and_below(nano):
+def test_padding_is_zeros_on_the_right_and_below(model):
     rgb, thermal = pair(40, 50)
     with torch.inference_mode():
-        direct = nano(rgb, thermal)
-        padded = nano(F.pad(rgb, (0, 14, 0, 24)), F.pad(thermal, (0, 14, 0, 24)))
+        direct = model(rgb, thermal)
+        padded = model(F.pad(rgb, (0, 14, 0, 24)), F.pad(thermal, (0, 14, 0, 24)))
     assert torch.equal(direct, padded[..., :40, :50])
 
 
-def test_samples_of_a_batch_do_not_mix(nano):
+def test_samples_of_a_batch_do_not_mix(model):
     rgb, thermal = pair(64, 64, batch=2)
     with torch.inference_mode():
-        together = nano(rgb, thermal)
-        apart = torch.cat([nano(rgb[i : i + 1], thermal[i : i + 1]) for i in range(2)])
+        together = model(rgb, thermal)
+        apart = torch.cat([model(rgb[i : i + 1], thermal[i : i + 1]) for i in range(2)])
     torch.testing.assert_close(together, apart, atol=1e-4, rtol=1e-4)
 
 
-def test_both_modalities_reach_the_logits(nano):
+def test_both_modalities_reach_the_logits(model):
     rgb, thermal = pair(64, 64)
     with torch.inference_mode():
-        logits = nano(rgb, thermal)
-        assert not torch.allclose(logits, nano(rgb, thermal.flip(-1)), atol=1e-3)
-        assert not torch.allclose(logits, nano(rgb.flip(-1), thermal), atol=1e-3)
+        logits = model(rgb, thermal)
+        assert not torch.allclose(logits, model(rgb, thermal.flip(-1)), atol=1e-3)
+        assert not torch.allclose(logits, model(rgb.flip(-1), thermal), atol=1e-3)
 
 
-def test_every_trainable_weight_of_nano_gets_a_gradient():
-    torch.manual_seed(0)
-    model = build_model("shifnet", {"size": "nano"}, class_embeddings(9, 384)).train()
-    model(*pair(64, 64, batch=2)).square().mean().backward()
-    without = [name for name, p in model.named_parameters() if p.grad is None]
-    assert without == []
+def test_one_modality_is_enough(model):
+    rgb, thermal = pair(64, 64)
+    missing = torch.zeros_like(rgb)
+    with torch.inference_mode():
+        rgb_only, thermal_only, nothing = (
+            model(rgb, missing),
+            model(missing, thermal),
+            model(missing, missing),
+        )
+    for logits in (rgb_only, thermal_only):
+        assert logits.isfinite().all()
+        assert not torch.allclose(logits, nothing, atol=1e-3)
+
+
+def test_the_same_pair_gives_the_same_logits(variant, model):
+    rgb, thermal = pair(64, 64)
+    with torch.inference_mode():
+        first = model(rgb, thermal)
+        assert torch.equal(first, model(rgb, thermal))
+        assert torch.equal(first, build(variant).eval()(rgb, thermal))  # the seed fixes the weights
+
+
+def test_a_model_file_brings_the_variant_back(tmp_path: Path, variant, model):
+    card = ModelCard("shifnet", {"size": "nano", **VARIANTS[variant]}, CLASSES, (), {"encoder": "test"})
+    save_model(tmp_path / "m.safetensors", model, card)
+    loaded = load_model(tmp_path / "m.safetensors")
+    with torch.inference_mode():
+        assert torch.equal(loaded(*pair(64, 64)), model(*pair(64, 64)))
+
+
+def test_every_trainable_weight_gets_a_gradient(variant):
+    model = build(variant).train()
+    model(*pair(64, 64)).square().mean().backward()
+    assert [name for name, p in model.named_parameters() if p.grad is None] == []
+
+
+def test_frozen_weights_get_no_gradient(variant):
+    model = build(variant).train()
+    model.encoder.freeze_base()
+    model(*pair(64, 64)).square().mean().backward()
+    frozen = {name for name, p in model.named_parameters() if p.grad is None}
+    base = {name for name, _ in model.encoder.named_parameters(prefix="encoder") if ".adapter." not in name}
+    assert frozen == base
+
+
+def test_checkpointing_changes_neither_logits_nor_gradients(variant):
+    rgb, thermal = pair(64, 64)
+    plain, checkpointed = build(variant), build(variant)
+    checkpointed.encoder.checkpointing = True
+    logits = []
+    for model in (plain, checkpointed):
+        torch.manual_seed(1)  # of the dropout
+        logits.append(model.train()(rgb, thermal))
+        logits[-1].square().mean().backward()
+    assert torch.equal(*logits)
+    for (name, a), b in zip(plain.named_parameters(), checkpointed.parameters(), strict=True):
+        torch.testing.assert_close(a.grad, b.grad, atol=1e-6, rtol=1e-5, msg=name)
 
 
 @pytest.mark.parametrize("shapes", [((1, 3, 32, 32), (1, 3, 32, 64)), ((1, 1, 32, 32), (1, 1, 32, 32))])
-def test_wrong_shapes_are_refused(nano, shapes):
+def test_wrong_shapes_are_refused(model, shapes):
     with pytest.raises(ValueError, match=r"must both be \[B, 3, H, W\]"):
-        nano(torch.zeros(shapes[0]), torch.zeros(shapes[1]))
+        model(torch.zeros(shapes[0]), torch.zeros(shapes[1]))
 
 
 @pytest.mark.parametrize(
@@ -85,101 +151,11 @@ def test_wrong_shapes_are_refused(nano, shapes):
         ("unet", {"size": "nano"}, "no model architecture 'unet'"),
         ("shifnet", {"size": "huge"}, "no SHIFNet size 'huge'"),
         ("shifnet", {"scale": 1}, "does not fit architecture shifnet"),
+        ("shifnet", {"size": "nano", "fusion": "mean"}, "no fusion 'mean'"),
+        ("shifnet", {"size": "nano", "decoder": "fcn"}, "no decoder 'fcn'"),
+        ("shifnet", {"size": "nano", "decoder": "ppm", "sem": False}, "decoder ppm has no SEM"),
     ],
 )
 def test_unknown_architecture_or_configuration_is_refused(arch, config, sentence):
     with pytest.raises(UserError, match=sentence):
-        build_model(arch, config, class_embeddings(3, 8))
-
-
-def millions(parameters) -> float:
-    return round(sum(p.numel() for p in parameters) / 1e6, 3)
-
-
-@pytest.mark.parametrize(
-    ("size", "total", "trainable", "adapters", "giga_multiply_adds"),
-    [("tiny", 43.934, 16.715, 2.307, 163), ("large", 244.971, 32.268, 17.860, 645)],
-)
-def test_parameters_and_multiply_adds_are_the_papers(size, total, trainable, adapters, giga_multiply_adds):
-    model = SHIFNet(size, class_embeddings(14, 768)).eval()
-    assert millions(model.parameters()) == total
-    assert millions(p for p in model.parameters() if p.requires_grad) == trainable
-    assert millions(p for name, p in model.named_parameters() if ".adapter." in name) == adapters
-    assert millions(model.sacf.parameters()) == 10.880
-    assert millions(model.hpd.parameters()) == 3.528
-    # Shapes only, nothing is computed; the counter leaves out the products inside fused attention on the CPU.
-    counter = FlopCounterMode(display=False)
-    with FakeTensorMode(allow_non_fake_inputs=True), counter, torch.no_grad():
-        model(torch.zeros(1, 3, 480, 640), torch.zeros(1, 3, 480, 640))
-    assert counter.get_total_flops() / 2e9 == pytest.approx(giga_multiply_adds, abs=1)
-
-
-def test_nano_is_small_and_trained_as_a_whole(nano):
-    assert millions(nano.parameters()) <= 6
-    assert all(p.requires_grad for p in nano.parameters())
-
-
-def test_new_adapters_change_nothing():
-    torch.manual_seed(0)
-    model = build_model("shifnet", {"size": "nano"}, class_embeddings(9, 384)).eval()
-    images = pair(64, 64)[0]
-    with torch.inference_mode():
-        adapted = model.encoder(images)
-        for module in model.encoder.modules():
-            if hasattr(module, "adapter"):
-                module.adapter.register_forward_hook(lambda module, inputs, output: torch.zeros_like(output))
-        plain = model.encoder(images)
-    for a, b in zip(adapted, plain, strict=True):
-        assert torch.equal(a, b)
-
-
-@pytest.fixture(scope="module")
-def released_tiny(golden):
-    """The released tiny model's names and shapes, filled, with its recorded outputs."""
-    sys.path.insert(0, str(golden))
-    try:
-        from fill import fill, shifnet_inputs
-    finally:
-        sys.path.pop(0)
-    facts = json.loads((golden / "shifnet" / "tiny.json").read_text())
-    released = {
-        key: torch.from_numpy(fill(key, tuple(entry["shape"]), entry["dtype"]))
-        for key, entry in facts["state_dict"].items()
-    }
-    arrays = dict(np.load(golden / "shifnet" / "tiny_256x320.npz"))
-    return facts["stats"], released, shifnet_inputs(), arrays
-
-
-def test_released_tiny_model_is_reproduced(released_tiny):
-    stats, released, (text, rgb, thermal), arrays = released_tiny
-    model, size = import_shifnet(released, torch.from_numpy(text))
-    assert size == "tiny"
-    rgb, thermal = torch.from_numpy(rgb), torch.from_numpy(thermal)
-    with torch.inference_mode():
-        images = torch.cat([rgb, thermal])
-        trunk = model.encoder.trunk(images)
-        fpn = model.encoder(images)
-        sacf = model.fuse(fpn)
-        sem = [module(level) for module, level in zip(model.hpd.sem, sacf, strict=True)]
-        found = {
-            f"{name}{i}": level
-            for name, levels in {"trunk": trunk, "fpn": fpn, "sacf": sacf, "sem": sem}.items()
-            for i, level in enumerate(levels)
-        }
-        found["pixel_embedding"] = model.hpd.pixel_embeddings(sacf)
-        found["logits"] = model(rgb, thermal)
-    for name, expected in arrays.items():
-        ours = found["logits"][..., ::4, ::4] if name == "logits" else found[_level(name)]
-        assert np.abs(ours.numpy() - expected).max() <= 1e-4, name
-    for name, expected in stats.items():
-        ours = found[name]
-        assert list(ours.shape) == expected["shape"], name
-        assert ours.mean().item() == pytest.approx(expected["mean"], abs=1e-4), name
-        assert ours.std().item() == pytest.approx(expected["std"], rel=1e-4), name
-        assert ours.norm().item() == pytest.approx(expected["l2"], rel=1e-4), name
-
-
-def _level(name: str) -> str:
-    """`fpn_stride16` -> `fpn2`."""
-    kind, stride = name.split("_stride")
-    return f"{kind}{ {'4': 0, '8': 1, '16': 2, '32': 3}[stride] }"
+        build_model(arch, config, class_embeddings())

@@ -11,6 +11,7 @@ from sam2.modeling.backbones.hieradet import Hiera, MultiScaleAttention, MultiSc
 from sam2.modeling.backbones.image_encoder import FpnNeck
 from sam2.modeling.sam2_utils import MLP
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,31 @@ class _NoPositionEncoding(nn.Module):
         return x.new_empty(0)
 
 
+class Trunk(Hiera):
+    """Hiera that can trade time for memory: see `checkpointing`."""
+
+    checkpointing = False
+    """Whether a backward pass computes the inside of each block again instead of keeping it in memory."""
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """[B, 3, H, W] -> four maps, strides 4, 8, 16, 32; the same numbers as `Hiera.forward`."""
+        x = self.patch_embed(images)  # [B, h, w, dim]
+        x = x + self._get_pos_embed(x.shape[1:3])
+        levels = []
+        for i, block in enumerate(self.blocks):
+            recompute = self.checkpointing and torch.is_grad_enabled()
+            x = checkpoint(block, x, use_reentrant=False) if recompute else block(x)
+            if i in self.stage_ends:
+                levels.append(x.permute(0, 3, 1, 2))
+        return levels
+
+
 class Encoder(nn.Module):
     """Adapted SAM 2 image encoder, shared by both modalities."""
 
     def __init__(self, config: TrunkConfig, channels: int) -> None:
         super().__init__()
-        self.trunk = Hiera(
+        self.trunk = Trunk(
             embed_dim=config.embed_dim,
             num_heads=config.num_heads,
             stages=config.stages,
@@ -101,6 +121,15 @@ class Encoder(nn.Module):
         """[B, 3, H, W], H and W multiples of 32 -> four maps [B, C, H/s, W/s], strides 4, 8, 16, 32."""
         features, _ = self.neck(self.trunk(images))
         return features
+
+    @property
+    def checkpointing(self) -> bool:
+        """Whether a backward pass recomputes the trunk's blocks: less memory, more time; off in a new encoder."""
+        return self.trunk.checkpointing
+
+    @checkpointing.setter
+    def checkpointing(self, on: bool) -> None:
+        self.trunk.checkpointing = on
 
     def freeze_base(self) -> None:
         """Freeze SAM 2's own weights and leave the adapters trainable; call before wrapping for DDP."""

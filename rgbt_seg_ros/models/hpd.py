@@ -67,13 +67,17 @@ class SEM(nn.Module):
 
 
 class HPD(nn.Module):
-    """Decoder from four fused levels to class logits (Eqs. 15-19)."""
+    """Decoder from four fused levels to class logits (Eqs. 15-19).
 
-    def __init__(self, channels: int, text_dim: int, config: HpdConfig) -> None:
+    Without `sem` (Table VIII) a level is not enhanced, and the 1x1 convolution that merges both takes the level alone.
+    """
+
+    def __init__(self, channels: int, text_dim: int, config: HpdConfig, sem: bool = True) -> None:
         super().__init__()
         levels = range(4)
-        self.sem = nn.ModuleList(SEM(channels, config) for _ in levels)
-        self.merge = nn.ModuleList(nn.Conv2d(2 * channels, channels, 1) for _ in levels)
+        self.sem = nn.ModuleList(SEM(channels, config) for _ in levels) if sem else None
+        merged = 2 * channels if sem else channels
+        self.merge = nn.ModuleList(nn.Conv2d(merged, channels, 1) for _ in levels)
         self.level_proj = nn.ModuleList(nn.Linear(channels, config.level) for _ in levels)
         self.fuse = nn.Conv2d(4 * config.level, config.fused, 1)
         self.head = nn.Conv2d(config.fused, text_dim, 1)
@@ -100,7 +104,9 @@ class HPD(nn.Module):
         size = levels[0].shape[-2:]
         projected = []
         for i, level in enumerate(levels):
-            merged = self.merge[i](torch.cat([level, self.sem[i](level)], dim=1))
+            if self.sem is not None:
+                level = torch.cat([level, self.sem[i](level)], dim=1)
+            merged = self.merge[i](level)
             projected.append(self.level_proj[i](merged.permute(0, 2, 3, 1)).permute(0, 3, 1, 2))
         upsampled = [
             F.interpolate(level, size=size, mode="bilinear", align_corners=False) for level in projected

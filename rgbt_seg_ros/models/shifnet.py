@@ -7,7 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rgbt_seg_ros.errors import UserError
+from rgbt_seg_ros.models.decoders import PpmDecoder, SegformerDecoder
 from rgbt_seg_ros.models.encoder import Encoder, TrunkConfig, init_from_scratch
+from rgbt_seg_ros.models.fusion import AddFusion, ConcatFusion
 from rgbt_seg_ros.models.hpd import HPD, HpdConfig
 from rgbt_seg_ros.models.sacf import SACF
 
@@ -43,23 +45,37 @@ SIZES = {
 class SHIFNet(nn.Module):
     """RGB-thermal segmentation guided by class embeddings.
 
+    The defaults are the paper's model, the other choices its ablations. Fusion and decoder are registered under their
+    own names (`sacf`, `concat`; `hpd`, `ppm`), so that weights of one choice cannot be taken for those of another.
+
     Args:
         size: a key of `SIZES`.
         class_embeddings: [N, D], one row a class; a buffer, saved with the weights.
+        fusion: `sacf`, `add` or `concat` (Table VI).
+        decoder: `hpd`, `segformer` or `ppm` (Table VII).
+        sem: whether `hpd` has its semantic enhancement module (Table VIII).
 
     Raises:
-        UserError: no such size.
+        UserError: no such size, fusion or decoder, or `sem` switched off in a decoder that has none.
     """
 
-    def __init__(self, size: str, class_embeddings: Tensor) -> None:
+    def __init__(
+        self,
+        size: str,
+        class_embeddings: Tensor,
+        fusion: str = "sacf",
+        decoder: str = "hpd",
+        sem: bool = True,
+    ) -> None:
         super().__init__()
         if size not in SIZES:
             raise UserError(f"there is no SHIFNet size {size!r}: choose one of {', '.join(SIZES)}")
         config = SIZES[size]
-        text_dim = class_embeddings.shape[1]
+        self.fusion, self.decoder = fusion, decoder
         self.encoder = Encoder(config.trunk, config.channels)
-        self.sacf = nn.ModuleList(SACF(config.channels, text_dim, config.sacf_hidden) for _ in range(4))
-        self.hpd = HPD(config.channels, text_dim, config.hpd)
+        classes, text_dim = class_embeddings.shape
+        self.add_module(fusion, nn.ModuleList(_fusion(fusion, config, text_dim) for _ in range(4)))
+        self.add_module(decoder, _decoder(decoder, config, classes, text_dim, sem))
         self.register_buffer("class_embeddings", class_embeddings.detach().clone().float())
         self.class_embeddings: Tensor
         if config.from_scratch:
@@ -88,12 +104,37 @@ class SHIFNet(nn.Module):
         pad = (0, -width % 32, 0, -height % 32)
         images = F.pad(torch.cat([rgb, thermal]), pad)  # [2B, 3, H', W']
         fused = self.fuse(self.encoder(images))
-        return self.hpd(fused, self.class_embeddings)[..., :height, :width]
+        logits = self.get_submodule(self.decoder)(fused, self.class_embeddings)
+        return logits[..., :height, :width]
 
     def fuse(self, features: list[Tensor]) -> list[Tensor]:
         """Four maps [2B, C, h, w], RGB in the first half of the batch -> four fused maps [B, C, h, w]."""
         fused = []
-        for sacf, level in zip(self.sacf, features, strict=True):
+        for fusion, level in zip(self.get_submodule(self.fusion).children(), features, strict=True):
             rgb, thermal = level.chunk(2)
-            fused.append(sacf(rgb, thermal, self.class_embeddings))
+            fused.append(fusion(rgb, thermal, self.class_embeddings))
         return fused
+
+
+def _fusion(name: str, config: ShifnetSize, text_dim: int) -> nn.Module:
+    """Fusion of one level."""
+    if name == "sacf":
+        return SACF(config.channels, text_dim, config.sacf_hidden)
+    if name == "concat":
+        return ConcatFusion(config.channels)
+    if name == "add":
+        return AddFusion()
+    raise UserError(f"there is no fusion {name!r}: choose sacf, add or concat")
+
+
+def _decoder(name: str, config: ShifnetSize, classes: int, text_dim: int, sem: bool) -> nn.Module:
+    classifiers = {"segformer": SegformerDecoder, "ppm": PpmDecoder}
+    if name == "hpd":
+        return HPD(config.channels, text_dim, config.hpd, sem)
+    if name not in classifiers:
+        raise UserError(f"there is no decoder {name!r}: choose hpd, segformer or ppm")
+    if not sem:
+        raise UserError(
+            f"the decoder {name} has no SEM to switch off: leave sem out, or choose the decoder hpd"
+        )
+    return classifiers[name](config.channels, classes)

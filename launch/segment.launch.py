@@ -8,7 +8,8 @@ from launch_ros.parameter_descriptions import ParameterValue
 
 from launch import LaunchContext, LaunchDescription
 from rgbt_seg_ros.dds import fastdds_profile_environment
-from rgbt_seg_ros.parameters import PARAMETERS, Parameter
+from rgbt_seg_ros.parameters import Parameter
+from rgbt_seg_ros.settings import PARAMETERS
 
 TOPICS = {
     "rgb": ("rgb/image", "Topic of the RGB images (sensor_msgs/Image)."),

@@ -8,8 +8,8 @@ import numpy as np
 
 from rgbt_seg_ros.detections import Detection, find_detections
 from rgbt_seg_ros.image_codec import decode_rgb, decode_thermal
-from rgbt_seg_ros.parameters import Settings
 from rgbt_seg_ros.segmenter import Segmentation, Segmenter
+from rgbt_seg_ros.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -34,10 +34,10 @@ from rgbt_seg_ros.diagnostics import ERROR, OK, STATUS_NAME, Health
 from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.image_codec import stamp_ns
 from rgbt_seg_ros.outputs import Outputs
-from rgbt_seg_ros.parameters import Settings
 from rgbt_seg_ros.pipeline import Pipeline
 from rgbt_seg_ros.ros_parameters import RosParameters
 from rgbt_seg_ros.segmenter import Segmenter
+from rgbt_seg_ros.settings import Settings
 
 POLL_PERIOD_S = 0.01
 DIAGNOSTICS_PERIOD_S = 1.0

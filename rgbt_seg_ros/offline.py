@@ -22,7 +22,6 @@ from rgbt_seg_ros.host import describe_host
 from rgbt_seg_ros.image_codec import UndecodableImage
 from rgbt_seg_ros.offline_outputs import OfflineOutputs
 from rgbt_seg_ros.pairing import NearestPairer, Pair
-from rgbt_seg_ros.parameters import Settings
 from rgbt_seg_ros.recording import (
     LABELS_FOLDER,
     RecordedImage,
@@ -34,6 +33,7 @@ from rgbt_seg_ros.recording import (
 )
 from rgbt_seg_ros.segmenter import Segmenter
 from rgbt_seg_ros.setting_options import OPTIONS, add_setting_options, read_settings
+from rgbt_seg_ros.settings import Settings
 
 ImagePair = Pair[RecordedImage, RecordedImage]
 

@@ -13,9 +13,9 @@ from rgbt_seg_ros.answer import Answer, answer_pair
 from rgbt_seg_ros.diagnostics import Statistics
 from rgbt_seg_ros.image_codec import UndecodableImage
 from rgbt_seg_ros.pairing import NearestPairer, Pair
-from rgbt_seg_ros.parameters import Settings
 from rgbt_seg_ros.segmenter import Segmenter
 from rgbt_seg_ros.serving import InferenceThread
+from rgbt_seg_ros.settings import Settings
 from rgbt_seg_ros.stream_clock import StreamClock
 
 QUIET_NS = 2_000_000_000

@@ -8,7 +8,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter as RosParameter
 
 from rgbt_seg_ros.errors import UserError
-from rgbt_seg_ros.parameters import PARAMETERS, Parameter, Settings
+from rgbt_seg_ros.parameters import Parameter
+from rgbt_seg_ros.settings import PARAMETERS, Settings
 
 
 class RosParameters:
@@ -54,7 +55,7 @@ class RosParameters:
                 reason = f"parameter {parameter.name} takes effect at configure: clean the node up before setting it"
                 return SetParametersResult(successful=False, reason=reason)
             try:
-                PARAMETERS[parameter.name].check(parameter.value)
+                PARAMETERS[parameter.name].checked(parameter.value)
             except UserError as error:
                 return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)

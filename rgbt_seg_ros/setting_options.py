@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from rgbt_seg_ros.parameters import PARAMETERS, Settings
+from rgbt_seg_ros.settings import PARAMETERS, Settings
 
 OPTIONS = {
     "model": "--model",

@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 
 from rgbt_seg_ros.dds import PROFILES_VARIABLE
-from rgbt_seg_ros.parameters import PARAMETERS
+from rgbt_seg_ros.settings import PARAMETERS
 
 # Not "launch" alone, which would find the checkout's own folder of launch files.
 REASON = "needs upstream launch and launch_ros, which only a ROS installation has"

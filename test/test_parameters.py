@@ -1,10 +1,14 @@
 """The parameter table: rules, reading into settings, and the files made from it."""
 
+import array
+import re
+
 import pytest
 import yaml
 
 from rgbt_seg_ros.errors import UserError
-from rgbt_seg_ros.parameters import PARAMETERS, Settings, parameter_file
+from rgbt_seg_ros.parameters import parameter_file
+from rgbt_seg_ros.settings import PARAMETERS, Settings
 
 
 def test_what_is_not_given_has_its_default() -> None:
@@ -26,10 +30,15 @@ def test_what_is_not_given_has_its_default() -> None:
         ("detections.score_threshold", 1.5),
         ("autostart", "yes"),
         ("model", 3),
+        ("registration.homography", (1.0, 0.0, 0.0)),
+        ("registration.plane.translation", (0.0, float("inf"), 0.0)),
+        ("registration.plane.translation", (0, 0, 1)),
     ],
 )
 def test_a_bad_value_is_refused_by_name(name: str, value: object) -> None:
-    with pytest.raises(UserError, match=f"parameter {name} must be .*not {value!r}"):
+    with pytest.raises(
+        UserError, match=re.escape(f"parameter {name} must be {PARAMETERS[name].rule}, not {value!r}")
+    ):
         Settings.read({name: value})
 
 
@@ -42,6 +51,35 @@ def test_an_unknown_name_is_refused() -> None:
 def test_a_range_upside_down_is_refused_by_name(name: str) -> None:
     with pytest.raises(UserError, match=f"parameter {name}.low"):
         Settings.read({f"{name}.low": 60.0, f"{name}.high": 40.0})
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("registration.homography", {"registration.homography": (1.0,) * 9}),
+        ("registration.plane.rotation", {"registration.plane.rotation": (0.0,) * 4}),
+        ("thermal.on_missing", {"mode": "lossless", "thermal.on_missing": "rgb_only"}),
+        ("rgb.on_missing", {"mode": "lossless", "rgb.on_missing": "thermal_only"}),
+        ("camera_pairs", {"camera_pairs": "front,front"}),
+        ("camera_pairs", {"camera_pairs": "front/left"}),
+    ],
+)
+def test_values_that_make_no_sense_together_are_refused_by_name(name: str, values: dict) -> None:
+    with pytest.raises(UserError, match=f"parameter {name}"):
+        Settings.read(values)
+
+
+def test_arrays_are_read_from_what_yaml_and_ros_give() -> None:
+    values = [2.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 1.0]
+    for given in (values, array.array("d", values)):
+        assert Settings.read({"registration.homography": given}).registration_homography == tuple(values)
+
+
+def test_lists_of_names_are_split() -> None:
+    settings = Settings.read({"camera_pairs": "front, rear", "classes": " traffic light,person"})
+    assert settings.pair_names == ("front", "rear")
+    assert settings.class_list == ("traffic light", "person")
+    assert Settings().pair_names == ("",)
 
 
 def test_thermal_parameters_reach_the_normalization() -> None:
@@ -59,8 +97,8 @@ def test_every_parameter_is_described_and_bounded() -> None:
 
 
 def test_the_committed_parameter_file_is_made_from_the_table(repository) -> None:
-    assert (repository / "config" / "segment.yaml").read_text() == parameter_file(), (
-        "run python -m rgbt_seg_ros.parameters > config/segment.yaml"
+    assert (repository / "config" / "segment.yaml").read_text() == parameter_file(PARAMETERS.values()), (
+        "run python -m rgbt_seg_ros.settings > config/segment.yaml"
     )
 
 
@@ -73,6 +111,9 @@ def test_the_parameter_file_gives_every_default() -> None:
             )
         return flat
 
-    values = flatten(yaml.safe_load(parameter_file())["/**"]["ros__parameters"])
-    assert values == {name: parameter.default for name, parameter in PARAMETERS.items()}
+    values = flatten(yaml.safe_load(parameter_file(PARAMETERS.values()))["/**"]["ros__parameters"])
+    assert values.keys() == PARAMETERS.keys()
+    assert {name: PARAMETERS[name].checked(value) for name, value in values.items()} == {
+        name: parameter.default for name, parameter in PARAMETERS.items()
+    }
     assert Settings.read(values) == Settings()

@@ -11,9 +11,9 @@ import pytest
 
 from rgbt_seg_ros.answer import Answer
 from rgbt_seg_ros.image_codec import EncodedImage, encode_image
-from rgbt_seg_ros.parameters import Settings
 from rgbt_seg_ros.pipeline import Pipeline
 from rgbt_seg_ros.segmenter import Segmentation
+from rgbt_seg_ros.settings import Settings
 
 TIMEOUT = 20.0
 PERIOD_NS = 33_333_333

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rgbt_seg_ros.parameters import PARAMETERS
+from rgbt_seg_ros.settings import PARAMETERS
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 README = (REPOSITORY / "README.md").read_text()

@@ -8,8 +8,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from rgbt_seg_ros.errors import UserError
-from rgbt_seg_ros.parameters import PARAMETERS, Settings
 from rgbt_seg_ros.ros_parameters import RosParameters
+from rgbt_seg_ros.settings import PARAMETERS, Settings
 
 Declare = Callable[..., tuple[Node, RosParameters]]
 

@@ -9,7 +9,7 @@ from rgbt_seg_ros.models import read_card
 from rgbt_seg_ros.models.model_file import resolve_model
 from rgbt_seg_ros.segmenter import Segmenter
 from training.datasets import MsrsDataset
-from training.evaluate import score
+from training.scoring import score
 
 
 def test_it_is_small_and_tells_its_training() -> None:

@@ -12,6 +12,7 @@ from rgbt_seg_ros.scenes import render_still
 from rgbt_seg_ros.segmenter import Segmentation, Segmenter
 from training import evaluate
 from training.datasets import KeptInMemory, MsrsDataset, Sample
+from training.scoring import score
 
 NAMES = ("00001D", "00002N", "00003N")
 
@@ -47,7 +48,9 @@ class _Oracle:
         self.wrong = wrong
         self.given: set[tuple[bool, bool]] = set()
 
-    def __call__(self, rgb: np.ndarray | None, thermal: np.ndarray | None) -> Segmentation:
+    def __call__(
+        self, rgb: np.ndarray | None, thermal: np.ndarray | None, thermal_valid: np.ndarray | None = None
+    ) -> Segmentation:
         self.given.add((rgb is not None, thermal is not None))
         (sample,) = (known for known in self.samples if known.rgb is rgb or known.thermal is thermal)
         label = np.zeros_like(sample.label) if sample.name == self.wrong else sample.label
@@ -57,11 +60,11 @@ class _Oracle:
 def test_scores_are_exact_and_day_and_night_apart(root: Path) -> None:
     source = KeptInMemory(MsrsDataset(root, "val"))
     samples = [source[i] for i in range(len(source))]
-    perfect = evaluate.score(_Oracle(samples, wrong=""), source)
+    perfect = score(_Oracle(samples, wrong=""), source)
     assert perfect["miou"] == perfect["macc"] == 1.0
     assert {name: part["images"] for name, part in perfect["subsets"].items()} == {"day": 1, "night": 2}
 
-    flawed = evaluate.score(_Oracle(samples, wrong="00002N"), source)
+    flawed = score(_Oracle(samples, wrong="00002N"), source)
     assert flawed["subsets"]["day"]["miou"] == 1.0
     car = [int((sample.label == 1).sum()) for sample in samples]
     assert car[1] > 0, "the second still must hold a car for this test to say something"
@@ -77,7 +80,7 @@ def test_model_is_given_the_chosen_modality_alone(
 ) -> None:
     source = KeptInMemory(MsrsDataset(root, "val"))
     oracle = _Oracle([source[i] for i in range(len(source))], wrong="")
-    assert evaluate.score(oracle, source, modality)["miou"] == 1.0
+    assert score(oracle, source, modality)["miou"] == 1.0
     assert oracle.given == {given}
 
 

@@ -1,104 +1,145 @@
-"""Scores of a model file on a split of a data set, at the labels' native resolution."""
+"""Scores of a model file on a split of a data set: table, JSON and pictures, by one process or torchrun's several."""
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from rich.progress import track
+import torch
+from rich.console import Console
 from rich.table import Table
+from torch import distributed
 
 from rgbt_seg_ros.cli import command_parser, run_command
 from rgbt_seg_ros.errors import UserError
-from rgbt_seg_ros.evaluation import ConfusionMatrix
 from rgbt_seg_ros.segmenter import Segmenter
 
-from .datasets import DATASETS, Sample, Source, open_dataset
+from .datasets import DATASETS, DatasetOnDisk, open_dataset
+from .pictures import SheetRow, image_title, save_confusion, save_sheet
+from .protocols import MODALITIES, PROTOCOLS, Protocol, predict, protocol_for
+from .scoring import SUBSETS, Counts, ImageScore, count
 
-MODALITIES = ("both", "rgb", "thermal")
-# MFNet and MSRS tell day from night by the last letter of a name.
-SUBSETS = {"day": "D", "night": "N"}
-
-
-def score(
-    segmenter: Segmenter, source: Source, modality: str = "both", description: str | None = None
-) -> dict[str, Any]:
-    """Scores over all samples from one integer confusion matrix.
-
-    Args:
-        segmenter: the model in service form.
-        source: samples whose labels are ids of the model's classes, or 255.
-        modality: `both`, or the only one that the model is given, `rgb` or `thermal`.
-        description: of the progress bar; None shows none.
-
-    Returns:
-        `miou`, `macc`, `iou` and `acc` {class: value or None}, `images`, and `subsets` {day, night} of the same
-        (None where no name ends in D or N).
-    """
-    names = segmenter.class_names
-    total = ConfusionMatrix(len(names))
-    parts = {subset: ConfusionMatrix(len(names)) for subset in SUBSETS}
-    images = dict.fromkeys(SUBSETS, 0)
-    indices = range(len(source))
-    for index in indices if description is None else track(indices, description):
-        sample = source[index]
-        mask = _segment(segmenter, sample, modality)
-        total.update(sample.label, mask)
-        for subset, letter in SUBSETS.items():
-            if sample.name.endswith(letter):
-                parts[subset].update(sample.label, mask)
-                images[subset] += 1
-    subsets = {
-        subset: {**parts[subset].as_dict(names), "images": images[subset]} if images[subset] else None
-        for subset in SUBSETS
-    }
-    return {**total.as_dict(names), "images": len(source), "subsets": subsets}
-
-
-def _segment(segmenter: Segmenter, sample: Sample, modality: str) -> np.ndarray:
-    rgb = None if modality == "thermal" else sample.rgb
-    thermal = None if modality == "rgb" else sample.thermal
-    return segmenter(rgb, thermal).mask
+_COLUMN_TITLES = {"both": "RGB+T", "rgb": "RGB only", "thermal": "T only"}
+_SHEET_IMAGES = 4  # best ones, and as many worst
+# A process that is done waits for the slowest one, which on a CPU may take hours; a dead one is noticed by torchrun.
+_WAIT = timedelta(days=2)
 
 
 def _run(args: argparse.Namespace) -> None:
-    source = open_dataset(args.data, args.root, args.split)
-    segmenter = Segmenter.load(args.model, device=args.device)
-    if segmenter.class_names != source.classes.names:
-        raise UserError(
-            f"the model {args.model} knows {', '.join(segmenter.class_names)}, but {args.data} is labelled with "
-            f"{', '.join(source.classes.names)}: give a model of this data set's classes"
-        )
-    print(f"{len(source)} images of {args.data} {args.split} on {segmenter.device}")
-    scores = score(segmenter, source, args.modality, "scoring")
-    result = {
-        **scores,
-        "protocol": "native",
-        "data": args.data,
-        "split": args.split,
-        "modality": args.modality,
-        "model_hash": segmenter.model_hash,
-    }
+    with _process_group():
+        first = not distributed.is_initialized() or distributed.get_rank() == 0
+        source = open_dataset(args.data, args.root, args.split)
+        segmenter = Segmenter.load(args.model, device=_device_of_process(args.device))
+        _check_classes(segmenter, source, args)
+        protocol = protocol_for(args.protocol, args.data)
+        if first:
+            print(
+                f"{len(source)} images of {args.data} {args.split} on {segmenter.device}, {protocol.name} protocol"
+            )
+        modalities = MODALITIES if args.modality == "all" else (args.modality,)
+        counts = {
+            modality: count(
+                segmenter,
+                source,
+                protocol,
+                modality,
+                args.tta,
+                f"scoring {_COLUMN_TITLES[modality]}" if first else None,
+                shared=True,
+            )
+            for modality in modalities
+        }
+    if first:
+        _write(args, segmenter, source, protocol, counts)
+
+
+def _write(
+    args: argparse.Namespace,
+    segmenter: Segmenter,
+    source: DatasetOnDisk,
+    protocol: Protocol,
+    counts: dict[str, Counts],
+) -> None:
+    """Everything that was asked for; with several modalities, the pictures are those of the first, both together."""
+    names = segmenter.class_names
+    scores = {modality: part.scores(names) for modality, part in counts.items()}
+    modality, total = next(iter(counts.items()))
     if args.json:
+        result = {
+            **scores[modality],
+            "protocol": protocol.name,
+            "tta": args.tta,
+            "data": args.data,
+            "split": args.split,
+            "modality": args.modality,
+            "model_hash": segmenter.model_hash,
+            "precision": segmenter.precision,
+            "confusion": total.total.matrix.tolist(),
+            "per_image": [{"name": image.name, "miou": image.miou} for image in total.images],
+        }
+        if args.modality == "all":
+            result["modalities"] = scores
         path = Path(args.json)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(result, indent=2) + "\n")
+    if args.confusion:
+        miou = scores[modality]["miou"]
+        title = (
+            f"{args.data} {args.split}, {protocol.name}, {_COLUMN_TITLES[modality]}: mIoU {_percent(miou)} %"
+        )
+        save_confusion(args.confusion, total.total, names, title)
+    if args.sheet:
+        rows = []
+        for place, image in _best_and_worst(total.images):
+            sample = source[image.index]
+            mask = predict(segmenter, sample, protocol, modality, args.tta)
+            title = f"{place}: {image_title(image.name, image.miou)}"
+            rows.append(SheetRow(title, sample, protocol.label(sample), mask))
+        save_sheet(args.sheet, rows, names)
     _print_table(scores)
 
 
-def _print_table(scores: dict[str, Any]) -> None:
-    from rich.console import Console
+def _best_and_worst(images: Sequence[ImageScore]) -> list[tuple[str, ImageScore]]:
+    """Images of the highest mIoU and, after them, of the lowest, each with its place; none is in both."""
+    scored = sorted(
+        (image for image in images if image.miou is not None), key=lambda image: -(image.miou or 0.0)
+    )
+    best = scored[: min(_SHEET_IMAGES, (len(scored) + 1) // 2)]
+    worst = scored[len(best) :][-_SHEET_IMAGES:]
+    return [(f"best {i}", image) for i, image in enumerate(best, 1)] + [
+        (f"worst {len(worst) - i}", image) for i, image in enumerate(worst)
+    ]
 
-    table = Table("class", "IoU", "Acc", "IoU day", "IoU night")
-    for name in scores["iou"]:
-        subsets = [part and part["iou"][name] for part in scores["subsets"].values()]
-        table.add_row(name, *map(_percent, [scores["iou"][name], scores["acc"][name], *subsets]))
-    subsets = [part and part["miou"] for part in scores["subsets"].values()]
+
+def _print_table(scores: dict[str, dict[str, Any]]) -> None:
+    """Of one modality IoU and accuracy, by day and night where known; of several the IoU of each."""
+    (only, *others) = scores.values()
+    columns: list[tuple[str, dict[str, Any], str]]
+    if others:
+        columns = [(f"IoU {_COLUMN_TITLES[modality]}", part, "iou") for modality, part in scores.items()]
+    else:
+        subsets = [(f"IoU {subset}", part, "iou") for subset, part in only["subsets"].items() if part]
+        columns = [("IoU", only, "iou"), ("Acc", only, "acc"), *subsets]
+    means = {"iou": "miou", "acc": "macc"}
+    table = Table("class", *(title for title, _, _ in columns))
+    for name in only["iou"]:
+        table.add_row(name, *(_percent(part[key][name]) for _, part, key in columns))
     table.add_section()
-    table.add_row("mean", *map(_percent, [scores["miou"], scores["macc"], *subsets]))
+    table.add_row("mean", *(_percent(part[means[key]]) for _, part, key in columns))
+    if "miou_without_guardrail" in only:
+        without = (part["miou_without_guardrail"] if key == "iou" else None for _, part, key in columns)
+        table.add_row("mean without guardrail", *map(_percent, without))
+    if others:
+        for subset in SUBSETS:
+            if only["subsets"][subset]:
+                table.add_row(
+                    f"mean, {subset}", *(_percent(part["subsets"][subset]["miou"]) for _, part, _ in columns)
+                )
     Console().print(table)
 
 
@@ -106,25 +147,73 @@ def _percent(value: float | None) -> str:
     return "n/a" if value is None else f"{100 * value:.1f}"
 
 
+def _check_classes(segmenter: Segmenter, source: DatasetOnDisk, args: argparse.Namespace) -> None:
+    if segmenter.class_names != source.classes.names:
+        raise UserError(
+            f"the model {args.model} knows {', '.join(segmenter.class_names)}, but {args.data} is labelled with "
+            f"{', '.join(source.classes.names)}: give a model of this data set's classes"
+        )
+
+
+@contextmanager
+def _process_group() -> Iterator[None]:
+    """The processes that torchrun started, joined; nothing for one process alone."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield
+        return
+    # gloo on GPUs, too: what is exchanged are small objects of the CPU.
+    distributed.init_process_group("gloo", timeout=_WAIT)
+    try:
+        yield
+    finally:
+        distributed.destroy_process_group()
+
+
+def _device_of_process(device: str) -> str:
+    """Each of torchrun's processes on a machine takes a GPU of its own, as far as there are."""
+    if device in ("auto", "cuda") and torch.cuda.is_available():
+        return f"cuda:{int(os.environ.get('LOCAL_RANK', '0')) % torch.cuda.device_count()}"
+    return device
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = command_parser(
         "python -m training.evaluate",
         "Score a model on a split of a data set: IoU and accuracy by class, means, day and night.",
         """python -m training.evaluate --model default --data msrs --root DIR --split val --json scores.json
-        python -m training.evaluate --model runs/a/best.safetensors --data mfnet --root DIR --split test
-        python -m training.evaluate --model default --data msrs --root DIR --split val --modality thermal""",
+        python -m training.evaluate --model runs/a/best.safetensors --data mfnet --root DIR --modality all
+        python -m training.evaluate --model fmb.safetensors --data fmb --root DIR --protocol official --tta
+        python -m training.evaluate --model default --data msrs --root DIR --confusion matrix.png --sheet sheet.png
+        torchrun --nproc-per-node 2 -m training.evaluate --model default --data mfnet --root DIR""",
     )
     parser.add_argument("--model", default="default", help="model file, or 'default' (packaged)")
     parser.add_argument("--data", required=True, choices=sorted(DATASETS), help="layout of the data set")
     parser.add_argument("--root", required=True, help="folder of the data set")
+    parser.add_argument("--split", default="test", help="part of the data set (default: test)")
     parser.add_argument(
-        "--split", default="test", help="SPLIT.txt in the folder names the images (default: test)"
+        "--protocol",
+        default="native",
+        choices=PROTOCOLS,
+        help="native: labels as they are, means over the classes that occur; official: as in the papers' tables, "
+        "images and labels resized (FMB 1024x1376, PST900 736x1280), absent classes count 0 (default: native)",
     )
     parser.add_argument(
-        "--modality", default="both", choices=MODALITIES, help="give the model only this one (default: both)"
+        "--tta", action="store_true", help="average over six scales (0.5 to 1.75) and the mirrored image"
+    )
+    parser.add_argument(
+        "--modality",
+        default="both",
+        choices=(*MODALITIES, "all"),
+        help="give the model only this one; all: each and both, a column for each (default: both)",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
-    parser.add_argument("--json", help="write the scores to this file")
+    parser.add_argument("--json", metavar="FILE", help="write the scores to this file")
+    parser.add_argument("--confusion", metavar="PNG", help="write a picture of the confusion matrix")
+    parser.add_argument(
+        "--sheet",
+        metavar="PNG",
+        help="write a picture of the best and the worst images, labels and predictions",
+    )
     return run_command(parser, _run, argv)
 
 

@@ -1,4 +1,4 @@
-"""Pictures of a model's scores for people: a sheet of images beside their labels and predictions."""
+"""Pictures of a model's scores for people: images beside labels and predictions, and the confusion of classes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +12,13 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
 from rgbt_seg_ros.classes import UNLABELED, palette_for
-from rgbt_seg_ros.evaluation import ConfusionMatrix
+from rgbt_seg_ros.evaluation import ConfusionMatrix, image_miou
 from rgbt_seg_ros.image_pair import resize_image
 from rgbt_seg_ros.overlay import colorize, thermal_picture
 from rgbt_seg_ros.segmenter import Segmenter
 
-from .datasets import Sample
+from .protocols import predict
+from .sample import Sample
 
 _COLUMNS = ("RGB", "thermal", "label", "prediction", "errors")
 _CELL_WIDTH, _CELL_MARGIN = 2.6, 0.3  # inches
@@ -48,17 +49,10 @@ def save_prediction_sheet(path: str | Path, segmenter: Segmenter, samples: Seque
     """Write a picture of what a model makes of samples: a line for each, with its name and mIoU (see `save_sheet`)."""
     rows = []
     for sample in samples:
-        mask = segmenter(sample.rgb, sample.thermal).mask
+        mask = predict(segmenter, sample)
         title = image_title(sample.name, image_miou(sample.label, mask, len(segmenter.class_names)))
         rows.append(SheetRow(title, sample, sample.label, mask))
     save_sheet(path, rows, segmenter.class_names)
-
-
-def image_miou(label: np.ndarray, mask: np.ndarray, num_classes: int) -> float | None:
-    """mIoU of one image over the classes that occur in it; None if all of it is ignored. Both uint8 [h, w]."""
-    scores = ConfusionMatrix(num_classes)
-    scores.update(label, mask)
-    return scores.miou()
 
 
 def image_title(name: str, miou: float | None) -> str:
@@ -118,3 +112,31 @@ def _legend(class_names: Sequence[str], palette: np.ndarray) -> list[Patch]:
     return [
         Patch(facecolor=color / 255, edgecolor="black", linewidth=0.5, label=name) for name, color in entries
     ]
+
+
+def save_confusion(path: str | Path, scores: ConfusionMatrix, class_names: Sequence[str], title: str) -> None:
+    """Write a PNG (or what the suffix says) of the matrix: percentages of each label's pixels by prediction.
+
+    A label without pixels has an empty row; there is a column `unknown` if the model said so of any pixel.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    labelled = scores.matrix.sum(axis=1, keepdims=True)
+    percent = np.where(labelled > 0, 100.0 * scores.matrix / np.maximum(labelled, 1), np.nan)
+    columns = [*class_names, "unknown"]
+    if not scores.matrix[:, -1].any():
+        percent, columns = percent[:, :-1], columns[:-1]
+    width = 0.62 * len(columns) + 2.2
+    figure = Figure((width, 0.46 * len(class_names) + 2.2), dpi=_DPI, layout="constrained")
+    axes = figure.add_subplot()
+    axes.imshow(percent, cmap="Blues", vmin=0.0, vmax=100.0, aspect="auto")
+    for (row, column), value in np.ndenumerate(percent):
+        if np.isfinite(value):
+            text = "" if value == 0 else f"{value:.1f}" if value >= 0.05 else "<0.1"
+            ink = "white" if value > 55 else "black"
+            axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=8)
+    axes.set_xticks(range(len(columns)), columns, rotation=40, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(class_names)), class_names)
+    axes.set(xlabel="prediction (% of the label's pixels)", ylabel="label")
+    axes.set_title(title, fontsize=10)
+    figure.savefig(path)

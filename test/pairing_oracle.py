@@ -13,13 +13,17 @@ def regular(start_ms: int, rate: int, count: int) -> list[int]:
     return [start_ms * MS + i * SECOND // rate for i in range(count)]
 
 
-def stream(rng: random.Random, rate: int, phase: float, jitter_ms: float, gaps: int = 0) -> list[int]:
-    """Four seconds of stamps off by up to `jitter_ms`, with some runs of frames missing; phase in periods."""
+def stream(
+    rng: random.Random, rate: int, phase: float, jitter_ms: float, gaps: int = 0, seconds: int = 4
+) -> list[int]:
+    """Stamps off by up to `jitter_ms` (twice that from the earliest to the latest), some runs of frames missing.
+
+    `phase` is in periods.
+    """
     period = SECOND / rate
-    # The earliest stamp that jitter allows is 0.
     stamps = [
         int((i + phase) * period + (jitter_ms + rng.uniform(-jitter_ms, jitter_ms)) * MS)
-        for i in range(4 * rate)
+        for i in range(seconds * rate)
     ]
     for _ in range(gaps):
         start, length = rng.randrange(len(stamps)), rng.randint(1, 8)

@@ -14,16 +14,19 @@ GLUE = {
     "rgbt_seg_ros.play",
     "rgbt_seg_ros.record",
     "rgbt_seg_ros.ros_parameters",
+    "rgbt_seg_ros.upstream_sync",
 }
 
 # Imports every module of both packages where no ROS package can be found; prints the error of each that fails.
 IMPORT_ALL = """
 import importlib, json, pkgutil, sys
 
+ROS = ("rclpy", "rosidl", "launch", "ament_", "message_filters")
+
 class NoRos:
     def find_spec(self, name, path=None, target=None):
         top = name.partition(".")[0]
-        if top.startswith(("rclpy", "rosidl", "launch", "ament_")) or top.endswith(("_msgs", "_interfaces")):
+        if top.startswith(ROS) or top.endswith(("_msgs", "_interfaces")):
             raise ModuleNotFoundError(f"no module named {name!r} without ROS", name=name)
 
 sys.meta_path.insert(0, NoRos())

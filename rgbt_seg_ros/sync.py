@@ -1,0 +1,57 @@
+"""The pairer that the parameters under `sync` ask for."""
+
+from typing import Protocol
+
+from rgbt_seg_ros.errors import UserError
+from rgbt_seg_ros.pairing import NearestPairer, Pair
+from rgbt_seg_ros.settings import Settings
+from rgbt_seg_ros.time_line import R, T
+
+_CAPACITY = 64
+
+
+class Pairer(Protocol[R, T]):
+    """Two streams of stamped frames in, pairs out; the methods are described in `pairing.NearestPairer`."""
+
+    def add_rgb(self, stamp_ns: int, item: R) -> list[Pair[R, T]]: ...
+
+    def add_thermal(self, stamp_ns: int, item: T) -> list[Pair[R, T]]: ...
+
+    def poll(self, now_ns: int) -> list[Pair[R, T]]: ...
+
+    def flush(self) -> list[Pair[R, T]]: ...
+
+    @property
+    def counts(self) -> dict[str, int]: ...
+
+    @property
+    def rgb_waiting(self) -> int: ...
+
+    @property
+    def thermal_waiting(self) -> int: ...
+
+
+def make_pairer(settings: Settings) -> Pairer:
+    """A pairer for `sync.method` nearest (own), approximate or exact (upstream message_filters).
+
+    In lossless mode as many frames of a stream may wait as the queues in front of it hold, so that one camera's
+    messages may come that far ahead of the other's.
+
+    Raises:
+        UserError: message_filters is asked for and not installed.
+    """
+    max_dt_ns = round(settings.sync_max_dt * 1e9)
+    offset_ns = round(settings.sync_thermal_time_offset * 1e9)
+    capacity = max(_CAPACITY, settings.lossless_depth) if settings.lossless else _CAPACITY
+    if settings.sync_method == "nearest":
+        return NearestPairer(max_dt_ns, offset_ns, capacity)
+    try:
+        from rgbt_seg_ros.upstream_sync import UpstreamSync
+    except ModuleNotFoundError as error:
+        if error.name != "message_filters":
+            raise
+        raise UserError(
+            f"sync.method {settings.sync_method} needs message_filters, which is not installed: "
+            "apt install ros-jazzy-message-filters, or choose nearest"
+        ) from None
+    return UpstreamSync(settings.sync_method == "exact", max_dt_ns, offset_ns, capacity)

@@ -1,0 +1,158 @@
+"""Pairing on real topics: this process is both cameras, the node another one; recordings are played three times."""
+
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pytest
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from pairing_oracle import MS, Recording, in_stamp_order, stream
+from random_model import write_model
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.time import Time
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from rgbt_seg_ros.diagnostics import STATUS_NAME
+from rgbt_seg_ros.image_codec import stamp_ns
+from rgbt_seg_ros.messages import image_message
+
+RATES = [(30, 30), (30, 25), (30, 9), (60, 30)]
+LOOPS = 3
+MAX_DT_MS = 12
+SPEED = 3
+"""Faster than the cameras would be, for the test's sake: in lossless mode the speed decides nothing."""
+TIMEOUT = 120.0
+
+
+class Cameras:
+    """Publishes both cameras' images, and receives masks and diagnostics in a thread."""
+
+    def __init__(self) -> None:
+        self.masks: list[Image] = []
+        self.diagnostics: list[dict[str, str]] = []
+        self._node = rclpy.create_node("cameras")
+        pixels = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
+        self._images = (image_message(Header(), pixels), image_message(Header(), pixels[..., 0]))
+        self._publishers = [
+            self._node.create_publisher(Image, topic, 100) for topic in ("rgb/image", "thermal/image")
+        ]
+        self._node.create_subscription(Image, "rgbt_segmenter/mask", self.masks.append, 100)
+        self._node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
+        self._change_state = self._node.create_client(ChangeState, "rgbt_segmenter/change_state")
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self._node)
+        self._thread = threading.Thread(target=self._executor.spin)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._executor.shutdown()
+        self._thread.join()
+        self._node.destroy_node()
+
+    def activate_anew(self) -> None:
+        """Let the node, which is active, count from zero."""
+        self._wait_for_subscriptions(1)
+        self._change(Transition.TRANSITION_DEACTIVATE)
+        self._wait_for_subscriptions(0)
+        self._change(Transition.TRANSITION_ACTIVATE)
+        self._wait_for_subscriptions(1)
+        self.masks.clear()
+
+    def play(self, recording: Recording) -> None:
+        """Publish a recording, each image at its stamp divided by SPEED."""
+        started = time.monotonic()
+        for side, stamp, _ in in_stamp_order(recording):
+            time.sleep(max(0, started + stamp / 1e9 / SPEED - time.monotonic()))
+            self._images[side].header.stamp = Time(nanoseconds=stamp).to_msg()
+            self._publishers[side].publish(self._images[side])
+
+    def _change(self, transition: int) -> None:
+        answer = self._change_state.call_async(ChangeState.Request(transition=Transition(id=transition)))
+        wait_for(answer.done)
+        assert answer.result().success
+
+    def _wait_for_subscriptions(self, number: int) -> None:
+        wait_for(lambda: all(each.get_subscription_count() == number for each in self._publishers))
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            if status.name == STATUS_NAME:
+                self.diagnostics.append({entry.key: entry.value for entry in status.values})
+
+
+def wait_for(condition: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + TIMEOUT
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterator[None]:
+    """The node in lossless mode, as a process of its own."""
+    folder = tmp_path_factory.mktemp("node")
+    model = write_model(folder / "random.safetensors")
+    parameters = {"model": model, "device": "cpu", "mode": "lossless", "sync.max_dt": MAX_DT_MS / 1e3}
+    arguments = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
+    with (folder / "log.txt").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "rgbt_seg_ros.node", "--ros-args", *arguments],
+            cwd=repository,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    yield
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture(scope="module")
+def cameras(node: None) -> Iterator[Cameras]:
+    rclpy.init()
+    cameras = Cameras()
+    yield cameras
+    cameras.close()
+    rclpy.shutdown()
+
+
+@pytest.mark.parametrize("rates", RATES, ids=str)
+def test_every_frame_of_the_slower_stream_gets_its_nearest_in_each_of_three_loops(
+    cameras: Cameras, rates: tuple[int, int]
+) -> None:
+    rng = random.Random(0)
+    rgb, thermal = (stream(rng, rate, rng.random(), 120 / rate, seconds=2) for rate in rates)
+    recording = Recording(rgb, thermal, rates, MAX_DT_MS * MS)
+    nearest = recording.oracle()
+    cameras.activate_anew()
+    for _ in range(LOOPS):
+        cameras.play(recording)
+    wait_for(lambda: len(cameras.masks) >= LOOPS * len(nearest))
+    cameras.diagnostics.clear()
+    wait_for(lambda: cameras.diagnostics)
+
+    assert Counter(map(stamp_of, cameras.masks)) == Counter(LOOPS * [rgb[i] for i, _ in nearest])
+    values = cameras.diagnostics[-1]
+    assert values["pairs"] == str(LOOPS * len(nearest))
+    assert (values["rgb_in"], values["thermal_in"]) == (str(LOOPS * len(rgb)), str(LOOPS * len(thermal)))
+    # Each mask's RGB image is right; that its thermal image is, too, the distances tell.
+    skews_ms = [abs(thermal[j] - rgb[i]) / MS for i, j in nearest]
+    assert float(values["skew_ms.max"]) == pytest.approx(max(skews_ms), abs=1e-3)
+    assert float(values["skew_ms.p50"]) == pytest.approx(median(skews_ms), abs=1e-3)
+
+
+def stamp_of(message: Image) -> int:
+    return stamp_ns(message.header)

@@ -1,7 +1,7 @@
 """Turn released SHIFNet weights into a model file of ours.
 
-The key map is by rule, one pure function, and reads checkpoints of all four sizes. This is the only place where a
-pickle is opened, and with `weights_only=True`.
+The key map is by rule, one pure function, and reads checkpoints of all four sizes. Foreign pickles are opened by
+`read_tensors` alone, with `weights_only=True`.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from rgbt_seg_ros.classes import class_set
 from rgbt_seg_ros.cli import command_parser, run_command
 from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.models import ModelCard, build_model, save_model
-from rgbt_seg_ros.models.shifnet import SIZES
+from rgbt_seg_ros.models.shifnet import size_of_trunk
 from rgbt_seg_ros.scaling import RULES, InputScaling
 
 _RULES = [
@@ -87,16 +87,12 @@ def size_of(released: Mapping[str, Tensor]) -> str:
     Raises:
         UserError: none of them.
     """
-    stem = released.get("image_encoder.trunk.patch_embed.proj.weight")
-    blocks = {name.split(".")[3] for name in released if name.startswith("image_encoder.trunk.blocks.")}
-    for size, config in SIZES.items():
-        if config.from_scratch or stem is None:
-            continue
-        if (config.trunk.embed_dim, sum(config.trunk.stages)) == (len(stem), len(blocks)):
-            return size
-    raise UserError(
-        f"the checkpoint's trunk ({len(blocks)} blocks) is none of SAM 2's four sizes: is it a SHIFNet state dict?"
-    )
+    prefix = "image_encoder.trunk."
+    trunk = {name.removeprefix(prefix): t for name, t in released.items() if name.startswith(prefix)}
+    size = size_of_trunk(trunk)
+    if size is None:
+        raise UserError("the checkpoint's trunk is none of SAM 2's four sizes: is it a SHIFNet state dict?")
+    return size
 
 
 def import_shifnet(
@@ -142,11 +138,11 @@ def read_tensors(path: Path) -> object:
         UserError: missing, damaged, or holding anything but tensors.
     """
     if not path.is_file():
-        raise UserError(f"there is no file {path}: give the path of the released weights")
+        raise UserError(f"there is no file {path}: give the path of a weights file")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged or unsafe pickle
-        reason = str(error).splitlines()[0]
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(
             f"{path} cannot be read as plain tensors ({reason}): is it complete and a weights file?"
         ) from error

@@ -1,5 +1,6 @@
 """SHIFNet (arXiv 2503.02581): SAM 2 encoder with adapters, language-guided fusion, language-guided decoder."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -40,6 +41,17 @@ SIZES = {
     "base_plus": ShifnetSize(TrunkConfig(112, 2, (2, 3, 16, 3), (12, 16, 20), (14, 14), (8, 4, 14, 7))),
     "large": ShifnetSize(TrunkConfig(144, 2, (2, 6, 36, 4), (23, 33, 43), (7, 7), (8, 4, 16, 8))),
 }
+
+
+def size_of_trunk(trunk: Mapping[str, Tensor]) -> str | None:
+    """Which of SAM 2's sizes a trunk's state dict is, from its shapes; None if no one."""
+    stem = trunk.get("patch_embed.proj.weight")
+    blocks = {name.split(".")[1] for name in trunk if name.startswith("blocks.")}
+    for size, config in SIZES.items():
+        facts = (config.trunk.embed_dim, sum(config.trunk.stages))
+        if not config.from_scratch and stem is not None and facts == (len(stem), len(blocks)):
+            return size
+    return None
 
 
 class SHIFNet(nn.Module):

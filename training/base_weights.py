@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.models import file_hash
+from rgbt_seg_ros.models.model_file import misfits
 from rgbt_seg_ros.models.shifnet import size_of_trunk
 
 from .import_checkpoint import read_tensors
@@ -38,13 +39,7 @@ def load_base_weights(network: nn.Module, path: str | Path) -> str:
         raise UserError(
             f"{path} is SAM 2 {theirs}, the model is {ours}: give the file of {ours}, or set model.size={theirs}"
         )
-    faults = [f"{name} is missing" for name in expected if name not in tensors]
-    faults += [f"{name} is unknown" for name in tensors if name not in expected]
-    faults += [
-        f"{name} is {list(tensors[name].shape)}, not {list(tensor.shape)}"
-        for name, tensor in expected.items()
-        if name in tensors and tensors[name].shape != tensor.shape
-    ]
+    faults = misfits(expected, tensors)
     if faults:
         more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
         raise UserError(

@@ -162,15 +162,19 @@ def file_hash(path: str | Path) -> str:
     return digest.hexdigest()
 
 
-def _check_fit(path: Path, network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    expected = network.state_dict()
+def misfits(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> list[str]:
+    """How tensors differ in names and shapes from the expected ones, one phrase each."""
     faults = [f"{name} is missing" for name in expected if name not in tensors]
     faults += [f"{name} is unknown" for name in tensors if name not in expected]
-    faults += [
+    return faults + [
         f"{name} is {list(tensors[name].shape)}, not {list(tensor.shape)}"
         for name, tensor in expected.items()
         if name in tensors and tensors[name].shape != tensor.shape
     ]
+
+
+def _check_fit(path: Path, network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    faults = misfits(network.state_dict(), tensors)
     if faults:
         more = f" and {len(faults) - 1} more" if len(faults) > 1 else ""
         raise UserError(

@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,12 +28,16 @@ properties = settings(max_examples=60, derandomize=True, deadline=None)
 
 
 @st.composite
-def recordings(draw: st.DrawFn) -> Recording:
+def recordings(draw: st.DrawFn, max_gaps: int = 2) -> Recording:
     rng = random.Random(draw(st.integers(0, 2**32)))
     rates = draw(st.sampled_from(RATES))
     rgb, thermal = (
         stream(
-            rng, rate, draw(st.floats(0, 1)), draw(st.floats(0, min(3, 60 / rate))), draw(st.integers(0, 2))
+            rng,
+            rate,
+            draw(st.floats(0, 1)),
+            draw(st.floats(0, min(3, 60 / rate))),
+            draw(st.integers(0, max_gaps)),
         )
         for rate in rates
     )
@@ -70,6 +75,35 @@ def test_every_slow_frame_gets_its_nearest_in_any_interleaving_and_each_loop(
     assert [(pair.rgb, pair.thermal) for pair in pairs] == expected
     assert pairer.rgb_waiting == pairer.thermal_waiting == 0
     assert_all_accounted_for(pairer)
+
+
+@properties
+@given(recordings(max_gaps=0), st.integers(0, 2**32))
+def test_frames_overtaken_by_later_ones_are_counted_and_the_others_paired_as_without_them(
+    recording: Recording, seed: int
+) -> None:
+    rng = random.Random(seed)
+    streams = (recording.rgb, recording.thermal)
+    # Some frames come after their successor, or after two, which come in time themselves.
+    late = [set(rng.sample(range(0, len(times) - 2, 3), rng.randint(0, 5))) for times in streams]
+    arrivals = []
+    for side, times in enumerate(streams):
+        for i, stamp in enumerate(times):
+            arrival = times[i + rng.randint(1, 2)] + 1 if i in late[side] else stamp
+            arrivals.append((arrival, (side, stamp, (0, i))))
+    pairer: NearestPairer = NearestPairer(recording.max_dt)
+    pairs = run(pairer, [event for _, event in sorted(arrivals)])
+
+    in_time = [[i for i in range(len(times)) if i not in late[side]] for side, times in enumerate(streams)]
+    rest = replace(
+        recording,
+        rgb=[recording.rgb[i] for i in in_time[0]],
+        thermal=[recording.thermal[j] for j in in_time[1]],
+    )
+    expected = [(in_time[0][i], in_time[1][j]) for i, j in rest.oracle()]
+    assert [(pair.rgb[1], pair.thermal[1]) for pair in pairs] == expected
+    overtaken = [counts.dropped[Cause.OUT_OF_ORDER] for counts in (pairer.rgb_counts, pairer.thermal_counts)]
+    assert overtaken == [len(frames) for frames in late]
 
 
 @properties

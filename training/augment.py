@@ -1,6 +1,6 @@
 """Random changes of training samples: geometry of RGB, thermal and label together, appearance of each alone.
 
-torchvision's v2 transforms treat every image in a dictionary alike, so its ColorJitter on a whole sample would change
+torchvision's v2 transforms treat every image they are given alike, so its ColorJitter on a whole sample would change
 thermal too (and fail on its one channel): only geometry is given the sample, appearance is given one image.
 """
 
@@ -17,21 +17,30 @@ from rgbt_seg_ros.scaling import InputScaling
 from rgbt_seg_ros.thermal import ThermalNormalization
 
 from .config import AugmentConfig
-from .datasets import Sample
-
-# What the network sees as 0 after scaling: ImageNet's mean for RGB.
-_RGB_FILL = (124, 116, 104)
+from .sample import Sample
 
 
-class ThermalImage(tv_tensors.Image):
-    """Thermal float32 [1, H, W] in [0, 1]; a type of its own so that padding can tell it from RGB."""
+class ValidMask(tv_tensors.Mask):
+    """Whether thermal is known, bool [H, W]; a type of its own because it is resized unlike a label."""
 
 
-class RandomScale(v2.Transform):
-    """Resize so that the short side is `short_side` (None: the image's own) times a random factor."""
+class RandomScaledCrop(v2.Transform):
+    """A crop of the image scaled at random; smaller than the crop where the scaled image is.
 
-    def __init__(self, short_side: int | None, min_scale: float, max_scale: float) -> None:
+    The window is cut out before it is resized, which costs as much as its result and not as the scaled image; it is of
+    whole pixels, so each axis has the scale within half a pixel over the window.
+
+    Args:
+        size: height and width of the crop.
+        short_side: the image is first shrunk to this short side; None: its own.
+        min_scale, max_scale: range of the factor after that.
+    """
+
+    def __init__(
+        self, size: tuple[int, int], short_side: int | None, min_scale: float, max_scale: float
+    ) -> None:
         super().__init__()
+        self.size = size
         self.short_side = short_side
         self.min_scale = min_scale
         self.max_scale = max_scale
@@ -40,15 +49,32 @@ class RandomScale(v2.Transform):
         height, width = VF.get_size(flat_inputs[0])
         base = 1.0 if self.short_side is None else min(1.0, self.short_side / min(height, width))
         scale = base * float(torch.empty(()).uniform_(self.min_scale, self.max_scale))
-        return {"size": [max(1, round(height * scale)), max(1, round(width * scale))]}
+        top, rows, out_height = _window(height, self.size[0], scale)
+        left, columns, out_width = _window(width, self.size[1], scale)
+        return {"window": (top, left, rows, columns), "size": [out_height, out_width]}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        window = VF.crop(inpt, *params["window"])
+        size = params["size"]
+        if list(window.shape[-2:]) == size:
+            return window
+        if isinstance(inpt, ValidMask):
+            # Known is what is made of known pixels alone.
+            share = VF.resize_image(window.as_subclass(Tensor)[None].float(), size, antialias=True)
+            return tv_tensors.wrap(share[0] > 0.999, like=inpt)
         if isinstance(inpt, tv_tensors.Mask):
             # v2 resizes masks with `nearest`, whose samples lie up to half a pixel beside the images'.
             exact = v2.InterpolationMode.NEAREST_EXACT
-            resized = VF.resize_image(inpt.as_subclass(Tensor)[None], params["size"], interpolation=exact)
-            return tv_tensors.wrap(resized[0], like=inpt)
-        return VF.resize(inpt, params["size"], antialias=True)
+            ids = VF.resize_image(window.as_subclass(Tensor)[None], size, interpolation=exact)
+            return tv_tensors.wrap(ids[0], like=inpt)
+        return VF.resize(window, size, antialias=True)
+
+
+def _window(length: int, crop: int, scale: float) -> tuple[int, int, int]:
+    """Along one axis of `length` pixels: first pixel and number of pixels cut out, and their number once scaled."""
+    cut = min(length, max(1, round(crop / scale)))
+    scaled = crop if cut < length else min(crop, max(1, round(length * scale)))
+    return int(torch.randint(length - cut + 1, ())), cut, scaled
 
 
 class Augmentation:
@@ -64,12 +90,23 @@ class Augmentation:
         self.config = config
         self.scaling = scaling
         self.normalize = ThermalNormalization()
-        self.geometry = joint_geometry(config, short_side)
+        size = (config.crop_height, config.crop_width)
+        self.geometry = v2.Compose(
+            [
+                RandomScaledCrop(size, short_side, config.min_scale, config.max_scale),
+                v2.RandomHorizontalFlip(config.flip),
+            ]
+        )
+        # Zero is missing to the network; padding comes last, so that no change of appearance touches it.
+        self.pad = v2.RandomCrop(
+            size, pad_if_needed=True, fill={tv_tensors.Image: 0.0, tv_tensors.Mask: UNLABELED}
+        )
         strength = config.jitter_strength
         self.colour = v2.Compose(
             [
                 v2.RandomApply(
-                    [v2.ColorJitter(strength, strength, strength, 0.1 * strength)], p=config.jitter
+                    [v2.ColorJitter(brightness=strength, contrast=strength, saturation=strength)],
+                    p=config.jitter,
                 ),
                 v2.RandomApply([v2.GaussianBlur(5, (0.1, 2.0))], p=config.blur),
             ]
@@ -77,18 +114,26 @@ class Augmentation:
 
     def __call__(self, sample: Sample) -> dict[str, Tensor]:
         """`rgb` and `thermal` float32 [3, h, w], scaled; `label` int64 [h, w]."""
-        rgb = tv_tensors.Image(torch.from_numpy(sample.rgb).permute(2, 0, 1))
-        thermal = ThermalImage(torch.from_numpy(self.normalize(sample.thermal)).unsqueeze(0))
-        rgb, thermal, label = self.geometry(rgb, thermal, tv_tensors.Mask(torch.from_numpy(sample.label)))
-        rgb_input = self.scaling.rgb(self.change_rgb(rgb.as_subclass(Tensor)))
-        thermal_input = self.scaling.thermal(self.change_thermal(thermal.as_subclass(Tensor))[0])
-        rgb_input, thermal_input = self.drop_modality(rgb_input, thermal_input)
-        # expand() shares memory between channels, which batches of worker processes cannot.
-        return {
-            "rgb": rgb_input,
-            "thermal": thermal_input.contiguous(),
-            "label": label.as_subclass(Tensor).long(),
+        images = {
+            "rgb": tv_tensors.Image(torch.from_numpy(sample.rgb).permute(2, 0, 1)),
+            "thermal": tv_tensors.Image(
+                torch.from_numpy(self.normalize(sample.thermal, sample.thermal_valid))
+            ),
+            "label": tv_tensors.Mask(torch.from_numpy(sample.label)),
         }
+        if sample.thermal_valid is not None:
+            images["valid"] = ValidMask(torch.from_numpy(sample.thermal_valid))
+        images = self.geometry(images)
+        # One plane a channel: the colour operations take half as long again on interleaved pixels.
+        rgb = self.scaling.rgb(self.change_rgb(images["rgb"].as_subclass(Tensor).contiguous()))
+        thermal = self.scaling.thermal(self.change_thermal(images["thermal"].as_subclass(Tensor))[0])
+        if "valid" in images:
+            thermal = thermal * images["valid"].as_subclass(Tensor)
+        rgb, thermal = self.drop_modality(rgb, thermal)
+        padded = self.pad(tv_tensors.Image(rgb), tv_tensors.Image(thermal), images["label"])
+        rgb, thermal, label = (image.as_subclass(Tensor) for image in padded)
+        # Views (the scaling's expand, a crop) share memory, which batches of worker processes cannot.
+        return {"rgb": rgb.contiguous(), "thermal": thermal.contiguous(), "label": label.long()}
 
     def change_rgb(self, rgb: Tensor) -> Tensor:
         """Colour jitter, blur and gamma on uint8 [3, h, w]."""
@@ -99,11 +144,16 @@ class Augmentation:
         return rgb
 
     def change_thermal(self, thermal: Tensor) -> Tensor:
-        """Gain, offset and noise on float32 [1, h, w] in [0, 1]; stays in that range."""
+        """Gain, offset, noise and column stripes on float32 [1, h, w] in [0, 1]; stays in that range.
+
+        Stripes are the noise of the readout of an uncooled sensor: its columns have an amplifier each.
+        """
         gain = 1.0 + self.config.thermal_gain * float(torch.empty(()).uniform_(-1.0, 1.0))
         offset = self.config.thermal_offset * float(torch.empty(()).uniform_(-1.0, 1.0))
-        deviation = self.config.thermal_noise * float(torch.rand(()))
-        return (gain * thermal + offset + deviation * torch.randn_like(thermal)).clamp(0.0, 1.0)
+        noise = self.config.thermal_noise * float(torch.rand(())) * torch.randn_like(thermal)
+        columns = torch.randn(thermal.shape[-1])
+        stripes = self.config.thermal_stripes * float(torch.rand(())) * columns
+        return (gain * thermal + offset + noise + stripes).clamp(0.0, 1.0)
 
     def drop_modality(self, rgb: Tensor, thermal: Tensor) -> tuple[Tensor, Tensor]:
         """Scaled inputs, one of them sometimes missing: zeros, as in service."""
@@ -113,16 +163,3 @@ class Augmentation:
         if draw < self.config.drop_rgb + self.config.drop_thermal:
             return rgb, torch.zeros_like(thermal)
         return rgb, thermal
-
-
-def joint_geometry(config: AugmentConfig, short_side: int | None) -> v2.Transform:
-    """Random scale, crop (padded: mean RGB, cold thermal, ignored label) and flip of (RGB, thermal, label)."""
-    fill = {tv_tensors.Image: _RGB_FILL, ThermalImage: 0.0, tv_tensors.Mask: UNLABELED}
-    size = (config.crop_height, config.crop_width)
-    return v2.Compose(
-        [
-            RandomScale(short_side, config.min_scale, config.max_scale),
-            v2.RandomCrop(size, pad_if_needed=True, fill=fill),
-            v2.RandomHorizontalFlip(config.flip),
-        ]
-    )

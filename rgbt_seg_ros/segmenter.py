@@ -12,8 +12,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn import functional as F
 
+from rgbt_seg_ros.class_embeddings import ClassEmbeddings
+from rgbt_seg_ros.class_selection import ClassSelection, own_classes, select_classes
 from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.image_pair import ImagePair, resize_image, resize_valid
 from rgbt_seg_ros.models.model_file import ModelCard, file_hash, load_model, read_card, resolve_model
@@ -27,18 +30,24 @@ class Segmentation:
     """Result for one pair.
 
     Attributes:
-        mask: uint8 [H, W], class ids; 255 = unlabeled.
-        confidence: float32 [H, W], probability of the chosen class.
+        mask: uint8 [H, W], class ids; 255 = unlabeled. (uint16 with 65535 if there are more than 255 classes.)
+        confidence: float32 [H, W], probability of the chosen class; 0 where unlabeled.
         stage_ms: milliseconds spent in preprocess, inference and postprocess.
+        classes: what the ids mean: the selection in use when this pair's turn came.
     """
 
     mask: np.ndarray
     confidence: np.ndarray
     stage_ms: dict[str, float]
+    classes: ClassSelection
 
 
 class Segmenter:
-    """A loaded model with everything between camera arrays and class ids. Not thread-safe: one caller at a time."""
+    """A loaded model with everything between camera arrays and class ids.
+
+    One thread at a time may segment. Meanwhile another may choose classes: what is under way finishes with those that
+    it began with.
+    """
 
     def __init__(
         self,
@@ -55,6 +64,7 @@ class Segmenter:
         self.precision = precision
         self._network = network
         self._normalize_thermal = thermal
+        self._classes = own_classes(card)
 
     @classmethod
     def load(
@@ -88,13 +98,28 @@ class Segmenter:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Class names in the order of the ids."""
-        return self.card.class_names
+        """Names of the classes in use, in the order of the ids."""
+        return self._classes.names
 
     @property
     def thing_classes(self) -> tuple[str, ...]:
-        """The classes that become detections."""
-        return self.card.thing_classes
+        """Those of the classes in use that become detections."""
+        return self._classes.thing_classes
+
+    def select_classes(
+        self, names: Sequence[str], embeddings: ClassEmbeddings | None = None
+    ) -> ClassSelection:
+        """Check a list of classes for this model, see `class_selection.select_classes`; `use` puts it to use.
+
+        Raises:
+            UserError: a name that is unknown or occurs twice, or embeddings that do not belong to the model.
+        """
+        own_vectors = self._network.get_buffer("class_embeddings")
+        return select_classes(self.card, own_vectors, names, embeddings)
+
+    def use(self, classes: ClassSelection) -> None:
+        """Answer with these classes from the next call on."""
+        self._classes = classes
 
     def warm_up(self, height: int = 480, width: int = 640) -> float:
         """Segment an empty pair of a size twice; milliseconds of the second time."""
@@ -124,6 +149,7 @@ class Segmenter:
         Raises:
             ValueError: the pairs have not one size, or the network's output is not finite for one of them.
         """
+        classes = self._classes
         size = pairs[0].size
         if any(pair.size != size for pair in pairs):
             raise ValueError(f"a batch needs images of one size, got {[pair.size for pair in pairs]}")
@@ -131,10 +157,10 @@ class Segmenter:
         inputs = self._prepare(pairs, self.network_size(size))
         self._synchronize()
         prepared = time.perf_counter()
-        logits = self._run(*inputs)
+        logits = self._run(*inputs, classes)
         self._synchronize()
         inferred = time.perf_counter()
-        masks, confidences = _decide(logits, size)
+        masks, confidences = _decide(logits, size, classes)
         finished = time.perf_counter()
         if not np.isfinite(confidences).all():
             raise ValueError("the network's output is not finite for this pair")
@@ -145,14 +171,14 @@ class Segmenter:
         }
         stage_ms = {name: 1e3 * seconds / len(pairs) for name, seconds in stages.items()}
         return [
-            Segmentation(mask, confidence, stage_ms)
+            Segmentation(mask, confidence, stage_ms, classes)
             for mask, confidence in zip(masks, confidences, strict=True)
         ]
 
     @torch.inference_mode()
     def logits(self, pair: ImagePair, size: tuple[int, int]) -> Tensor:
         """What the network says of one pair that enters it at a size of (height, width): float32 [N, height, width]."""
-        return self._run(*self._prepare([pair], size))[0]
+        return self._run(*self._prepare([pair], size), self._classes)[0]
 
     def network_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """(Height, width) in which images of a size enter the network: shrunk to the card's short side, never grown."""
@@ -178,10 +204,11 @@ class Segmenter:
                 thermal[i] *= torch.from_numpy(resize_valid(pair.thermal_valid, size)).to(self.device)
         return rgb, thermal
 
-    def _run(self, rgb: Tensor, thermal: Tensor) -> Tensor:
+    def _run(self, rgb: Tensor, thermal: Tensor, classes: ClassSelection) -> Tensor:
         """The network in the chosen precision: float32 [B, N, h, w]."""
+        replaced = {} if classes.vectors is None else {"class_embeddings": classes.vectors}
         with self._autocast():
-            logits: Tensor = self._network(rgb, thermal)
+            logits: Tensor = functional_call(self._network, replaced, (rgb, thermal), tie_weights=False)
         return logits.float()
 
     def _autocast(self) -> AbstractContextManager:
@@ -194,12 +221,15 @@ class Segmenter:
             torch.cuda.synchronize(self.device)
 
 
-def _decide(logits: Tensor, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """[B, N, h, w] -> class ids uint8 [B, H, W] and their probabilities float32 [B, H, W]."""
+def _decide(logits: Tensor, size: tuple[int, int], classes: ClassSelection) -> tuple[np.ndarray, np.ndarray]:
+    """[B, N, h, w] -> class ids [B, H, W] and their probabilities float32 [B, H, W]."""
     if logits.shape[-2:] != size:
         logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
-    confidence, mask = logits.softmax(dim=1).max(dim=1)
-    return mask.to(torch.uint8).cpu().numpy(), confidence.cpu().numpy()
+    probabilities, answers = (result.cpu().numpy() for result in logits.softmax(dim=1).max(dim=1))
+    if classes.ids is None:
+        return answers.astype(classes.mask_type), probabilities
+    mask = classes.ids[answers]
+    return mask, probabilities * (mask != classes.unlabeled)
 
 
 def _choose_device(device: str) -> torch.device:

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 from random_model import write_model
 
+from rgbt_seg_ros.class_selection import ClassSelection
 from rgbt_seg_ros.classes import FMB, MFNET
 from rgbt_seg_ros.models import ModelCard, build_model, read_card, save_model
 from rgbt_seg_ros.scenes import render_still
@@ -54,7 +55,8 @@ class _Oracle:
         self.given.add((rgb is not None, thermal is not None))
         (sample,) = (known for known in self.samples if known.rgb is rgb or known.thermal is thermal)
         label = np.zeros_like(sample.label) if sample.name == self.wrong else sample.label
-        return Segmentation(label, np.ones(label.shape, np.float32), {})
+        classes = ClassSelection(MFNET.names, MFNET.things)
+        return Segmentation(label, np.ones(label.shape, np.float32), {}, classes)
 
 
 def test_scores_are_exact_and_day_and_night_apart(root: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from rgbt_seg_ros.answer import Answer
+from rgbt_seg_ros.class_selection import ClassSelection
 from rgbt_seg_ros.image_codec import EncodedImage, encode_image
 from rgbt_seg_ros.pipeline import Pipeline
 from rgbt_seg_ros.segmenter import Segmentation
@@ -38,7 +39,8 @@ class GatedSegmenter:
         if self.error is not None:
             raise self.error
         ones = np.ones(rgb.shape[:2], np.uint8)
-        return Segmentation(ones, ones.astype(np.float32), {"inference": 1.0})
+        classes = ClassSelection(self.class_names, self.thing_classes)
+        return Segmentation(ones, ones.astype(np.float32), {"inference": 1.0}, classes)
 
 
 @dataclass

@@ -3,18 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from rgbt_seg_ros.classes import MFNET
 from rgbt_seg_ros.errors import UserError
 from training.config import load_config, save_config
-from training.embed_classes import load_class_embeddings
-
-ROOT = Path(__file__).resolve().parent.parent
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "config/train").glob("*.yaml")), ids=lambda path: path.stem)
-def test_committed_configurations_load_and_name_embeddings_of_their_classes(path: Path) -> None:
-    config = load_config(path)
-    assert load_class_embeddings(ROOT / config.model.embeddings).names == MFNET.names
 
 
 def test_overrides_come_after_the_file(tmp_path: Path) -> None:

@@ -10,8 +10,10 @@ from rgbt_seg_ros.dds import PROFILES_VARIABLE, fastdds_profile_environment, pri
 from rgbt_seg_ros.share import share_path
 
 IMAGES = 90
+ATTEMPTS = 3
+"""Other work on the machine may keep the receiving thread from its turn for longer than the segment lasts."""
 PUBLISHER = f"""
-import time, rclpy
+import sys, time, rclpy
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 rclpy.init()
@@ -22,11 +24,13 @@ publisher = node.create_publisher(
 while publisher.get_subscription_count() == 0:
     time.sleep(0.02)
 time.sleep(0.5)
-image = Image(height=480, width=640, encoding="rgb8", step=1920, data=bytes(480 * 1920))
+width, height = (int(word) for word in sys.argv[1:])
+image = Image(height=height, width=width, encoding="rgb8", step=3 * width, data=bytes(3 * width * height))
+started = time.monotonic()
 for index in range({IMAGES}):
     image.header.stamp.sec = index
     publisher.publish(image)
-    time.sleep(1 / 30)
+    time.sleep(max(0, started + (index + 1) / 30 - time.monotonic()))
 time.sleep(1)
 """
 
@@ -40,13 +44,12 @@ def test_a_profile_of_the_user_is_kept() -> None:
     assert environment["ROS_DOMAIN_ID"] == "7"
 
 
-def test_large_best_effort_images_arrive(start: Callable) -> None:
-    """Without the profile about a third of these images get lost, whatever the queues' depth."""
+def receive_stamps(start: Callable, width: int, height: int) -> list[int]:
+    """Stamps of the images of a size that arrive here, best effort, from a publisher in another process."""
     rclpy = pytest.importorskip("rclpy", reason="needs ROS 2")
     from rclpy.qos import QoSProfile, ReliabilityPolicy
     from sensor_msgs.msg import Image
 
-    assert os.environ[PROFILES_VARIABLE] == str(share_path("config/fastdds.xml")), "conftest.py sets it"
     stamps: list[int] = []
     context = rclpy.Context()
     rclpy.init(context=context)
@@ -60,7 +63,7 @@ def test_large_best_effort_images_arrive(start: Callable) -> None:
             lambda image: stamps.append(image.header.stamp.sec),
             QoSProfile(depth=IMAGES, reliability=ReliabilityPolicy.BEST_EFFORT),
         )
-        publisher = start("-c", PUBLISHER)
+        publisher = start("-c", PUBLISHER, str(width), str(height))
         deadline = time.monotonic() + 60
         while publisher.poll() is None and time.monotonic() < deadline:
             executor.spin_once(timeout_sec=0.1)
@@ -69,6 +72,17 @@ def test_large_best_effort_images_arrive(start: Callable) -> None:
         node.destroy_node()
         rclpy.shutdown(context=context)
     assert publisher.poll() == 0, publisher.stdout.read()
-    assert stamps == sorted(set(stamps))
-    # A machine under load may keep the receiving thread from its turn for longer than the segment lasts.
-    assert len(stamps) >= 0.9 * IMAGES
+    return stamps
+
+
+@pytest.mark.parametrize(("width", "height"), [(640, 480), (1280, 720)])
+def test_the_profile_carries_large_best_effort_images_without_loss(
+    start: Callable, width: int, height: int
+) -> None:
+    """Three seconds at 30 Hz. Without the profile many of these images get lost, whatever the queues' depth."""
+    assert os.environ[PROFILES_VARIABLE] == str(share_path("config/fastdds.xml")), "conftest.py sets it"
+    for _ in range(ATTEMPTS):
+        stamps = receive_stamps(start, width, height)
+        if stamps == list(range(IMAGES)):
+            break
+    assert stamps == list(range(IMAGES))

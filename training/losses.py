@@ -22,17 +22,30 @@ class SegmentationLoss(nn.Module):
         self.register_buffer("weights", weights)
         self.weights: Tensor | None
 
-    def forward(self, logits: Tensor, label: Tensor) -> Tensor:
-        """Weighted mean over labelled pixels; 0 where a batch has none.
+    def weight(self, label: Tensor) -> Tensor:
+        """What a mean over labelled pixels is divided by: the sum of their classes' weights, a float64 scalar.
+
+        Args:
+            label: int64 [B, H, W].
+        """
+        labelled = label[label != UNLABELED]
+        if self.weights is None:
+            return torch.tensor(labelled.numel(), dtype=torch.float64, device=label.device)
+        return self.weights[labelled].sum(dtype=torch.float64)
+
+    def forward(self, logits: Tensor, label: Tensor, total: Tensor | None = None) -> Tensor:
+        """Weighted mean over labelled pixels; 0 where there are none.
 
         Args:
             logits: [B, N, h, w], upsampled to the label's size where it differs.
             label: int64 [B, H, W].
+            total: `weight` of all the labels that the mean is taken over, where these are a part of them only; the
+                parts' values and gradients then add up to those of the whole.
         """
         logits = logits.float()
         if logits.shape[-2:] != label.shape[-2:]:
             logits = F.interpolate(logits, size=label.shape[-2:], mode="bilinear", align_corners=False)
-        total = F.cross_entropy(logits, label, self.weights, ignore_index=UNLABELED, reduction="sum")
-        labelled = label[label != UNLABELED]
-        count = labelled.numel() if self.weights is None else self.weights[labelled].sum()
-        return total / (count if labelled.numel() else 1)
+        loss = F.cross_entropy(logits, label, self.weights, ignore_index=UNLABELED, reduction="sum")
+        if total is None:
+            total = self.weight(label)
+        return loss / torch.where(total > 0, total, 1.0).to(loss.dtype)

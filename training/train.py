@@ -1,7 +1,6 @@
 """Train a model: `python -m training.train --config FILE [key=value ...]`, or `--resume runs/NAME`."""
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,30 +21,34 @@ def _start_run(config: Config) -> None:
     run.mkdir(parents=True, exist_ok=True)
 
 
-def _drop_later_metrics(run: Path, step: int) -> None:
-    """Forget what was logged after the state that a run goes on from."""
-    path = run / "metrics.jsonl"
-    if path.is_file():
-        lines = path.read_text().splitlines(keepends=True)
-        path.write_text("".join(line for line in lines if json.loads(line)["step"] <= step))
-
-
 def _run(args: argparse.Namespace) -> None:
+    overrides = [*args.overrides, *(["model.from_scratch=true"] if args.from_scratch else [])]
     if args.resume:
-        config = load_config(Path(args.resume) / "config.yaml", [*args.overrides, f"run.dir={args.resume}"])
+        config = load_config(Path(args.resume) / "config.yaml", [*overrides, f"run.dir={args.resume}"])
     else:
-        config = load_config(args.config, args.overrides)
+        config = load_config(args.config, overrides)
         _start_run(config)
     trainer = Trainer(config, resume=bool(args.resume))
-    if trainer.accelerator.is_main_process:
-        _drop_later_metrics(trainer.run, trainer.step)
+    main_process = trainer.accelerator.is_main_process
+    if main_process:
         save_config(trainer.run / "config.yaml", config)
-        count = sum(parameter.numel() for parameter in trainer.network.parameters()) / 1e6
-        device = trainer.accelerator.device
-        print(f"{config.model.arch} {config.model.size}, {count:.2f} M parameters, on {device}")
+        print(_headline(trainer))
     trainer.fit()
-    if trainer.accelerator.is_main_process:
-        print(f"{trainer.run / 'best.safetensors'}: best mIoU {trainer.best:.3f}")
+    if main_process:
+        print(f"{trainer.run / 'best.safetensors'}: best mIoU {trainer.state.best:.3f}")
+
+
+def _headline(trainer: Trainer) -> str:
+    """What is trained, how much of it, where and for how long."""
+    model, accelerator = trainer.config.model, trainer.accelerator
+    count = sum(parameter.numel() for parameter in trainer.network.parameters()) / 1e6
+    trained = sum(parameter.numel() for parameter in trainer.state.parameters.values()) / 1e6
+    processes = accelerator.num_processes
+    return (
+        f"{model.arch} {model.size}: {trained:.3f} of {count:.3f} M parameters trained, {trainer.steps} steps of "
+        f"{trainer.pairs_a_step} pairs, on {accelerator.device}"
+        + (f" and {processes - 1} more processes" if processes > 1 else "")
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,11 +57,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         "Train a model from a configuration file, or go on with an interrupted run.",
         """python -m training.train --config config/train/shifnet_nano_msrs.yaml data.root=../msrs70
         python -m training.train --config config/train/shifnet_nano_msrs.yaml train.max_steps=100 run.dir=runs/short
+        torchrun --nproc-per-node 2 -m training.train --config config/train/shifnet_nano_msrs.yaml data.root=../msrs70
         python -m training.train --resume runs/shifnet_nano_msrs""",
     )
     group = parser.add_mutually_exclusive_group(required=True)
     group.add_argument("--config", help="YAML file (config/train has ready ones)")
     group.add_argument("--resume", metavar="RUN", help="folder of a run to go on with")
+    parser.add_argument(
+        "--from-scratch",
+        action="store_true",
+        help="train SAM 2's trunk and neck, too, from random numbers (model.from_scratch=true)",
+    )
     parser.add_argument(
         "overrides", nargs="*", metavar="key=value", help="change a value of the configuration"
     )

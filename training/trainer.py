@@ -1,44 +1,56 @@
 """The training loop: one run from a configuration to a model file."""
 
 import dataclasses
-import json
-import signal
+import math
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from datetime import timedelta
+from itertools import islice
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
 from accelerate.utils import set_seed
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader
 
-from rgbt_seg_ros.classes import MFNET
 from rgbt_seg_ros.errors import UserError
-from rgbt_seg_ros.models import ModelCard, build_model, save_model
+from rgbt_seg_ros.models import save_model
 from rgbt_seg_ros.segmenter import Segmenter
-from rgbt_seg_ros.share import share_path
 from rgbt_seg_ros.thermal import ThermalNormalization
 
 from .augment import Augmentation
-from .checkpoint import load_checkpoint, save_checkpoint
 from .config import Config
 from .datasets import TrainingStream, collate, training_sources, validation_source
-from .embed_classes import ClassEmbeddings, load_class_embeddings
-from .evaluate import score
+from .gradients import accumulate_gradients, convert_batch_norm, synchronize_statistics
+from .initial_model import initial_model
+from .interrupts import ignore_interrupts, interrupts
 from .losses import SegmentationLoss
-from .optimizer import decay_groups, lr_schedule, moving_average
+from .optimizer import decay_groups, learning_rate, run_steps
+from .pictures import save_prediction_sheet
+from .run_log import RunLog
+from .run_state import RunState, kept
+from .scoring import score
+
+Batch = dict[str, Tensor]
+
+_PICTURED = 4
+"""Samples on a sheet of predictions: the first of the validation split."""
 
 
 class Trainer:
     """One run: builds everything from the configuration, then `fit` trains, validates and saves.
 
+    Every process of a run has its own; between steps all of them hold the same weights, optimizer and average, and
+    only random numbers differ.
+
     Raises:
-        UserError: data, embeddings or configuration are not usable together.
+        UserError: data, embeddings, weights or configuration are not usable together, or there is no state to resume.
     """
 
     def __init__(self, config: Config, resume: bool = False) -> None:
@@ -46,98 +58,153 @@ class Trainer:
         self.run = Path(config.run.dir)
         if config.train.threads is not None:
             torch.set_num_threads(config.train.threads)
-        self.accelerator = Accelerator(
-            mixed_precision={"fp32": "no", "bf16": "bf16"}[config.train.precision],
-            # Without this torchrun's processes on a CPU would each train on their own.
-            cpu=not torch.cuda.is_available(),
-        )
+        self.accelerator = _accelerator(config.train.precision)
         set_seed(config.train.seed)
-        embeddings = _class_embeddings(config)
-        self.steps = config.train.max_steps or 1000
-        self.card = _model_card(config, embeddings)
+        network, self.card = initial_model(config)
         self.validation = validation_source(config.data)
-        network = build_model(config.model.arch, self.card.config, embeddings.vectors)
-        self.ema = moving_average(network, config.train.ema_decay)
+        self.real, self.rendered = training_sources(config.data)
+        self.pairs_a_step = config.train.batch_size * config.train.accumulate * self.accelerator.num_processes
+        images = len(self.rendered if self.real is None else self.real)
+        self.steps = run_steps(config.train, images, self.pairs_a_step)
+        network = convert_batch_norm(self.accelerator, network)
         optimizer = torch.optim.AdamW(decay_groups(network, config.train.weight_decay), lr=config.train.lr)
-        self.schedule = lr_schedule(optimizer, config.train, self.steps)
-        self.step, self.best = 0, -1.0
-        if resume:
-            self._restore(network, optimizer)
-        self.network, self.optimizer = self.accelerator.prepare(network, optimizer)
-        self.batches = self.accelerator.prepare(self._loader())
+        self.parallel, self.optimizer = self.accelerator.prepare(network, optimizer)
+        # Without accelerate's autocast around it, so that validation is in float32 whatever training is in.
+        self.network = self.accelerator.unwrap_model(self.parallel, keep_fp32_wrapper=False)
         self.loss = SegmentationLoss(config.train.class_weights).to(self.accelerator.device)
-        self.ema.to(self.accelerator.device)
+        # The same network in each process, but other dropout.
+        set_seed(config.train.seed, device_specific=True)
+        self.state = RunState(self.accelerator, self.network, self.optimizer, config.train.ema_decay)
+        if resume:
+            self.state.restore(self.run)
+        self.batches = self.accelerator.prepare(self._loader())
 
     def fit(self) -> None:
-        """Train to the last step; Ctrl-C saves and stops.
+        """Train to the last step; Ctrl-C and SIGTERM save and stop.
 
         Raises:
-            UserError: a sample cannot be read, or the loss is not finite.
+            UserError: a sample cannot be read, the loss is not finite or diverges.
             KeyboardInterrupt: after an interrupt, with everything saved.
         """
-        train = self.config.train
-        with _interrupts() as interrupted, self._progress() as progress:
-            task = progress.add_task("training", total=self.steps, completed=self.step)
-            started, recent = time.perf_counter(), []
-            for batch in self.batches:
-                if isinstance(batch, UserError):
-                    raise batch
-                recent.append(self._train_step(batch))
-                progress.update(task, completed=self.step)
-                if self.step % train.log_every == 0:
-                    seconds = time.perf_counter() - started
-                    self._log(
-                        loss=sum(recent) / len(recent), lr=self._lr(), seconds_per_step=seconds / len(recent)
-                    )
-                    started, recent = time.perf_counter(), []
-                if self.step % train.eval_every == 0 or self.step == self.steps:
-                    if self.accelerator.is_main_process:
-                        progress.console.print(self._validate())
-                        self._save()
-                    started, recent = time.perf_counter(), []
-                if interrupted.is_set():
-                    if self.accelerator.is_main_process:
-                        self._save()
-                    raise KeyboardInterrupt
+        run_log = RunLog(self.run, self.state.step) if self.accelerator.is_main_process else nullcontext()
+        with interrupts() as interrupted, run_log as log, self._progress() as progress:
+            task = progress.add_task("training", total=self.steps, completed=self.state.step, loss=math.nan)
+            self._timed_from = (time.perf_counter(), self.state.step)
+            for items in self._items_of_steps():
+                loss = self._train_step(self._agree_to_go_on(items, interrupted))
+                progress.update(task, completed=self.state.step, loss=loss)
+                self._log_losses(log, loss)
+                if self.state.step % self.config.train.eval_every == 0 or self.state.step == self.steps:
+                    progress.console.print(self._evaluate(log))
+                    if not self.state.save(self.run):
+                        progress.console.print(f"not saved, as the loss is astray: {kept(self.run)}")
+                    self._timed_from = (time.perf_counter(), self.state.step)
 
-    def _train_step(self, batch: dict[str, Tensor]) -> float:
+    def _items_of_steps(self) -> Iterator[list[Batch | UserError]]:
+        batches = iter(self.batches)
+        while step := list(islice(batches, self.config.train.accumulate)):
+            yield step
+
+    def _agree_to_go_on(
+        self, items: Sequence[Batch | UserError], interrupted: threading.Event
+    ) -> list[Batch]:
+        """The batches of a step, unless a process has met an error or an interrupt.
+
+        Then all of them stop: alone it would leave the others waiting.
+        """
+        errors = [item for item in items if isinstance(item, UserError)]
+        flags = torch.tensor([float(bool(errors)), float(interrupted.is_set())])
+        failed, stopped = self.accelerator.reduce(flags.to(self.accelerator.device)).tolist()
+        if errors:
+            raise errors[0]
+        if failed:
+            raise UserError("another process of this run stopped: see its error")
+        if stopped:
+            self.state.save(self.run)
+            if self.accelerator.is_main_process and not (self.run / "best.safetensors").exists():
+                self._save_model("last.safetensors", {})
+            raise KeyboardInterrupt
+        return [item for item in items if not isinstance(item, UserError)]
+
+    def _train_step(self, batches: Sequence[Batch]) -> float:
         self.network.train()
-        with self.accelerator.autocast():
-            logits = self.network(batch["rgb"], batch["thermal"])
-        loss = self.loss(logits, batch["label"])
         self.optimizer.zero_grad()
-        self.accelerator.backward(loss)
-        norm = self.accelerator.clip_grad_norm_(self.network.parameters(), self.config.train.clip_norm)
-        value = float(loss.detach())
-        if not (torch.isfinite(loss) and (norm is None or torch.isfinite(norm))):
-            raise UserError(
-                f"the loss or its gradient is not finite at step {self.step + 1} (loss {value}): "
-                f"lower train.lr; {self.run / 'last'} keeps the last validated state"
-            )
-        self.optimizer.step()
-        self.schedule.step()
-        self.ema.update_parameters(self.accelerator.unwrap_model(self.network))
-        self.step += 1
-        return value
-
-    def _validate(self) -> str:
-        """Score the averaged weights, keep them if they are the best so far, and say so in one line."""
-        network = self.ema.module.eval()
-        segmenter = Segmenter(
-            network, self.card, "", self.accelerator.device, "float32", ThermalNormalization()
+        loss = accumulate_gradients(self.accelerator, self.parallel, self.loss, batches)
+        norm = self.accelerator.clip_grad_norm_(
+            list(self.state.parameters.values()), self.config.train.clip_norm
         )
-        scores = score(segmenter, self.validation)
-        self._log(val=scores)
-        miou = scores["miou"] or 0.0
-        if miou > self.best:
-            self.best = miou
-            summary = {"steps": self.step, "scores": {**scores, "on": self._validation_name()}}
-            card = dataclasses.replace(self.card, training={**self.card.training, **summary})
-            save_model(self.run / "best.safetensors", network, card, half=self.config.run.half)
+        self._check(loss, norm)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.config.train, self.steps, self.state.step)
+        self.optimizer.step()
+        synchronize_statistics(self.accelerator, self.network)
+        self.state.step += 1
+        if self.state.average is not None:
+            self.state.average.update(self.state.trained)
+        return loss
+
+    def _check(self, loss: float, norm: Tensor) -> None:
+        """Raise where the step that has this loss and gradient norm must not be taken."""
+        scaler = self.accelerator.scaler
+        # float16 overflows now and then: its scaler skips the step and lowers the scale.
+        finite = math.isfinite(loss) and (scaler is not None or bool(torch.isfinite(norm)))
+        if not finite or (scaler is not None and scaler.get_scale() < 1.0):
+            raise UserError(
+                f"the loss ({loss:g}) or its gradient is not finite at step {self.state.step + 1}: "
+                f"lower train.lr ({kept(self.run)})"
+            )
+        self.state.watch.add(loss)
+        if self.state.watch.diverged:
+            raise UserError(
+                f"the loss has diverged, it stays above {self.state.watch.limit:.3g} at step {self.state.step + 1}: "
+                f"lower train.lr ({kept(self.run)})"
+            )
+
+    def _log_losses(self, log: RunLog | None, loss: float) -> None:
+        """Log the mean of the losses since the last time, every `train.log_every` steps."""
+        self.state.unlogged.append(loss)
+        if self.state.step % self.config.train.log_every == 0:
+            since, first = self._timed_from
+            seconds = (time.perf_counter() - since) / (self.state.step - first)
+            if log is not None:
+                lr = self.optimizer.param_groups[0]["lr"]
+                log.training(self.state.step, fmean(self.state.unlogged), lr, seconds)
+            self.state.unlogged = []
+            self._timed_from = (time.perf_counter(), self.state.step)
+
+    def _evaluate(self, log: RunLog | None) -> str:
+        """Score the averaged weights, keep them if they are the best so far, and say so in one line."""
+        self.network.eval()
+        with self.state.averaged():
+            segmenter = Segmenter(
+                self.network, self.card, "", self.accelerator.device, "float32", ThermalNormalization()
+            )
+            scores = score(segmenter, self.validation, shared=True)
+            miou = scores["miou"] or 0.0
+            better = miou > self.state.best
+            self.state.best = max(self.state.best, miou)
+            if log is not None:
+                log.validation(self.state.step, scores)
+                if better:
+                    self._save_model("best.safetensors", {**scores, "on": self._validation_name()})
+                evaluation = self.state.step // self.config.train.eval_every
+                if evaluation % self.config.train.pictures_every == 0 or self.state.step == self.steps:
+                    self._save_pictures(log, segmenter)
         classes = " ".join(
             f"{name} {value:.2f}" for name, value in scores["iou"].items() if value is not None
         )
-        return f"step {self.step}: mIoU {miou:.3f} (best {self.best:.3f}): {classes}"
+        return f"step {self.state.step}: mIoU {miou:.3f} (best {self.state.best:.3f}): {classes}"
+
+    def _save_model(self, name: str, scores: dict[str, Any]) -> None:
+        summary = {"steps": self.state.step, "scores": scores}
+        card = dataclasses.replace(self.card, training={**self.card.training, **summary})
+        save_model(self.run / name, self.network, card, half=self.config.run.half)
+
+    def _save_pictures(self, log: RunLog, segmenter: Segmenter) -> None:
+        path = self.run / "pictures" / f"step_{self.state.step:06d}.png"
+        count = min(_PICTURED, len(self.validation))
+        save_prediction_sheet(path, segmenter, [self.validation[i] for i in range(count)])
+        log.picture(self.state.step, path)
 
     def _validation_name(self) -> str:
         data = self.config.data
@@ -146,20 +213,18 @@ class Trainer:
     def _loader(self) -> DataLoader:
         """All batches that are left; `train.batch_size` is that of one process."""
         config, scaling = self.config, self.card.scaling
-        step_samples = config.train.batch_size * self.accelerator.num_processes
-        real, rendered = training_sources(config.data)
         stream = TrainingStream(
-            real,
-            rendered,
+            self.real,
+            self.rendered,
             (config.data.rendered_share, config.data.rendered_share_end),
             Augmentation(config.augment, config.model.short_side, scaling),
-            self.steps * step_samples,
+            self.steps * self.pairs_a_step,
             config.train.seed,
         )
         return DataLoader(
             stream,
             batch_size=config.train.batch_size,
-            sampler=range(self.step * step_samples, len(stream)),
+            sampler=range(self.state.step * self.pairs_a_step, len(stream)),
             num_workers=config.data.workers,
             collate_fn=collate,
             worker_init_fn=_start_worker,
@@ -167,87 +232,33 @@ class Trainer:
             generator=torch.Generator().manual_seed(config.train.seed),
         )
 
-    def _lr(self) -> float:
-        return float(self.schedule.get_last_lr()[0])
-
-    def _log(self, **values: Any) -> None:
-        if self.accelerator.is_main_process:
-            with open(self.run / "metrics.jsonl", "a") as file:
-                file.write(json.dumps({"step": self.step, **values}) + "\n")
-
     def _progress(self) -> Progress:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]:.3f}"),
+            TimeRemainingColumn(),
+        )
         return Progress(*columns, disable=not self.accelerator.is_main_process)
 
-    def _save(self) -> None:
-        state = {
-            "step": self.step,
-            "best": self.best,
-            "network": self.accelerator.unwrap_model(self.network).state_dict(),
-            "ema": self.ema.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
-            "random": torch.get_rng_state(),
-        }
-        save_checkpoint(self.run, state)
 
-    def _restore(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        state = load_checkpoint(self.run)
-        self.step, self.best = state["step"], state["best"]
-        network.load_state_dict(state["network"])
-        self.ema.load_state_dict(state["ema"])
-        optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
-        torch.set_rng_state(state["random"])
-
-
-def _class_embeddings(config: Config) -> ClassEmbeddings:
-    path = Path(config.model.embeddings)
-    if path.parts[0] == "config" and not path.exists():
-        path = share_path(config.model.embeddings)
-    embeddings = load_class_embeddings(path)
-    if embeddings.names != MFNET.names:
-        raise UserError(
-            f"{config.model.embeddings} embeds {', '.join(embeddings.names)}, but {config.data.name} has the classes "
-            f"{', '.join(MFNET.names)}: make the file with training.embed_classes"
-        )
-    weights = config.train.class_weights
-    if weights is not None and len(weights) != len(MFNET.names):
-        raise UserError(f"train.class_weights has {len(weights)} values for {len(MFNET.names)} classes")
-    return embeddings
-
-
-def _model_card(config: Config, embeddings: ClassEmbeddings) -> ModelCard:
-    values = dataclasses.asdict(config)
-    # Where the data lies and the run goes is of the machine, not of the model.
-    del values["data"]["root"], values["run"]
-    return ModelCard(
-        arch=config.model.arch,
-        config={"size": config.model.size},
-        class_names=MFNET.names,
-        thing_classes=MFNET.things,
-        embeddings={
-            "encoder": embeddings.encoder,
-            "encoder_hash": embeddings.encoder_hash,
-            "templates": list(embeddings.templates),
-        },
-        short_side=config.model.short_side,
-        training={"data": config.data.name, "config": values},
+def _accelerator(precision: str) -> Accelerator:
+    if precision == "fp16" and not torch.cuda.is_available():
+        raise UserError("train.precision is fp16, which needs a GPU: choose bf16 or fp32")
+    return Accelerator(
+        mixed_precision="no" if precision == "fp32" else precision,
+        # Without this torchrun's processes on a CPU would each train on their own.
+        cpu=not torch.cuda.is_available(),
+        kwargs_handlers=[
+            # Buffers are kept the same, see `synchronize_statistics`.
+            DistributedDataParallelKwargs(broadcast_buffers=False),
+            # One process draws pictures and writes files while the others wait for it.
+            InitProcessGroupKwargs(timeout=timedelta(hours=1)),
+        ],
     )
 
 
 def _start_worker(_: int) -> None:
-    # Ctrl-C reaches the whole process group; the training process decides when workers end.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ignore_interrupts()
     torch.set_num_threads(1)
-
-
-@contextmanager
-def _interrupts() -> Iterator[threading.Event]:
-    """An event that Ctrl-C sets, so that a run stops between steps and never within one."""
-    event = threading.Event()
-    previous = signal.signal(signal.SIGINT, lambda *_: event.set())
-    try:
-        yield event
-    finally:
-        signal.signal(signal.SIGINT, previous)

@@ -1,0 +1,161 @@
+"""A run that is stopped in any way goes on as if it never had been."""
+
+import json
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+from training_runs import TINY, assert_same_state, losses, metrics, train_and_kill, train_here, train_tiny
+
+from rgbt_seg_ros.models import read_card
+from training import checkpoint
+from training.checkpoint import STATE_FILE, load_state
+from training.trainer import Batch, Trainer
+
+SIX_STEPS = ("train.max_steps=6", "train.eval_every=3", "train.log_every=2")
+
+
+def _arguments(run: Path, *overrides: str) -> list[str]:
+    config = run.with_name("tiny.yaml")
+    config.write_text("train: {}\n")
+    return ["--config", str(config), *TINY, f"run.dir={run}", *overrides]
+
+
+def test_run_killed_at_once_resumes_bit_for_bit(tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert train_tiny(whole, *SIX_STEPS, "data.workers=1") == 0
+    child = train_and_kill(5, *_arguments(killed, *SIX_STEPS, "data.workers=1"))
+    assert child.returncode == -signal.SIGKILL
+    assert load_state(killed).numbers["step"] == 3
+    assert train_here("--resume", str(killed)) == 0
+    assert_same_state(killed, whole)
+    assert losses(killed) == losses(whole)
+    best = "best.safetensors"
+    assert (killed / best).read_bytes() == (whole / best).read_bytes()
+
+
+def test_two_processes_resume_bit_for_bit_with_the_random_numbers_of_each(tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    steps = ("train.max_steps=4", "train.eval_every=2", "train.batch_size=1")
+    assert train_and_kill(0, *_arguments(whole, *steps), processes=2).returncode == 0
+    assert train_and_kill(3, *_arguments(killed, *steps), processes=2).returncode != 0
+    state = load_state(killed)
+    assert state.numbers["step"] == 2
+    first, second = state.tensors["random"]["cpu"]
+    assert not first.equal(second)
+    assert train_and_kill(0, "--resume", str(killed), processes=2).returncode == 0
+    assert_same_state(killed, whole)
+    assert losses(killed) == losses(whole)
+
+
+def test_killed_while_saving_keeps_the_state_of_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+
+    def written_by_half(descriptor: int) -> None:
+        if (run / STATE_FILE).exists():
+            os.ftruncate(descriptor, 1000)
+            raise InterruptedError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint.os, "fsync", written_by_half)
+        assert train_tiny(run, *SIX_STEPS) == 1
+    assert load_state(run).numbers["step"] == 3
+    assert train_here("--resume", str(run)) == 0
+    assert load_state(run).numbers["step"] == 6
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_run_saves_and_resumes_as_if_never_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    assert train_tiny(whole, "train.max_steps=4", "train.log_every=3") == 0
+    train_step = Trainer._train_step
+
+    def step_then_signal(self: Trainer, batches: Sequence[Batch]) -> float:
+        loss = train_step(self, batches)
+        if self.state.step == 2:
+            signal.raise_signal(number)
+        return loss
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_train_step", step_then_signal)
+        assert train_tiny(stopped, "train.max_steps=4", "train.log_every=3") == 130
+    assert load_state(stopped).numbers["step"] == 2
+    # It never validated, so it leaves its last model.
+    assert read_card(stopped / "last.safetensors").training["steps"] == 2
+    # Lines of a step that is not in the saved state, one of them cut off, as a killed run leaves them.
+    with open(stopped / "metrics.jsonl", "a") as file:
+        file.write(json.dumps({"step": 3, "loss": 123.0}) + '\n{"step": 4, "lo')
+    assert train_here("--resume", str(stopped)) == 0
+    assert_same_state(stopped, whole)
+    assert [line["step"] for line in metrics(stopped)] == [3, 4]
+    assert losses(stopped) == losses(whole)
+
+
+def test_second_interrupt_stops_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = []
+
+    def signal_twice(self: Trainer, batches: Sequence[Batch]) -> float:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        steps.append(self.state.step)
+        return 0.0
+
+    monkeypatch.setattr(Trainer, "_train_step", signal_twice)
+    assert train_tiny(tmp_path / "run", "train.max_steps=4") == 130
+    assert steps == []
+
+
+def test_nothing_to_resume_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train_here("--resume", str(tmp_path)) == 1
+    assert str(tmp_path) in capsys.readouterr().err
+
+
+def test_damaged_state_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "run"
+    assert train_tiny(run, "train.max_steps=1") == 0
+    path = run / STATE_FILE
+    path.write_bytes(path.read_bytes()[:1000])
+    assert train_here("--resume", str(run)) == 1
+    error = capsys.readouterr().err
+    assert f"{path} is damaged" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("model.fusion=add", "the state in {run} is of another network"),
+        ("train.ema_decay=0", "or with another train.ema_decay"),
+        ("data.root=/nowhere", None),
+    ],
+)
+def test_resume_that_would_be_another_run_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], override: str, sentence: str | None
+) -> None:
+    run = tmp_path / "run"
+    assert train_tiny(run, "train.max_steps=1") == 0
+    assert train_here("--resume", str(run), override) == (0 if sentence is None else 1)
+    if sentence is not None:
+        error = capsys.readouterr().err
+        assert sentence.format(run=run) in error
+        assert error.count("\n") == 1
+
+
+def test_the_state_holds_tensors_alone(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert train_tiny(run, "train.max_steps=1", "train.ema_decay=0") == 0
+    assert [path.name for path in (run / "last").iterdir()] == ["state.safetensors"]
+    assert load_file(run / STATE_FILE).keys() >= {
+        "network/hpd.logit_scale",
+        "network/hpd.sem.0.reduce.bn.running_mean",
+        "optimizer/exp_avg.hpd.logit_scale",
+        "optimizer/step.hpd.logit_scale",
+        "random/cpu",
+    }

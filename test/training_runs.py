@@ -1,0 +1,88 @@
+"""Tiny training runs on rendered scenes, and what they leave behind."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from training import train
+from training.checkpoint import load_state
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+KILLED = REPOSITORY / "test" / "killed_training.py"
+
+# Everything that makes steps random is on: dropout (in the network), missing modalities, workers, moving average.
+TINY = (
+    "data.name=scenes",
+    "data.rendered_height=48",
+    "data.rendered_width=64",
+    "data.rendered_stills=4",
+    "data.rendered_val=2",
+    "data.workers=0",
+    "augment.crop_height=32",
+    "augment.crop_width=64",
+    "augment.drop_rgb=0.3",
+    "train.batch_size=2",
+    "train.warmup_steps=2",
+    "train.ema_decay=0.9",
+    "train.log_every=1",
+    "train.lr=0.001",
+    "train.eval_every=100",
+    "train.threads=1",
+    "train.seed=5",
+)
+
+
+def train_tiny(run: Path, *overrides: str) -> int:
+    """Exit code of `training.train` in this process."""
+    config = run.with_name(run.name + ".yaml")
+    config.write_text("train: {}\n")
+    return train_here("--config", str(config), *TINY, f"run.dir={run}", *overrides)
+
+
+def train_here(*arguments: str) -> int:
+    """Exit code of `training.train` in this process; the number of threads is put back."""
+    threads = torch.get_num_threads()
+    try:
+        return train.main(arguments)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def train_and_kill(step: int, *arguments: str, processes: int = 1) -> "subprocess.CompletedProcess[str]":
+    """Run `training.train` in a child (or several, by torchrun) that kills itself after a step; 0: never."""
+    launcher = [sys.executable]
+    if processes > 1:
+        launcher += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    return subprocess.run(
+        [*launcher, str(KILLED), str(step), *arguments],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def metrics(run: Path) -> list[dict[str, Any]]:
+    """The lines of `metrics.jsonl`."""
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def losses(run: Path) -> list[float]:
+    """The losses in `metrics.jsonl`."""
+    return [line["loss"] for line in metrics(run) if "loss" in line]
+
+
+def assert_same_state(run: Path, expected: Path) -> None:
+    """Two runs have come to the same state, bit for bit: weights, average, optimizer, random numbers, best score."""
+    ours, theirs = load_state(run), load_state(expected)
+    assert ours.numbers == theirs.numbers
+    assert ours.tensors.keys() == theirs.tensors.keys() == {"network", "average", "optimizer", "random"}
+    for part, tensors in theirs.tensors.items():
+        assert ours.tensors[part].keys() == tensors.keys()
+        for name, tensor in tensors.items():
+            assert torch.equal(ours.tensors[part][name], tensor), f"{part} {name}"

@@ -1,0 +1,91 @@
+"""The network that a run starts from, and its card: architecture, class embeddings, base weights, what is frozen."""
+
+import dataclasses
+from pathlib import Path
+from typing import cast
+
+from torch import nn
+
+from rgbt_seg_ros.class_embeddings import ClassEmbeddings, load_class_embeddings
+from rgbt_seg_ros.classes import ClassSet
+from rgbt_seg_ros.errors import UserError
+from rgbt_seg_ros.models import ModelCard, build_model
+from rgbt_seg_ros.models.encoder import Encoder, init_from_scratch
+from rgbt_seg_ros.share import share_path
+
+from .base_weights import load_base_weights
+from .config import Config, ModelConfig
+from .datasets import class_set_of
+
+
+def initial_model(config: Config) -> tuple[nn.Module, ModelCard]:
+    """Build the network; what it freezes is frozen, so wrap it for data-parallel training after this.
+
+    Raises:
+        UserError: the embeddings are not of the data set's classes, there is no such architecture or size, or the
+            base weights are missing or do not fit.
+    """
+    classes = class_set_of(config.data.name)
+    embeddings = _class_embeddings(config, classes)
+    model = config.model
+    architecture = {
+        "size": model.size,
+        "fusion": model.fusion,
+        "decoder": model.decoder,
+        "sem": model.sem,
+    }
+    network = build_model(model.arch, architecture, embeddings.vectors)
+    base_hash = _start_base(network, model)
+    cast(Encoder, network.encoder).checkpointing = config.train.checkpointing
+    values = dataclasses.asdict(config)
+    # Where the data and the base weights lie and the run goes is of the machine, not of the model.
+    del values["data"]["root"], values["model"]["base_weights"], values["run"]
+    card = ModelCard(
+        arch=model.arch,
+        config=architecture,
+        class_names=classes.names,
+        thing_classes=classes.things,
+        embeddings={
+            "encoder": embeddings.encoder,
+            "encoder_hash": embeddings.encoder_hash,
+            "templates": list(embeddings.templates),
+        },
+        short_side=model.short_side,
+        training={"data": config.data.name, "config": values, "base_weights": base_hash},
+    )
+    return network, card
+
+
+def _start_base(network: nn.Module, model: ModelConfig) -> str | None:
+    """Load the base weights (and tell their hash), or make the whole network trainable from random numbers."""
+    has_base = any(not parameter.requires_grad for parameter in network.parameters())
+    if model.base_weights is not None:
+        if model.from_scratch or not has_base:
+            why = "is to be trained from scratch" if has_base else "has no pretrained base"
+            raise UserError(f"model.base_weights is given, but {model.size} {why}: leave one of both out")
+        return load_base_weights(network, Path(model.base_weights).expanduser())
+    if has_base and not model.from_scratch:
+        raise UserError(
+            f"{model.size} starts from SAM 2's weights: give Meta's file as model.base_weights=FILE.pt, "
+            "or --from-scratch to train all of it from random numbers"
+        )
+    if has_base:
+        init_from_scratch(cast(Encoder, network.encoder))
+        network.requires_grad_(True)
+    return None
+
+
+def _class_embeddings(config: Config, classes: ClassSet) -> ClassEmbeddings:
+    path = Path(config.model.embeddings)
+    if path.parts[0] == "config" and not path.exists():
+        path = share_path(config.model.embeddings)
+    embeddings = load_class_embeddings(path)
+    if embeddings.names != classes.names:
+        raise UserError(
+            f"{config.model.embeddings} embeds {', '.join(embeddings.names)}, but {config.data.name} has the classes "
+            f"{', '.join(classes.names)}: make the file with training.embed_classes"
+        )
+    weights = config.train.class_weights
+    if weights is not None and len(weights) != len(classes.names):
+        raise UserError(f"train.class_weights has {len(weights)} values for {len(classes.names)} classes")
+    return embeddings

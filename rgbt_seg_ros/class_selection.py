@@ -10,12 +10,9 @@ import torch
 from torch import Tensor
 
 from rgbt_seg_ros.class_embeddings import ClassEmbeddings
-from rgbt_seg_ros.classes import UNLABELED
+from rgbt_seg_ros.classes import UNLABELED, UNLABELED_16
 from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.models.model_file import ModelCard
-
-UNLABELED_16 = 65535
-"""Id of a pixel without a class in a mask of more than 255 classes, which is uint16."""
 
 
 @dataclass(frozen=True, eq=False)

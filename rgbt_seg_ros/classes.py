@@ -13,6 +13,9 @@ from rgbt_seg_ros.errors import UserError
 UNLABELED = 255
 """Id of a pixel without a class, in labels (ignored) and in masks (unknown)."""
 
+UNLABELED_16 = 65535
+"""The same in a mask of more than 255 classes, which is uint16."""
+
 
 @dataclass(frozen=True)
 class ClassSet:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from rgbt_seg_ros.classes import UNLABELED
+from rgbt_seg_ros.classes import UNLABELED, UNLABELED_16
 from rgbt_seg_ros.detections import Detection
 from rgbt_seg_ros.thermal import ThermalNormalization
 
@@ -16,8 +16,11 @@ _FOR_THE_EYE = ThermalNormalization(mode="percentile", low_percentile=0.5, high_
 
 
 def colorize(mask: np.ndarray, palette: np.ndarray) -> np.ndarray:
-    """Class ids uint8 [H, W] in the colours of a palette uint8 [256, 3]: uint8 [H, W, 3]."""
-    return np.take(palette, mask, axis=0)
+    """Class ids uint8 or uint16 [H, W] in the colours of a palette uint8 [256, 3]: uint8 [H, W, 3].
+
+    Colours come again after 256 classes; 65535, unlabeled in 16 bits, has the colour of 255, unlabeled in 8.
+    """
+    return np.take(palette, mask.astype(np.uint8, copy=False), axis=0)
 
 
 def draw_overlay(
@@ -31,7 +34,7 @@ def draw_overlay(
 
     Args:
         rgb: uint8 [H, W, 3].
-        mask: class ids, uint8 [H, W]; class 0 and 255 are not tinted.
+        mask: class ids, uint8 or uint16 [H, W]; class 0 and unlabeled pixels are not tinted.
         palette: colour of each id, uint8 [256, 3].
         detections: boxes in the mask's pixels.
         alpha: weight of the class colour, 0 (none) to 1 (opaque).
@@ -42,11 +45,12 @@ def draw_overlay(
     if rgb.shape[:2] != mask.shape:
         raise ValueError(f"RGB image {list(rgb.shape[:2])} and mask {list(mask.shape)} differ in size")
     picture = rgb.copy()
-    tinted = (mask != _BACKGROUND) & (mask != UNLABELED)
+    unlabeled = UNLABELED if mask.dtype == np.uint8 else UNLABELED_16
+    tinted = (mask != _BACKGROUND) & (mask != unlabeled)
     blend = cv2.addWeighted(rgb, 1.0 - alpha, colorize(mask, palette), alpha, 0.0)
     np.copyto(picture, blend, where=tinted[..., None])
     for detection in detections:
-        _draw_detection(picture, detection, _vivid(palette[detection.class_id]))
+        _draw_detection(picture, detection, _vivid(palette[detection.class_id % len(palette)]))
     return picture
 
 

@@ -27,6 +27,16 @@ def test_masks_are_coloured_by_the_palette() -> None:
         assert tuple(colours[position]) == (MFNET.palette[class_id] if class_id != 255 else (0, 0, 0))
 
 
+def test_colours_come_again_after_256_classes() -> None:
+    mask = np.array([[1, 257, 65535, 0, 256]], np.uint16)
+    black = (0, 0, 0)
+    assert [tuple(colour) for colour in colorize(mask, PALETTE)[0]] == [MFNET.palette[1]] * 2 + [black] * 3
+    rgb = noise(1, 5)
+    picture = draw_overlay(rgb, mask, PALETTE, alpha=1.0)
+    untouched = (picture == rgb).all(axis=2)[0]
+    assert untouched.tolist() == [False, False, True, True, False]
+
+
 @pytest.mark.parametrize("alpha", [0.0, 0.25, 1.0])
 def test_classes_are_tinted_but_background_and_unlabeled_pixels_are_not(alpha: float) -> None:
     rgb = noise(9, 12)

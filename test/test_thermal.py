@@ -32,6 +32,28 @@ def test_fixed_maps_its_range_and_clips(dtype: Any) -> None:
     np.testing.assert_allclose(normalized, [[0.0, 0.0, 0.5, 1.0, 1.0]], atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("kelvin_per_count", "kelvin_offset"), [(0.01, 0.0), (0.04, 0.0), (0.01, 173.15), (0.5, -20.0)]
+)
+def test_fixed_in_kelvin_maps_temperatures(kelvin_per_count: float, kelvin_offset: float) -> None:
+    normalize = ThermalNormalization(
+        "fixed", 263.15, 313.15, unit="kelvin", kelvin_per_count=kelvin_per_count, kelvin_offset=kelvin_offset
+    )
+    kelvin = np.array([[250.0, 263.15, 288.15, 300.65, 313.15, 330.0]])
+    thermal = np.rint((kelvin - kelvin_offset) / kelvin_per_count).astype(np.uint16)
+    rounding = kelvin_per_count / 50
+    np.testing.assert_allclose(normalize(thermal), [[0, 0, 0.5, 0.75, 1, 1]], atol=rounding)
+
+
+@pytest.mark.parametrize("mode", ["auto", "percentile", "minmax"])
+def test_the_unit_is_that_of_the_fixed_range_alone(mode: str) -> None:
+    thermal = counts(np.uint16, 28_000, 31_000)
+    expected = ThermalNormalization(mode)(thermal)
+    np.testing.assert_array_equal(
+        ThermalNormalization(mode, unit="kelvin", kelvin_offset=50)(thermal), expected
+    )
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_minmax_maps_the_extremes(dtype: Any) -> None:
     thermal = np.array([[40, 60], [80, 120]], dtype)
@@ -100,6 +122,11 @@ def test_results_are_float32_in_range_and_leave_the_image_alone(mode: str, dtype
         ),
         ({"low_percentile": -1.0}, "within 0..100"),
         ({"high_percentile": 101.0}, "within 0..100"),
+        ({"unit": "celsius"}, "unit is 'celsius'.*counts, kelvin"),
+        ({"kelvin_per_count": 0.0}, r"kelvin_per_count \(0\) must be above 0"),
+        ({"kelvin_per_count": float("nan")}, r"kelvin_per_count \(nan\) must be above 0"),
+        ({"kelvin_offset": float("inf")}, r"kelvin_offset \(inf\) must be a finite number"),
+        ({"unit": "kelvin", "low": -10.0}, r"low \(-10\) is below 0 K: give kelvin"),
     ],
 )
 def test_bad_settings_are_refused_by_name(settings: dict, words: str) -> None:

@@ -118,11 +118,6 @@ class DatasetOnDisk:
         if split in ("train_all", "test"):
             return names
         validation = validation_names(self.name, names)
-        if not validation:
-            raise UserError(
-                f"{folder} holds {len(names)} images, too few for a validation split of a tenth: "
-                "choose the splits train_all and test"
-            )
         return validation if split == "val" else tuple(sorted(set(names) - set(validation)))
 
 

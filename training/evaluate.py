@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from rich.table import Table
 from torch import distributed
 
 from rgbt_seg_ros.cli import command_parser, run_command
@@ -22,129 +21,95 @@ from rgbt_seg_ros.segmenter import Segmenter
 from .datasets import DATASETS, DatasetOnDisk, open_dataset
 from .pictures import SheetRow, image_title, save_confusion, save_sheet
 from .protocols import MODALITIES, PROTOCOLS, Protocol, predict, protocol_for
-from .scoring import SUBSETS, Counts, ImageScore, count
+from .score_table import MODALITY_TITLES, percent, score_table
+from .scoring import Counts, ImageScore, count
 
-_COLUMN_TITLES = {"both": "RGB+T", "rgb": "RGB only", "thermal": "T only"}
 _SHEET_IMAGES = 4  # best ones, and as many worst
 # A process that is done waits for the slowest one, which on a CPU may take hours; a dead one is noticed by torchrun.
 _WAIT = timedelta(days=2)
 
 
 def _run(args: argparse.Namespace) -> None:
-    with _process_group():
-        first = not distributed.is_initialized() or distributed.get_rank() == 0
-        source = open_dataset(args.data, args.root, args.split)
+    with _process_group() as first:
+        source = open_dataset(args.data, args.root, args.split, args.thermal)
         segmenter = Segmenter.load(args.model, device=_device_of_process(args.device))
         _check_classes(segmenter, source, args)
         protocol = protocol_for(args.protocol, args.data)
         if first:
             print(
-                f"{len(source)} images of {args.data} {args.split} on {segmenter.device}, {protocol.name} protocol"
+                f"{len(source)} images of {args.data} {args.split} on {segmenter.device}, {args.protocol} protocol"
             )
-        modalities = MODALITIES if args.modality == "all" else (args.modality,)
-        counts = {
-            modality: count(
-                segmenter,
-                source,
-                protocol,
-                modality,
-                args.tta,
-                f"scoring {_COLUMN_TITLES[modality]}" if first else None,
-                shared=True,
+        counts = {}
+        for modality in MODALITIES if args.modality == "all" else (args.modality,):
+            description = f"scoring {MODALITY_TITLES[modality]}" if first else None
+            counts[modality] = count(
+                segmenter, source, protocol, modality, args.tta, description, shared=True
             )
-            for modality in modalities
-        }
     if first:
-        _write(args, segmenter, source, protocol, counts)
+        _report(args, segmenter, source, protocol, counts)
 
 
-def _write(
+def _report(
     args: argparse.Namespace,
     segmenter: Segmenter,
     source: DatasetOnDisk,
     protocol: Protocol,
     counts: dict[str, Counts],
 ) -> None:
-    """Everything that was asked for; with several modalities, the pictures are those of the first, both together."""
+    """Print the table and write what was asked for; pictures are of the first modality, which in `all` is both."""
     names = segmenter.class_names
     scores = {modality: part.scores(names) for modality, part in counts.items()}
-    modality, total = next(iter(counts.items()))
+    Console().print(score_table(scores))
+    modality, main = next(iter(counts.items()))
     if args.json:
-        result = {
-            **scores[modality],
-            "protocol": protocol.name,
-            "tta": args.tta,
-            "data": args.data,
-            "split": args.split,
-            "modality": args.modality,
-            "model_hash": segmenter.model_hash,
-            "precision": segmenter.precision,
-            "confusion": total.total.matrix.tolist(),
-            "per_image": [{"name": image.name, "miou": image.miou} for image in total.images],
-        }
-        if args.modality == "all":
-            result["modalities"] = scores
-        path = Path(args.json)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(result, indent=2) + "\n")
+        _write_json(args, segmenter, scores, main)
     if args.confusion:
-        miou = scores[modality]["miou"]
-        title = (
-            f"{args.data} {args.split}, {protocol.name}, {_COLUMN_TITLES[modality]}: mIoU {_percent(miou)} %"
-        )
-        save_confusion(args.confusion, total.total, names, title)
+        title = f"{args.data} {args.split}, {protocol.name}, {MODALITY_TITLES[modality]}"
+        miou = percent(scores[modality]["miou"])
+        save_confusion(args.confusion, main.total, names, f"{title}: mIoU {miou} %")
     if args.sheet:
         rows = []
-        for place, image in _best_and_worst(total.images):
+        for place, image in _best_and_worst(main.images):
             sample = source[image.index]
             mask = predict(segmenter, sample, protocol, modality, args.tta)
             title = f"{place}: {image_title(image.name, image.miou)}"
             rows.append(SheetRow(title, sample, protocol.label(sample), mask))
         save_sheet(args.sheet, rows, names)
-    _print_table(scores)
+
+
+def _write_json(
+    args: argparse.Namespace, segmenter: Segmenter, scores: dict[str, dict[str, Any]], main: Counts
+) -> None:
+    result = {
+        **next(iter(scores.values())),
+        "protocol": args.protocol,
+        "tta": args.tta,
+        "data": args.data,
+        "split": args.split,
+        "thermal": args.thermal,
+        "modality": args.modality,
+        "model_hash": segmenter.model_hash,
+        "precision": segmenter.precision,
+        "confusion": main.total.matrix.tolist(),
+        "per_image": [{"name": image.name, "miou": image.miou} for image in main.images],
+    }
+    if args.modality == "all":
+        result["modalities"] = scores
+    path = Path(args.json)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, indent=2) + "\n")
 
 
 def _best_and_worst(images: Sequence[ImageScore]) -> list[tuple[str, ImageScore]]:
     """Images of the highest mIoU and, after them, of the lowest, each with its place; none is in both."""
-    scored = sorted(
-        (image for image in images if image.miou is not None), key=lambda image: -(image.miou or 0.0)
-    )
-    best = scored[: min(_SHEET_IMAGES, (len(scored) + 1) // 2)]
-    worst = scored[len(best) :][-_SHEET_IMAGES:]
-    return [(f"best {i}", image) for i, image in enumerate(best, 1)] + [
-        (f"worst {len(worst) - i}", image) for i, image in enumerate(worst)
+    scored = [(image.miou, image) for image in images if image.miou is not None]
+    ranked = [image for _, image in sorted(scored, key=lambda entry: entry[0], reverse=True)]
+    best = ranked[: min(_SHEET_IMAGES, (len(ranked) + 1) // 2)]
+    worst = ranked[len(best) :][-_SHEET_IMAGES:]
+    return [
+        *((f"best {place}", image) for place, image in enumerate(best, 1)),
+        *((f"worst {len(worst) - i}", image) for i, image in enumerate(worst)),
     ]
-
-
-def _print_table(scores: dict[str, dict[str, Any]]) -> None:
-    """Of one modality IoU and accuracy, by day and night where known; of several the IoU of each."""
-    (only, *others) = scores.values()
-    columns: list[tuple[str, dict[str, Any], str]]
-    if others:
-        columns = [(f"IoU {_COLUMN_TITLES[modality]}", part, "iou") for modality, part in scores.items()]
-    else:
-        subsets = [(f"IoU {subset}", part, "iou") for subset, part in only["subsets"].items() if part]
-        columns = [("IoU", only, "iou"), ("Acc", only, "acc"), *subsets]
-    means = {"iou": "miou", "acc": "macc"}
-    table = Table("class", *(title for title, _, _ in columns))
-    for name in only["iou"]:
-        table.add_row(name, *(_percent(part[key][name]) for _, part, key in columns))
-    table.add_section()
-    table.add_row("mean", *(_percent(part[means[key]]) for _, part, key in columns))
-    if "miou_without_guardrail" in only:
-        without = (part["miou_without_guardrail"] if key == "iou" else None for _, part, key in columns)
-        table.add_row("mean without guardrail", *map(_percent, without))
-    if others:
-        for subset in SUBSETS:
-            if only["subsets"][subset]:
-                table.add_row(
-                    f"mean, {subset}", *(_percent(part["subsets"][subset]["miou"]) for _, part, _ in columns)
-                )
-    Console().print(table)
-
-
-def _percent(value: float | None) -> str:
-    return "n/a" if value is None else f"{100 * value:.1f}"
 
 
 def _check_classes(segmenter: Segmenter, source: DatasetOnDisk, args: argparse.Namespace) -> None:
@@ -156,15 +121,15 @@ def _check_classes(segmenter: Segmenter, source: DatasetOnDisk, args: argparse.N
 
 
 @contextmanager
-def _process_group() -> Iterator[None]:
-    """The processes that torchrun started, joined; nothing for one process alone."""
+def _process_group() -> Iterator[bool]:
+    """The processes that torchrun started, joined, if it did; tells whether this is the first."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield
+        yield True
         return
     # gloo on GPUs, too: what is exchanged are small objects of the CPU.
     distributed.init_process_group("gloo", timeout=_WAIT)
     try:
-        yield
+        yield distributed.get_rank() == 0
     finally:
         distributed.destroy_process_group()
 
@@ -174,6 +139,13 @@ def _device_of_process(device: str) -> str:
     if device in ("auto", "cuda") and torch.cuda.is_available():
         return f"cuda:{int(os.environ.get('LOCAL_RANK', '0')) % torch.cuda.device_count()}"
     return device
+
+
+def _png(text: str) -> Path:
+    """Refuse now what the pictures could not be written to after hours of scoring."""
+    if Path(text).suffix != ".png":
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in .png")
+    return Path(text)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -190,6 +162,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", required=True, choices=sorted(DATASETS), help="layout of the data set")
     parser.add_argument("--root", required=True, help="folder of the data set")
     parser.add_argument("--split", default="test", help="part of the data set (default: test)")
+    parser.add_argument(
+        "--thermal",
+        default="8bit",
+        choices=("8bit", "16bit"),
+        help="which thermal images, as in training; 16bit for PST900 alone (default: 8bit)",
+    )
     parser.add_argument(
         "--protocol",
         default="native",
@@ -208,9 +186,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     parser.add_argument("--json", metavar="FILE", help="write the scores to this file")
-    parser.add_argument("--confusion", metavar="PNG", help="write a picture of the confusion matrix")
+    parser.add_argument(
+        "--confusion", type=_png, metavar="PNG", help="write a picture of the confusion matrix"
+    )
     parser.add_argument(
         "--sheet",
+        type=_png,
         metavar="PNG",
         help="write a picture of the best and the worst images, labels and predictions",
     )

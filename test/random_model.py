@@ -4,21 +4,21 @@ from pathlib import Path
 
 import torch
 
-from rgbt_seg_ros.classes import MFNET
+from rgbt_seg_ros.classes import MFNET, ClassSet
 from rgbt_seg_ros.models import ModelCard, build_model, save_model
 
 
-def write_model(path: Path) -> Path:
-    """A nano SHIFNet with MFNet's classes and seeded random weights."""
+def write_model(path: Path, classes: ClassSet = MFNET) -> Path:
+    """A nano SHIFNet with a data set's classes and seeded random weights."""
     torch.manual_seed(0)
     config = {"size": "nano"}
-    embeddings = torch.nn.functional.normalize(torch.randn(len(MFNET.names), 384), dim=1)
+    embeddings = torch.nn.functional.normalize(torch.randn(len(classes.names), 384), dim=1)
     model = build_model("shifnet", config, embeddings)
     card = ModelCard(
         arch="shifnet",
         config=config,
-        class_names=MFNET.names,
-        thing_classes=MFNET.things,
+        class_names=classes.names,
+        thing_classes=classes.things,
         embeddings={"encoder": "random", "templates": []},
         short_side=96,
     )

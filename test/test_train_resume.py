@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
-from training_runs import TINY, assert_same_state, losses, metrics, train_and_kill, train_here, train_tiny
+from training_runs import (
+    KILLED_TRAINING,
+    TINY,
+    assert_same_state,
+    losses,
+    metrics,
+    run_script,
+    train_here,
+    train_tiny,
+)
 
 from rgbt_seg_ros.models import read_card
 from training import checkpoint
@@ -27,7 +36,7 @@ def _arguments(run: Path, *overrides: str) -> list[str]:
 def test_run_killed_at_once_resumes_bit_for_bit(tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert train_tiny(whole, *SIX_STEPS, "data.workers=1") == 0
-    child = train_and_kill(5, *_arguments(killed, *SIX_STEPS, "data.workers=1"))
+    child = run_script(KILLED_TRAINING, "5", *_arguments(killed, *SIX_STEPS, "data.workers=1"))
     assert child.returncode == -signal.SIGKILL
     assert load_state(killed).numbers["step"] == 3
     assert train_here("--resume", str(killed)) == 0
@@ -40,13 +49,13 @@ def test_run_killed_at_once_resumes_bit_for_bit(tmp_path: Path) -> None:
 def test_two_processes_resume_bit_for_bit_with_the_random_numbers_of_each(tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     steps = ("train.max_steps=4", "train.eval_every=2", "train.batch_size=1")
-    assert train_and_kill(0, *_arguments(whole, *steps), processes=2).returncode == 0
-    assert train_and_kill(3, *_arguments(killed, *steps), processes=2).returncode != 0
+    assert run_script(KILLED_TRAINING, "0", *_arguments(whole, *steps), processes=2).returncode == 0
+    assert run_script(KILLED_TRAINING, "3", *_arguments(killed, *steps), processes=2).returncode != 0
     state = load_state(killed)
     assert state.numbers["step"] == 2
     first, second = state.tensors["random"]["cpu"]
     assert not first.equal(second)
-    assert train_and_kill(0, "--resume", str(killed), processes=2).returncode == 0
+    assert run_script(KILLED_TRAINING, "0", "--resume", str(killed), processes=2).returncode == 0
     assert_same_state(killed, whole)
     assert losses(killed) == losses(whole)
 

@@ -13,7 +13,8 @@ from training import train
 from training.checkpoint import load_state
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-KILLED = REPOSITORY / "test" / "killed_training.py"
+KILLED_TRAINING = REPOSITORY / "test" / "killed_training.py"
+FIRST_GRADIENT = REPOSITORY / "test" / "first_gradient.py"
 
 # Everything that makes steps random is on: dropout (in the network), missing modalities, workers, moving average.
 TINY = (
@@ -53,13 +54,13 @@ def train_here(*arguments: str) -> int:
         torch.set_num_threads(threads)
 
 
-def train_and_kill(step: int, *arguments: str, processes: int = 1) -> "subprocess.CompletedProcess[str]":
-    """Run `training.train` in a child (or several, by torchrun) that kills itself after a step; 0: never."""
+def run_script(script: Path, *arguments: str, processes: int = 1) -> "subprocess.CompletedProcess[str]":
+    """Run a script of this folder in a child process, or in several by torchrun."""
     launcher = [sys.executable]
     if processes > 1:
         launcher += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     return subprocess.run(
-        [*launcher, str(KILLED), str(step), *arguments],
+        [*launcher, str(script), *arguments],
         env={**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,

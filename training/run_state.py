@@ -119,9 +119,10 @@ class RunState:
         self.unlogged = list(numbers["unlogged"])
         self.watch = LossWatch.from_numbers(numbers["watch"])
         random, process = saved.tensors["random"], self._accelerator.process_index
-        torch.set_rng_state(random["cpu"][process])
+        # Clones: PyTorch reads a state from the start of its memory, which for a row is another process's (or a crash).
+        torch.set_rng_state(random["cpu"][process].clone())
         if self._accelerator.device.type == "cuda" and "cuda" in random:
-            torch.cuda.set_rng_state(random["cuda"][process])
+            torch.cuda.set_rng_state(random["cuda"][process].clone())
 
     def _random_states(self) -> dict[str, Tensor]:
         """States of the random generators of all processes, uint8 [processes, bytes]."""

@@ -13,7 +13,7 @@ from statistics import fmean
 from typing import Any
 
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
+from accelerate import Accelerator, InitProcessGroupKwargs
 from accelerate.utils import set_seed
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
@@ -122,7 +122,8 @@ class Trainer:
         if stopped:
             self.state.save(self.run)
             if self.accelerator.is_main_process and not (self.run / "best.safetensors").exists():
-                self._save_model("last.safetensors", {})
+                with self.state.averaged():
+                    self._save_model("last.safetensors", {})
             raise KeyboardInterrupt
         return [item for item in items if not isinstance(item, UserError)]
 
@@ -250,12 +251,8 @@ def _accelerator(precision: str) -> Accelerator:
         mixed_precision="no" if precision == "fp32" else precision,
         # Without this torchrun's processes on a CPU would each train on their own.
         cpu=not torch.cuda.is_available(),
-        kwargs_handlers=[
-            # Buffers are kept the same, see `synchronize_statistics`.
-            DistributedDataParallelKwargs(broadcast_buffers=False),
-            # One process draws pictures and writes files while the others wait for it.
-            InitProcessGroupKwargs(timeout=timedelta(hours=1)),
-        ],
+        # One process draws pictures and writes files while the others wait for it.
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(hours=1))],
     )
 
 

@@ -8,13 +8,25 @@ from launch_ros.parameter_descriptions import ParameterValue
 
 from launch import LaunchContext, LaunchDescription
 from rgbt_seg_ros.dds import fastdds_profile_environment
+from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.parameters import Parameter
 from rgbt_seg_ros.settings import PARAMETERS
 
 TOPICS = {
-    "rgb": ("rgb/image", "Topic of the RGB images (sensor_msgs/Image)."),
-    "thermal": ("thermal/image", "Topic of the thermal images (sensor_msgs/Image)."),
+    "rgb": ("rgb/image", "RGB images; the type is that of rgb_transport."),
+    "thermal": ("thermal/image", "Thermal images; the type is that of thermal_transport."),
+    "rgb_info": ("rgb/camera_info", "Calibration of the RGB camera (sensor_msgs/CameraInfo)."),
+    "thermal_info": ("thermal/camera_info", "Calibration of the thermal camera (sensor_msgs/CameraInfo)."),
+    "mask": ("~/mask", "Class ids, 255 = unlabeled (sensor_msgs/Image)."),
+    "mask_compressed": ("~/mask/compressed", "The mask as PNG (sensor_msgs/CompressedImage)."),
+    "label_info": ("~/label_info", "Names of the class ids (vision_msgs/LabelInfo, latched)."),
+    "detections": ("~/detections", "Objects of countable classes (vision_msgs/Detection2DArray)."),
+    "confidence": ("~/confidence", "Probability of each pixel's class, 255 = 1 (sensor_msgs/Image)."),
+    "overlay": ("~/overlay", "The classes' colours on the RGB image (sensor_msgs/Image)."),
+    "camera_info": ("~/camera_info", "Calibration that belongs to the mask (sensor_msgs/CameraInfo)."),
+    "diagnostics": ("/diagnostics", "The node's state (diagnostic_msgs/DiagnosticArray)."),
 }
+"""Name in the node, and description, by argument."""
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -22,8 +34,14 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             *(
-                DeclareLaunchArgument(name, default_value=topic, description=description)
+                DeclareLaunchArgument(name, default_value=topic, description=f"Topic: {description}")
                 for name, (topic, description) in TOPICS.items()
+            ),
+            DeclareLaunchArgument(
+                "remappings",
+                default_value="",
+                description="Further remappings, separated by commas, as for the topics of camera_pairs: "
+                "front/rgb/image:=/front_camera/image_raw,front/thermal/image:=/front_boson/image_raw",
             ),
             DeclareLaunchArgument(
                 "namespace", default_value="", description="Namespace of the node and its relative topics."
@@ -49,10 +67,9 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def _parameter_argument(parameter: Parameter) -> DeclareLaunchArgument:
-    default = str(parameter.default)
     return DeclareLaunchArgument(
         parameter.name,
-        default_value=default.lower() if isinstance(parameter.default, bool) else default,
+        default_value=parameter.default if isinstance(parameter.default, str) else parameter.yaml_default,
         # The choices are shown by launch itself.
         description=parameter.description
         if parameter.choices
@@ -63,13 +80,29 @@ def _parameter_argument(parameter: Parameter) -> DeclareLaunchArgument:
 
 def node_parameters(context: LaunchContext) -> list[dict[str, ParameterValue] | str]:
     """What `Node` takes as parameters: the arguments' values, and the file, if one was given, which wins."""
-    values = {
-        name: ParameterValue(LaunchConfiguration(name), value_type=type(parameter.default))
-        for name, parameter in PARAMETERS.items()
-    }
-    values["use_sim_time"] = ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)
+    values = {name: _value(name, type(parameter.default)) for name, parameter in PARAMETERS.items()}
+    values["use_sim_time"] = _value("use_sim_time", bool)
     params_file = LaunchConfiguration("params_file").perform(context)
     return [values, params_file] if params_file else [values]
+
+
+def _value(name: str, kind: type) -> ParameterValue:
+    return ParameterValue(LaunchConfiguration(name), value_type=list[float] if kind is tuple else kind)
+
+
+def node_remappings(context: LaunchContext) -> list[tuple[str, str]]:
+    """What `Node` takes as remappings: the topics' arguments, and `remappings`.
+
+    Raises:
+        UserError: `remappings` is not a list of ``from:=to``.
+    """
+    rules = [(topic, LaunchConfiguration(name).perform(context)) for name, (topic, _) in TOPICS.items()]
+    for rule in filter(None, LaunchConfiguration("remappings").perform(context).split(",")):
+        topic, arrow, new = rule.strip().partition(":=")
+        if not (topic and arrow and new):
+            raise UserError(f"remappings: {rule.strip()!r} is not of the form from:=to")
+        rules.append((topic, new))
+    return rules
 
 
 def _node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
@@ -80,7 +113,7 @@ def _node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             name="rgbt_segmenter",
             namespace=LaunchConfiguration("namespace"),
             parameters=node_parameters(context),
-            remappings=[(topic, LaunchConfiguration(name)) for name, (topic, _) in TOPICS.items()],
+            remappings=node_remappings(context),
             arguments=["--ros-args", "--log-level", ["rgbt_segmenter:=", LaunchConfiguration("log_level")]],
             output="screen",
         )

@@ -1,18 +1,22 @@
 """The launch file, where upstream `launch` and `launch_ros` are installed (they are not on PyPI)."""
 
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from rgbt_seg_ros.dds import PROFILES_VARIABLE
+from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.settings import PARAMETERS
 
 # Not "launch" alone, which would find the checkout's own folder of launch files.
 REASON = "needs upstream launch and launch_ros, which only a ROS installation has"
 actions = pytest.importorskip("launch.actions", reason=REASON)
-pytest.importorskip("launch_ros.actions", reason=REASON)
+LaunchContext = pytest.importorskip("launch.launch_context", reason=REASON).LaunchContext
+utilities = pytest.importorskip("launch.utilities", reason=REASON)
+ros_utilities = pytest.importorskip("launch_ros.utilities", reason=REASON)
 
 
 @pytest.fixture
@@ -29,15 +33,8 @@ def launch_file(repository: Path) -> ModuleType:
 
 def test_every_parameter_and_topic_is_a_documented_argument(launch_file: ModuleType) -> None:
     arguments = {each.name: each for each in launch_file.generate_launch_description().get_launch_arguments()}
-    assert set(arguments) == {
-        *PARAMETERS,
-        "rgb",
-        "thermal",
-        "namespace",
-        "params_file",
-        "use_sim_time",
-        "log_level",
-    }
+    others = {"remappings", "namespace", "params_file", "use_sim_time", "log_level"}
+    assert set(arguments) == {*PARAMETERS, *launch_file.TOPICS, *others}
     for argument in arguments.values():
         assert argument.description != "no description given"
 
@@ -53,22 +50,58 @@ def test_the_users_own_fastdds_profile_wins(launch_file: ModuleType, monkeypatch
     assert not sets_profile()
 
 
-def test_arguments_reach_the_node(launch_file: ModuleType, tmp_path: Path) -> None:
-    from launch.utilities import perform_substitutions
-    from launch_ros.utilities import evaluate_parameters, normalize_parameters
+@pytest.fixture
+def given(launch_file: ModuleType) -> Callable[..., LaunchContext]:
+    """Makes a context of the arguments' defaults and what is given on the command line."""
 
-    from launch import LaunchContext
+    def make_context(**own: str) -> LaunchContext:
+        context = LaunchContext()
+        for entity in launch_file.generate_launch_description().entities:
+            if isinstance(entity, actions.DeclareLaunchArgument):
+                default = utilities.perform_substitutions(context, entity.default_value)
+                context.launch_configurations[entity.name] = own.get(entity.name.replace(".", "__"), default)
+        return context
 
-    context = LaunchContext()
-    own = {"model": "my.safetensors", "sync.max_dt": "1", "autostart": "false", "rgb": "/cam/image_raw"}
-    for entity in launch_file.generate_launch_description().entities:
-        if isinstance(entity, actions.DeclareLaunchArgument):
-            context.launch_configurations[entity.name] = own.get(
-                entity.name, perform_substitutions(context, entity.default_value)
-            )
-    values = launch_file.node_parameters(context)
-    (evaluated,) = evaluate_parameters(context, normalize_parameters(values))
-    expected = {name: parameter.default for name, parameter in PARAMETERS.items()}
-    expected |= {"model": "my.safetensors", "sync.max_dt": 1.0, "autostart": False, "use_sim_time": False}
-    assert evaluated == expected
-    assert all(type(evaluated[name]) is type(parameter.default) for name, parameter in PARAMETERS.items())
+    return make_context
+
+
+def test_parameters_reach_the_node_in_their_types(
+    launch_file: ModuleType, given: Callable[..., LaunchContext]
+) -> None:
+    def evaluate(**own: str) -> dict[str, object]:
+        context = given(**own)
+        parameters = ros_utilities.normalize_parameters(launch_file.node_parameters(context))
+        (values,) = ros_utilities.evaluate_parameters(context, parameters)
+        # Arrays are lists there.
+        return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+    defaults = {name: parameter.default for name, parameter in PARAMETERS.items()} | {"use_sim_time": False}
+    assert evaluate() == defaults
+    kinds = {name: type(value) for name, value in evaluate().items()}
+    assert kinds == {name: type(value) for name, value in defaults.items()}
+    changed = evaluate(
+        model="my.safetensors",
+        sync__max_dt="1",
+        autostart="false",
+        classes="car, person",
+        registration__plane__translation="[0.1, -0.02, 0.0]",
+    )
+    assert changed == defaults | {
+        "model": "my.safetensors",
+        "sync.max_dt": 1.0,
+        "autostart": False,
+        "classes": "car, person",
+        "registration.plane.translation": (0.1, -0.02, 0.0),
+    }
+
+
+def test_every_topic_is_remapped(launch_file: ModuleType, given: Callable[..., LaunchContext]) -> None:
+    names = dict.fromkeys(launch_file.TOPICS, "/elsewhere")
+    more = "front/rgb/image:=/front/image_raw, rear/rgb/image:=/rear/image_raw"
+    assert launch_file.node_remappings(given(**names, remappings=more)) == [
+        *((topic, "/elsewhere") for topic, _ in launch_file.TOPICS.values()),
+        ("front/rgb/image", "/front/image_raw"),
+        ("rear/rgb/image", "/rear/image_raw"),
+    ]
+    with pytest.raises(UserError, match="'front/rgb/image=/a' is not of the form from:=to"):
+        launch_file.node_remappings(given(remappings="front/rgb/image=/a"))

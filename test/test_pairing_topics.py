@@ -1,9 +1,6 @@
 """Pairing on real topics: this process is both cameras, the node another one; recordings are played three times."""
 
-import os
 import random
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -19,9 +16,9 @@ from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from pairing_oracle import MS, Recording, in_stamp_order, stream
-from random_model import write_model
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.time import Time
+from running_node import TIMEOUT, running_node
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
@@ -34,7 +31,6 @@ LOOPS = 3
 MAX_DT_MS = 12
 SPEED = 3
 """Faster than the cameras would be, for the test's sake: in lossless mode the speed decides nothing."""
-TIMEOUT = 120.0
 
 
 class Cameras:
@@ -101,32 +97,14 @@ def wait_for(condition: Callable[[], Any]) -> None:
 
 
 @pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterator[None]:
-    """The node in lossless mode, as a process of its own."""
+def cameras(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterator[Cameras]:
     folder = tmp_path_factory.mktemp("node")
-    model = write_model(folder / "random.safetensors")
-    parameters = {"model": model, "device": "cpu", "mode": "lossless", "sync.max_dt": MAX_DT_MS / 1e3}
-    arguments = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
-    with (folder / "log.txt").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "rgbt_seg_ros.node", "--ros-args", *arguments],
-            cwd=repository,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    yield
-    process.kill()
-    process.wait()
-
-
-@pytest.fixture(scope="module")
-def cameras(node: None) -> Iterator[Cameras]:
-    rclpy.init()
-    cameras = Cameras()
-    yield cameras
-    cameras.close()
-    rclpy.shutdown()
+    with running_node(folder, repository, mode="lossless", sync__max_dt=MAX_DT_MS / 1e3):
+        rclpy.init()
+        cameras = Cameras()
+        yield cameras
+        cameras.close()
+        rclpy.shutdown()
 
 
 @pytest.mark.parametrize("rates", RATES, ids=str)

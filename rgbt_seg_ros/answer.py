@@ -1,15 +1,27 @@
-"""One pair of image messages to mask and detections: the core that node and offline runner share; no rclpy."""
+"""Image messages that belong together to mask and detections: the core that node and offline runner share; no rclpy."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from rgbt_seg_ros.detections import Detection, find_detections
-from rgbt_seg_ros.image_codec import decode_rgb, decode_thermal
+from rgbt_seg_ros.image_codec import (
+    decode_compressed_rgb,
+    decode_compressed_thermal,
+    decode_rgb,
+    decode_thermal,
+)
+from rgbt_seg_ros.image_pair import ImagePair
+from rgbt_seg_ros.overlay import thermal_picture
 from rgbt_seg_ros.segmenter import Segmentation, Segmenter
 from rgbt_seg_ros.settings import Settings
+
+Register = Callable[[np.ndarray, tuple[int, int]], tuple[np.ndarray, np.ndarray]]
+"""From a thermal image [h, w] and the RGB image's (height, width) to thermal [H, W] and bool [H, W], False where no
+thermal pixel is."""
 
 
 @dataclass(frozen=True)
@@ -17,48 +29,96 @@ class Answer:
     """What became of a pair.
 
     Attributes:
-        rgb_message: the message it answers, whose header its outputs carry.
-        rgb: the RGB image, uint8 [H, W, 3].
-        segmentation: classes of its pixels.
+        message: the message it answers, whose header its outputs carry: the RGB one, or the thermal one without it.
+        images: the decoded images.
+        segmentation: classes of the pixels of the image that it answers.
         detections: objects among them.
         stage_ms: milliseconds of decode, the segmenter's stages and detections, in this order.
     """
 
-    rgb_message: Any
-    rgb: np.ndarray
+    message: Any
+    images: ImagePair
     segmentation: Segmentation
     detections: list[Detection]
     stage_ms: dict[str, float]
 
+    @property
+    def picture(self) -> np.ndarray:
+        """What the mask can be drawn on: the RGB image, or the thermal one in false colours; uint8 [H, W, 3]."""
+        if self.images.rgb is not None:
+            return self.images.rgb
+        assert self.images.thermal is not None
+        return thermal_picture(self.images.thermal)
 
-def answer_pair(segmenter: Segmenter, settings: Settings, rgb_message: Any, thermal_message: Any) -> Answer:
-    """Decode, segment and find the objects of one pair.
+
+def answer_pair(
+    segmenter: Segmenter,
+    settings: Settings,
+    rgb_message: Any,
+    thermal_message: Any,
+    register: Register | None = None,
+) -> Answer:
+    """Decode, segment and find the objects of one pair; the arguments are those of `decode_images`.
+
+    Raises:
+        ValueError: see `decode_images`, or the segmenter's output is not finite.
+    """
+    started = time.perf_counter()
+    images = decode_images(settings, rgb_message, thermal_message, register)
+    decode_ms = 1e3 * (time.perf_counter() - started)
+    (segmentation,) = segmenter.segment([images])
+    return complete_answer(settings, rgb_message, images, decode_ms, segmentation)
+
+
+def decode_images(
+    settings: Settings, rgb_message: Any, thermal_message: Any, register: Register | None = None
+) -> ImagePair:
+    """The images of one pair.
+
+    Args:
+        settings: say whether the messages are sensor_msgs/Image or CompressedImage.
+        rgb_message: or None where the RGB camera is missing.
+        thermal_message: or None where the thermal camera is missing.
+        register: brings thermal pixels onto the RGB image; None: both show the same view.
 
     Raises:
         UndecodableImage: one of the messages holds no image that can be read.
-        ValueError: the segmenter refuses the images, or its output is not finite.
+        ValueError: the images are no pair, see `ImagePair`.
     """
+    rgb = thermal = valid = None
+    if rgb_message is not None:
+        compressed = settings.rgb_transport == "compressed"
+        rgb = (decode_compressed_rgb if compressed else decode_rgb)(rgb_message)
+    if thermal_message is not None:
+        compressed = settings.thermal_transport == "compressed"
+        thermal = (decode_compressed_thermal if compressed else decode_thermal)(thermal_message)
+    if rgb is not None and thermal is not None and register is not None:
+        thermal, valid = register(thermal, (rgb.shape[0], rgb.shape[1]))
+    return ImagePair(rgb, thermal, valid)
+
+
+def complete_answer(
+    settings: Settings,
+    message: Any,
+    images: ImagePair,
+    decode_ms: float,
+    segmentation: Segmentation,
+) -> Answer:
+    """Find the objects in a segmentation."""
     started = time.perf_counter()
-    rgb, thermal = decode_rgb(rgb_message), decode_thermal(thermal_message)
-    decoded = time.perf_counter()
-    segmentation = segmenter(rgb, thermal)
-    segmented = time.perf_counter()
-    detections = find_objects(segmenter, settings, segmentation)
-    stage_ms = {
-        "decode": 1e3 * (decoded - started),
-        **segmentation.stage_ms,
-        "detections": 1e3 * (time.perf_counter() - segmented),
-    }
-    return Answer(rgb_message, rgb, segmentation, detections, stage_ms)
+    detections = find_objects(settings, segmentation)
+    detections_ms = 1e3 * (time.perf_counter() - started)
+    stage_ms = {"decode": decode_ms, **segmentation.stage_ms, "detections": detections_ms}
+    return Answer(message, images, segmentation, detections, stage_ms)
 
 
-def find_objects(segmenter: Segmenter, settings: Settings, segmentation: Segmentation) -> list[Detection]:
+def find_objects(settings: Settings, segmentation: Segmentation) -> list[Detection]:
     """The detections in a segmentation, by the settings' least area and score."""
     return find_detections(
         segmentation.mask,
         segmentation.confidence,
-        segmenter.class_names,
-        segmenter.thing_classes,
+        segmentation.classes.names,
+        segmentation.classes.thing_classes,
         min_area=settings.detections_min_area,
         score_threshold=settings.detections_score_threshold,
     )

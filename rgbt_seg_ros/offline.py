@@ -77,7 +77,7 @@ class OfflineRun:
         self._stages_ms.append(answer.stage_ms)
         self._counts["masks"] += 1
         self._counts["detections"] += len(answer.detections)
-        self._outputs.add(pair.rgb, answer.rgb, mask, answer.detections)
+        self._outputs.add(pair.rgb, answer.picture, mask, answer.detections)
         self._score(pair.rgb_stamp, mask)
 
     def _answer(self, pair: ImagePair) -> Answer:

@@ -1,180 +1,235 @@
-"""From two streams of image messages to masks and detections: pairing, mailbox, inference; no rclpy.
+"""From the two image streams of a camera pair to jobs for the inference thread: watching, pairing, mailbox; no rclpy.
 
-The methods of `Pipeline` belong to one thread (the executor's). Decoding, inference and delivery happen in the
-inference thread.
+The methods of `Pipeline` belong to one thread (the executor's).
 """
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from rgbt_seg_ros.answer import Answer, answer_pair
+from rgbt_seg_ros.answer import Answer
+from rgbt_seg_ros.camera_watch import FROZEN, MISSING, WAITING, CameraWatch
 from rgbt_seg_ros.diagnostics import Statistics
-from rgbt_seg_ros.image_codec import UndecodableImage
-from rgbt_seg_ros.pairing import NearestPairer, Pair
-from rgbt_seg_ros.segmenter import Segmenter
+from rgbt_seg_ros.inference import Frame, Job, Responder
+from rgbt_seg_ros.pairing import Pair
 from rgbt_seg_ros.serving import InferenceThread
 from rgbt_seg_ros.settings import Settings
 from rgbt_seg_ros.stream_clock import StreamClock
+from rgbt_seg_ros.sync import Pairer, make_pairer
 
 QUIET_NS = 2_000_000_000
 """In lossless mode, frames are only decided without their successors after this silence of both streams [ns]."""
 
-STOP_TIMEOUT_S = 5.0
-"""How long deactivation waits for the pair under way [s]; `ros2 launch` kills a process after 10 s."""
-
-_PAIRER_KEYS = {
-    "rgb_in": "rgb_in",
-    "thermal_in": "thermal_in",
-    "pairs": "pairs",
-    # `dropped.stale` counts pairs that waited too long for inference.
-    "stale": "dropped.late",
-}
+# `dropped.stale` counts pairs that waited too long for inference.
+_PAIRER_KEYS = {"pairs": "pairs", "stale": "dropped.late"}
 
 
-@dataclass(frozen=True)
-class Frame:
-    """An image message and when it came, by the monotonic clock [ns]."""
+class Camera:
+    """What is known of one of the two streams.
 
-    message: Any
-    arrived_ns: int
+    Args:
+        name: rgb or thermal, as in the keys of /diagnostics.
+        stale_after: after this time without an image, or with the same one, the camera is missing [s]; 0: never.
+        goes_alone: whether its images are answered alone while the other camera is missing.
+
+    Attributes:
+        received: number of its images so far.
+        newest_stamp_ns: stamp of the last one; None before the first.
+    """
+
+    def __init__(self, name: str, stale_after: float, goes_alone: bool) -> None:
+        self.name = name
+        self.goes_alone = goes_alone
+        self.received = 0
+        self.newest_stamp_ns: int | None = None
+        self._stale_after_ns = round(stale_after * 1e9)
+        self._watch = CameraWatch(self._stale_after_ns)
+        self._paired: Frame | None = None
+        self._awaited_since_ns: int | None = None
+
+    def saw(self, stamp_ns: int, message: Any, now_ns: int) -> None:
+        """Note an image."""
+        self.received += 1
+        self.newest_stamp_ns = stamp_ns
+        self._watch.saw(now_ns, message.data)
+
+    def expect(self, now_ns: int) -> None:
+        """Note that the other camera has sent an image: one that never sends is missing, too, from some time on."""
+        if self._awaited_since_ns is None or now_ns < self._awaited_since_ns:
+            self._awaited_since_ns = now_ns
+
+    def uses(self, frame: Frame) -> bool:
+        """Note that a frame goes into a pair; whether it is the first pair that it goes into."""
+        first, self._paired = frame is not self._paired, frame
+        return first
+
+    def state(self, now_ns: int) -> str:
+        """`WAITING`, `OK`, `MISSING` or `FROZEN`, see `rgbt_seg_ros.camera_watch`."""
+        state = self._watch.state(now_ns)
+        if state == WAITING and self._awaited_since_ns is not None and self._stale_after_ns > 0:
+            return MISSING if now_ns - self._awaited_since_ns > self._stale_after_ns else WAITING
+        return state
 
 
 class Pipeline:
-    """Pairs images and segments the pairs.
+    """Pairs images and leaves the pairs for the inference thread; watches the cameras, counts what is not used.
+
+    Each image is in a pair, answered alone, counted as dropped by its cause, or waiting. One that is the nearest of
+    two is in both their pairs and counted as reused.
 
     Args:
-        segmenter: used by the inference thread alone.
         settings: may be replaced by assigning to `settings`; live parameters take effect on the next pair.
-        deliver: publishes an answer; called in the inference thread.
-        report: told the cause and one sentence for every pair lost to an error; called in either thread.
-        clock_ns: the node's clock [ns]; rates and overdue frames are judged by it, latency by the monotonic clock.
+        inference: serves the jobs by `inference.serve`.
+        deliver, report, clock_ns: see `Responder`; `report` is called in either thread. Rates, overdue images and
+            missing cameras are judged by the node's clock, latency by the monotonic clock.
+
+    Attributes:
+        responder: what the inference thread knows of this camera pair.
+
+    Raises:
+        UserError: the settings ask for a pairing method that is not installed.
     """
 
     def __init__(
         self,
-        segmenter: Segmenter,
         settings: Settings,
+        inference: InferenceThread[Job],
         deliver: Callable[[Answer], None],
         report: Callable[[str, str], None],
         clock_ns: Callable[[], int],
     ) -> None:
-        self.settings = settings
         self._lossless = settings.lossless
-        self._segmenter = segmenter
-        self._statistics = Statistics()
-        self._deliver = deliver
-        self._report = report
         self._clock_ns = clock_ns
-        self._pairer: NearestPairer[Frame, Frame] = NearestPairer(
-            max_dt_ns=round(settings.sync_max_dt * 1e9),
-            thermal_offset_ns=round(settings.sync_thermal_time_offset * 1e9),
+        self._statistics = Statistics()
+        self.responder = Responder(settings, self._statistics, deliver, report, clock_ns)
+        self._pairer: Pairer[Frame, Frame] = make_pairer(settings)
+        self._rgb = Camera("rgb", settings.rgb_stale_after, settings.thermal_on_missing == "rgb_only")
+        self._thermal = Camera(
+            "thermal", settings.thermal_stale_after, settings.rgb_on_missing == "thermal_only"
         )
         self._stream_clock = StreamClock()
-        self._newest_stamp_ns: dict[str, int] = {}
         self._last_arrival_ns = time.monotonic_ns()
-        self._inference = InferenceThread(
-            self._serve,
-            capacity=settings.lossless_depth if self._lossless else 1,
-            supersede=not self._lossless,
-        )
+        self._depth = settings.lossless_depth if self._lossless else 1
+        self._mailbox = inference.mailbox(self._depth, supersede=not self._lossless)
+
+    @property
+    def settings(self) -> Settings:
+        """The values in use."""
+        return self.responder.settings
+
+    @settings.setter
+    def settings(self, settings: Settings) -> None:
+        self.responder.settings = settings
 
     def add_rgb(self, stamp_ns: int, message: Any) -> None:
         """Take an RGB image message."""
-        self._put(self._pairer.add_rgb(stamp_ns, self._arrive("rgb", stamp_ns, message)))
+        frame = self._arrive(self._rgb, self._thermal, stamp_ns, message)
+        if self._is_frozen(self._rgb):
+            return
+        if self._goes_alone(self._rgb, self._thermal):
+            self._put(Job(self.responder, frame, None))
+        else:
+            self._put_pairs(self._pairer.add_rgb(stamp_ns, frame))
+            self._check_room(self._rgb, self._pairer.rgb_waiting)
 
     def add_thermal(self, stamp_ns: int, message: Any) -> None:
         """Take a thermal image message."""
-        self._put(self._pairer.add_thermal(stamp_ns, self._arrive("thermal", stamp_ns, message)))
+        frame = self._arrive(self._thermal, self._rgb, stamp_ns, message)
+        if self._is_frozen(self._thermal):
+            return
+        if self._goes_alone(self._thermal, self._rgb):
+            self._put(Job(self.responder, None, frame))
+        else:
+            self._put_pairs(self._pairer.add_thermal(stamp_ns, frame))
+            self._check_room(self._thermal, self._pairer.thermal_waiting)
 
     def add_lost(self, number: int) -> None:
         """Take note of images that the middleware says it lost."""
         self._statistics.count("dropped.lost", number)
         if self._lossless:
-            self._report("lost", f"the middleware lost {number} images: play the recording more slowly")
+            sentence = f"the middleware lost {number} images: play the recording more slowly"
+            self.responder.report("lost", sentence)
 
     def poll(self) -> None:
         """Decide the frames whose next possible partner is overdue."""
         if not self._lossless:
             present_ns = self._stream_clock.now(self._clock_ns())
             if present_ns is not None:
-                self._put(self._pairer.poll(present_ns))
+                self._put_pairs(self._pairer.poll(present_ns))
         elif time.monotonic_ns() - self._last_arrival_ns > QUIET_NS:
             # A recording has ended: what is known is all there will be. Before that, only successors decide, so
             # that the pairs do not depend on how fast the recording is played.
-            self._put(self._pairer.flush())
+            self._put_pairs(self._pairer.flush())
 
     def values(self) -> dict[str, float]:
         """Statistics together with the pairer's counts, by their keys in /diagnostics."""
         # Read first: a pair that is answered meanwhile must not seem lost.
-        unfinished = self._inference.unfinished
-        values = self._statistics.values(self._clock_ns())
+        unfinished = self._mailbox.unfinished
+        values = {"alone": 0, "reused": 0, **self._statistics.values(self._clock_ns())}
         for name, number in self._pairer.counts.items():
             values[_PAIRER_KEYS.get(name, f"dropped.{name}")] = number
+        # The pairer has not seen the images that were answered alone.
+        del values["dropped.rgb_in"], values["dropped.thermal_in"]
+        values["rgb_in"], values["thermal_in"] = self._rgb.received, self._thermal.received
         values["unpaired"] = self._pairer.rgb_waiting + self._pairer.thermal_waiting
         values["waiting"] = unfinished
-        if len(self._newest_stamp_ns) == 2:
-            skew_ns = self._newest_stamp_ns["thermal"] - self._newest_stamp_ns["rgb"]
+        if self._rgb.newest_stamp_ns is not None and self._thermal.newest_stamp_ns is not None:
+            skew_ns = self._thermal.newest_stamp_ns - self._rgb.newest_stamp_ns
             values["newest_skew_ms"] = skew_ns / 1e6 + self.settings.sync_thermal_time_offset * 1e3
         return values
 
+    def cameras(self) -> dict[str, str]:
+        """State of the cameras ``rgb`` and ``thermal``, see `Camera.state`."""
+        now_ns = self._clock_ns()
+        return {camera.name: camera.state(now_ns) for camera in (self._rgb, self._thermal)}
+
     def stop(self) -> None:
-        """Finish the pair under way, drop and count those still waiting; again, it does nothing."""
-        left = self._inference.stop(STOP_TIMEOUT_S)
+        """Count the pairs that still wait as dropped and take no more; again, it does nothing."""
+        left = self._mailbox.close()
         if left:
             self._statistics.count("dropped.deactivated", len(left))
-        if self._inference.alive:
-            self._report("failed", f"inference did not end within {STOP_TIMEOUT_S:.0f} s and is left behind")
 
-    def _arrive(self, stream: str, stamp_ns: int, message: Any) -> Frame:
+    def _arrive(self, camera: Camera, other: Camera, stamp_ns: int, message: Any) -> Frame:
         now_ns = self._clock_ns()
-        self._statistics.tick(f"{stream}_hz", now_ns)
+        camera.saw(stamp_ns, message, now_ns)
+        other.expect(now_ns)
+        self._statistics.tick(f"{camera.name}_hz", now_ns)
         self._stream_clock.add(stamp_ns, now_ns)
-        self._newest_stamp_ns[stream] = stamp_ns
         self._last_arrival_ns = time.monotonic_ns()
         return Frame(message, self._last_arrival_ns)
 
-    def _put(self, pairs: list[Pair[Frame, Frame]]) -> None:
+    def _is_frozen(self, camera: Camera) -> bool:
+        """Whether the image that has just come is none to go by, and counted; a recording is taken as it is."""
+        if self._lossless or camera.state(self._clock_ns()) != FROZEN:
+            return False
+        self._statistics.count("dropped.frozen")
+        return True
+
+    def _goes_alone(self, camera: Camera, other: Camera) -> bool:
+        """Whether the image that has just come is answered without the other camera's, and counted."""
+        if not (camera.goes_alone and other.state(self._clock_ns()) in (MISSING, FROZEN)):
+            return False
+        self._statistics.count("alone")
+        return True
+
+    def _put_pairs(self, pairs: list[Pair[Frame, Frame]]) -> None:
         for pair in pairs:
             self._statistics.tick("pair_hz", self._clock_ns())
             self._statistics.record("skew_ms", abs(pair.skew_ns) / 1e6)
-            if self._inference.put(pair) is None:
-                continue
-            if self._lossless:
-                self._lose("overflow", f"{self.settings.lossless_depth} pairs wait already: play more slowly")
-            else:
-                self._statistics.count("dropped.superseded")
+            first = self._rgb.uses(pair.rgb), self._thermal.uses(pair.thermal)
+            self._statistics.count("reused", first.count(False))
+            self._put(Job(self.responder, pair.rgb, pair.thermal))
 
-    def _serve(self, pair: Pair[Frame, Frame]) -> None:
-        """Answer one pair, in the inference thread; whatever goes wrong costs this pair only."""
-        settings = self.settings
-        arrived_ns = max(pair.rgb.arrived_ns, pair.thermal.arrived_ns)
-        waited_s = (time.monotonic_ns() - arrived_ns) / 1e9
-        if not self._lossless and 0 < settings.max_age < waited_s:
-            self._statistics.count("dropped.stale")
-            return
-        try:
-            self._answer(pair, settings)
-        except UndecodableImage as error:
-            self._lose("undecodable", str(error))
-            return
-        except Exception as error:
-            self._lose("failed", f"{type(error).__name__}: {error}")
-            return
-        self._statistics.count("masks")
-        self._statistics.tick("mask_hz", self._clock_ns())
-        self._statistics.record("latency_ms", (time.monotonic_ns() - arrived_ns) / 1e6)
+    def _check_room(self, camera: Camera, waiting: int) -> None:
+        """In lossless mode, say that images have waited in vain: the pairer has had to decide one without the other."""
+        if self._lossless and waiting > self._depth:
+            sentence = f"{waiting} {camera.name} images wait for the other camera's: play more slowly"
+            self.responder.lose("overflow", sentence)
 
-    def _answer(self, pair: Pair[Frame, Frame], settings: Settings) -> None:
-        answer = answer_pair(self._segmenter, settings, pair.rgb.message, pair.thermal.message)
-        answered = time.perf_counter()
-        self._deliver(answer)
-        stages = {**answer.stage_ms, "publish": 1e3 * (time.perf_counter() - answered)}
-        for stage, milliseconds in stages.items():
-            self._statistics.record(f"stage_ms.{stage}", milliseconds)
-        self._statistics.count("detections", len(answer.detections))
-
-    def _lose(self, cause: str, sentence: str) -> None:
-        self._statistics.count(f"dropped.{cause}")
-        self._report(cause, sentence)
+    def _put(self, job: Job) -> None:
+        if self._mailbox.put(job) is None:
+            return
+        if self._lossless:
+            self.responder.lose("overflow", f"{self._depth} pairs wait already: play more slowly")
+        else:
+            self._statistics.count("dropped.superseded")

@@ -17,15 +17,19 @@ class RosParameters:
 
     Args:
         node: owns the parameters.
+        validate: called with what live parameters would become, before they are set; refuses with a UserError.
         on_change: called after parameters were set.
 
     Attributes:
         configured: while True, only live parameters may be set.
     """
 
-    def __init__(self, node: Node, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, node: Node, validate: Callable[[Settings], object], on_change: Callable[[], None]
+    ) -> None:
         self.configured = False
         self._node = node
+        self._validate = validate
         self._on_change = on_change
         self._refused: dict[str, str] = {}
         node.add_on_set_parameters_callback(self._check)
@@ -45,19 +49,24 @@ class RosParameters:
         """
         for reason in self._refused.values():
             raise UserError(reason)
-        return Settings.read({name: self._node.get_parameter(name).value for name in PARAMETERS})
+        return Settings.read(self._values())
+
+    def _values(self) -> dict[str, object]:
+        return {name: self._node.get_parameter(name).value for name in PARAMETERS}
 
     def _check(self, changed: list[RosParameter]) -> SetParametersResult:
-        for parameter in changed:
-            if parameter.name not in PARAMETERS:
-                continue
-            if self.configured and not PARAMETERS[parameter.name].live:
-                reason = f"parameter {parameter.name} takes effect at configure: clean the node up before setting it"
-                return SetParametersResult(successful=False, reason=reason)
-            try:
-                PARAMETERS[parameter.name].checked(parameter.value)
-            except UserError as error:
-                return SetParametersResult(successful=False, reason=str(error))
+        own = {parameter.name: parameter.value for parameter in changed if parameter.name in PARAMETERS}
+        try:
+            for name, value in own.items():
+                if self.configured and not PARAMETERS[name].live:
+                    raise UserError(
+                        f"parameter {name} takes effect at configure: clean the node up before setting it"
+                    )
+                PARAMETERS[name].checked(value)
+            if self.configured and own:
+                self._validate(Settings.read({**self._values(), **own}))
+        except UserError as error:
+            return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
 
     def _applied(self, changed: list[RosParameter]) -> None:

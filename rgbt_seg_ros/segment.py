@@ -49,7 +49,7 @@ def _segment(args: argparse.Namespace) -> None:
         segmentation = segmenter(rgb, thermal)
     except ValueError as error:
         raise UserError(f"{args.rgb} and {args.thermal} cannot be segmented: {error}") from error
-    detections = find_objects(segmenter, settings, segmentation)
+    detections = find_objects(settings, segmentation)
     overlay = draw_overlay(background, segmentation.mask, palette_for(segmenter.class_names), detections)
     result = {
         "model": settings.model,

@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.parameters import Parameter, declare, parameter_file
+from rgbt_seg_ros.registration import Homography
 from rgbt_seg_ros.serving_settings import ServingSettings, split_names
 from rgbt_seg_ros.thermal import ThermalNormalization
 
@@ -229,9 +228,11 @@ class Settings(ServingSettings):
                 raise UserError(
                     f"parameter {name} must be drop in mode lossless, where every mask is a pair's, not {value!r}"
                 )
-        if abs(np.linalg.det(np.reshape(self.registration_homography, (3, 3)))) < 1e-12:
-            raise UserError("parameter registration.homography cannot be inverted: measure it again")
-        if not np.any(self.registration_plane_rotation):
+        try:
+            Homography(self.registration_homography)
+        except UserError as error:
+            raise UserError(f"parameter registration.homography: {error}") from error
+        if not any(self.registration_plane_rotation):
             raise UserError("parameter registration.plane.rotation is all zeros, which is no rotation")
         for name, count in Counter(split_names(self.camera_pairs)).items():
             if count > 1 or not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
@@ -253,6 +254,9 @@ class Settings(ServingSettings):
             high=self.thermal_range_high,
             low_percentile=self.thermal_percentile_low,
             high_percentile=self.thermal_percentile_high,
+            unit=self.thermal_range_unit,
+            kelvin_per_count=self.thermal_kelvin_per_count,
+            kelvin_offset=self.thermal_kelvin_offset,
         )
 
 

@@ -5,10 +5,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from rgbt_seg_ros.dds import private_graph_environment
+
+if TYPE_CHECKING:
+    from node_bench import Bench
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SAMPLES = REPOSITORY.parent / "shared" / "samples"
@@ -43,6 +47,28 @@ def golden() -> Path:
     if not GOLDEN.is_dir():
         pytest.skip("needs the reference outputs in ../shared/golden")
     return GOLDEN
+
+
+@pytest.fixture(scope="session")
+def node_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model for nodes under test: small random weights, and every class is a thing."""
+    from node_bench import write_node_model
+
+    return write_node_model(tmp_path_factory.mktemp("model") / "random.safetensors")
+
+
+@pytest.fixture(scope="module")
+def bench() -> "Iterator[Bench]":
+    """Cameras and subscribers around a node under test."""
+    # Not at the top: nothing may import rclpy before `pytest_configure`.
+    import rclpy
+    from node_bench import Bench
+
+    rclpy.init()
+    bench = Bench()
+    yield bench
+    bench.close()
+    rclpy.shutdown()
 
 
 @pytest.fixture

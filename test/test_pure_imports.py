@@ -8,12 +8,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 GLUE = {
+    "rgbt_seg_ros.camera_pair",
     "rgbt_seg_ros.messages",
     "rgbt_seg_ros.node",
     "rgbt_seg_ros.outputs",
     "rgbt_seg_ros.play",
     "rgbt_seg_ros.record",
     "rgbt_seg_ros.ros_parameters",
+    "rgbt_seg_ros.segmenter_node",
     "rgbt_seg_ros.upstream_sync",
 }
 

@@ -22,11 +22,13 @@ def declare() -> Iterator[Declare]:
     nodes: list[Node] = []
 
     def make(
-        overrides: dict[str, object], on_change: Callable[[], None] = lambda: None
+        overrides: dict[str, object],
+        on_change: Callable[[], None] = lambda: None,
+        validate: Callable[[Settings], None] = lambda settings: None,
     ) -> tuple[Node, RosParameters]:
         values = [Parameter(name, value=value) for name, value in overrides.items()]
         nodes.append(rclpy.create_node("parameters", context=context, parameter_overrides=values))
-        return nodes[-1], RosParameters(nodes[-1], on_change)
+        return nodes[-1], RosParameters(nodes[-1], validate, on_change)
 
     yield make
     for node in nodes:
@@ -86,6 +88,17 @@ def test_when_configured_only_live_parameters_change(declare: Declare) -> None:
         assert changes == ["changed"] * parameter.live
         if not parameter.live:
             assert f"parameter {name} takes effect at configure" in result.reason
+
+
+def test_a_live_change_that_the_node_refuses_keeps_the_old_value(declare: Declare) -> None:
+    def refuse(settings: Settings) -> None:
+        raise UserError(f"there is no class {settings.classes}")
+
+    node, parameters = declare({}, validate=refuse)
+    parameters.configured = True
+    (result,) = node.set_parameters([Parameter("classes", value="unicorn")])
+    assert (result.successful, result.reason) == (False, "there is no class unicorn")
+    assert parameters.read().classes == ""
 
 
 def test_descriptions_and_ranges_are_declared(declare: Declare) -> None:

@@ -19,11 +19,22 @@ from .datasets import class_set_of
 
 
 def initial_model(config: Config) -> tuple[nn.Module, ModelCard]:
-    """Build the network; what it freezes is frozen, so wrap it for data-parallel training after this.
+    """The network that a run starts from; what it freezes is frozen, so wrap it for data-parallel training after this.
 
     Raises:
         UserError: the embeddings are not of the data set's classes, there is no such architecture or size, or the
             base weights are missing or do not fit.
+    """
+    network, card = untrained_model(config)
+    base_hash = _start_base(network, config.model)
+    return network, dataclasses.replace(card, training={**card.training, "base_weights": base_hash})
+
+
+def untrained_model(config: Config) -> tuple[nn.Module, ModelCard]:
+    """The network of a configuration before base weights are loaded: random, but frozen where these belong.
+
+    Raises:
+        UserError: the embeddings are not of the data set's classes, or there is no such architecture or size.
     """
     classes = class_set_of(config.data.name)
     embeddings = _class_embeddings(config, classes)
@@ -35,7 +46,6 @@ def initial_model(config: Config) -> tuple[nn.Module, ModelCard]:
         "sem": model.sem,
     }
     network = build_model(model.arch, architecture, embeddings.vectors)
-    base_hash = _start_base(network, model)
     cast(Encoder, network.encoder).checkpointing = config.train.checkpointing
     values = dataclasses.asdict(config)
     # Where the data and the base weights lie and the run goes is of the machine, not of the model.
@@ -51,7 +61,7 @@ def initial_model(config: Config) -> tuple[nn.Module, ModelCard]:
             "templates": list(embeddings.templates),
         },
         short_side=model.short_side,
-        training={"data": config.data.name, "config": values, "base_weights": base_hash},
+        training={"data": config.data.name, "config": values},
     )
     return network, card
 

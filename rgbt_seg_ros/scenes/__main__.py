@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from rich.progress import track
 
+from rgbt_seg_ros.argument_types import image_size
 from rgbt_seg_ros.classes import MFNET, palette_for
 from rgbt_seg_ros.cli import command_parser, run_command
 from rgbt_seg_ros.errors import UserError
@@ -30,19 +31,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder to write; new or empty")
     parser.add_argument("--stills", type=int, default=100, help="number of pairs (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the first pair (default: %(default)s)")
-    parser.add_argument("--size", type=_size, default=(480, 640), help="HxW in pixels (default: 480x640)")
+    parser.add_argument(
+        "--size", type=image_size, default=(480, 640), help="HxW in pixels (default: 480x640)"
+    )
     parser.add_argument("--condition", choices=CONDITIONS, help="one condition for all (default: a mixture)")
     parser.add_argument(
         "--sheet", type=Path, help="also write a picture of the first pairs side by side, PNG"
     )
     return run_command(parser, _render, argv)
-
-
-def _size(text: str) -> tuple[int, int]:
-    height, cross, width = text.partition("x")
-    if not (cross and height.isdigit() and width.isdigit() and min(int(height), int(width)) >= 32):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 480x640, at least 32x32")
-    return int(height), int(width)
 
 
 def _render(args: argparse.Namespace) -> None:

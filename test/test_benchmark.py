@@ -1,0 +1,156 @@
+"""The benchmark measures what it says, and counts what can be counted by hand."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from random_model import write_model
+from torch import nn
+
+from rgbt_seg_ros.models import build_model
+from training.benchmark import main
+from training.config import load_config
+from training.multiply_adds import forward_multiply_adds, training_multiply_adds
+from training.serving_speed import OnePassEach
+from training.training_cost import hours, training_images
+
+
+class TwoConvolutions(nn.Module):
+    """1x1 from 3 to 8 channels (24 multiply-adds a pixel), then 7x7 on each channel (8 x 49)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, 1)
+        self.depthwise = nn.Conv2d(8, 8, 7, padding=3, groups=8)
+
+    def forward(self, rgb: torch.Tensor, thermal: torch.Tensor) -> torch.Tensor:
+        return self.depthwise(self.first(rgb + thermal))
+
+
+def test_multiply_adds_of_convolutions():
+    pixels, first, depthwise = 32 * 48, 24, 8 * 49
+    assert forward_multiply_adds(TwoConvolutions(), (32, 48)).total == (first + depthwise) * pixels
+    # Backward: as much again for the weights' gradients and for those of inputs, which nothing asks of the image.
+    assert training_multiply_adds(TwoConvolutions(), (32, 48)).total == (2 * first + 3 * depthwise) * pixels
+
+
+def nano() -> nn.Module:
+    return build_model("shifnet", {"size": "nano"}, torch.eye(9, 384)).train()
+
+
+def test_multiply_adds_of_a_training_step():
+    checkpointed, frozen = nano(), nano()
+    checkpointed.encoder.checkpointing = True
+    frozen.encoder.freeze_base()
+    forward, plain, repeated, spared = (
+        forward_multiply_adds(nano(), (64, 64)).total,
+        *(training_multiply_adds(network, (64, 64)).total for network in (nano(), checkpointed, frozen)),
+    )
+    assert 2 * forward < plain < 3 * forward  # weights' and inputs' gradients, but none of the images
+    assert plain < repeated < plain + forward  # the trunk's blocks twice
+    assert spared < plain
+
+
+def test_the_baseline_runs_the_encoder_for_each_modality_and_agrees():
+    torch.manual_seed(0)
+    encoder = nano().eval().encoder
+    images = torch.randn(2, 3, 64, 96)
+    with torch.inference_mode():
+        for once, each in zip(encoder(images), OnePassEach(encoder)(images), strict=True):
+            torch.testing.assert_close(once, each, atol=1e-5, rtol=1e-5)
+
+
+def test_serving_is_measured_beside_the_baseline(tmp_path, capsys):
+    model = write_model(tmp_path / "nano.safetensors")
+    arguments = ["--model", str(model), "--size", "96x128", "--pairs", "3", "--device", "cpu"]
+    assert main([*arguments, "--json", str(tmp_path / "speed.json")]) == 0
+    result = json.loads((tmp_path / "speed.json").read_text())
+    latency, baseline = result["latency_ms"], result["baseline"]["latency_ms"]
+    assert 0 < latency["p50"] <= latency["p95"] <= latency["p99"]
+    assert result["stages_ms"].keys() == {"preprocess", "inference", "postprocess"}
+    assert max(stage["p50"] for stage in result["stages_ms"].values()) <= latency["p99"]
+    assert result["speedup"] == pytest.approx(baseline["p50"] / latency["p50"])
+    assert result["pairs_per_second"] == pytest.approx(1e3 / latency["p50"], rel=0.9)
+    assert result["equal_pixels"] > 0.99
+    assert result["peak_memory"] > model.stat().st_size
+    assert (result["size"], result["network_size"]) == ([96, 128], [96, 128])
+    assert 0 < result["multiply_adds"]["without_attention"] < result["multiply_adds"]["total"]
+    assert "times as fast as the baseline" in capsys.readouterr().out
+
+
+SMALL = (
+    "--train",
+    "config/train/shifnet_nano_msrs.yaml",
+    "augment.crop_height=64",
+    "augment.crop_width=96",
+    "train.batch_size=2",
+    "train.accumulate=2",
+)
+
+
+def test_a_training_step_is_measured(repository, tmp_path):
+    # In a process of its own, whose peak memory is not that of other tests.
+    command = [sys.executable, "-m", "training.benchmark", *SMALL, "train.checkpointing=true", "--steps", "1"]
+    done = subprocess.run(
+        [*command, "--device", "cpu", "--json", str(tmp_path / "step.json")],
+        cwd=repository, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    result = json.loads((tmp_path / "step.json").read_text())
+    assert result["seconds_per_step"] > 0
+    weights = sum(p.numel() for p in nano().parameters())
+    # Weights, gradients and the two moments of AdamW at the least, and what Python and PyTorch are at the most.
+    assert 4 * 4 * weights < result["peak_memory"] < 3e9
+    assert f"peak memory {result['peak_memory'] / 1e9:.2f} GB" in done.stdout
+
+
+def test_a_run_is_counted_without_computing_it(repository, tmp_path, monkeypatch):
+    monkeypatch.chdir(repository)
+    whole_run = ["train.max_steps=null", "train.epochs=3", "--count-only", "--tflops", "2"]
+    assert main([*SMALL, *whole_run, "--json", str(tmp_path / "run.json")]) == 0
+    result = json.loads((tmp_path / "run.json").read_text())
+    assert "seconds_per_step" not in result
+    assert result["pairs_per_step"] == 4
+    assert result["steps"] == -(-3 * 1083 // 4)
+    pairs = result["pairs_per_step"] * result["steps"]
+    assert result["hours"] == pytest.approx(2 * result["multiply_adds_per_pair"] * pairs / 2e12 / 3600)
+
+
+def test_hours_of_a_run():
+    run = {"multiply_adds_per_pair": 1e12, "pairs_per_step": 4, "steps": 4500}
+    assert hours(run, 10.0) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "split", "images"),
+    [
+        ("mfnet", "train", 784),
+        ("pst900", "train", 537),
+        ("pst900", "train_all", 597),
+        ("fmb", "train", 1098),
+        ("scenes", "train", 1000),
+    ],
+)
+def test_training_images_of_the_complete_data_set(name, split, images):
+    assert training_images(load_config(None, [f"data.name={name}", f"data.train_split={split}"])) == images
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["train.batch_size=1"], "belong to --train CONFIG"),
+        (["--count-only"], "belong to --train CONFIG"),
+        (["--model", "absent.safetensors"], "there is no model file absent.safetensors"),
+        (["--train", "absent.yaml"], "there is no configuration file absent.yaml"),
+        (
+            ["--train", "config/train/shifnet_mfnet.yaml", "train.batchsize=1"],
+            "did you mean train.batch_size?",
+        ),
+    ],
+)
+def test_wrong_arguments_are_one_sentence(arguments, sentence, capsys, monkeypatch, repository):
+    monkeypatch.chdir(repository)
+    assert main(arguments) == 1
+    assert sentence in " ".join(capsys.readouterr().err.split())

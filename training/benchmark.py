@@ -1,0 +1,130 @@
+"""Measure a model in service beside plain PyTorch, or one step of a training configuration."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from rgbt_seg_ros.argument_types import image_size, positive_count, positive_number
+from rgbt_seg_ros.cli import command_parser, run_command
+from rgbt_seg_ros.errors import UserError
+
+from .config import load_config
+from .serving_speed import measure_serving
+from .training_cost import count_run, hours, measure_steps
+
+
+def _run(args: argparse.Namespace) -> None:
+    if args.train is None:
+        if args.overrides or args.count_only or args.tflops:
+            raise UserError("key=value, --count-only and --tflops belong to --train CONFIG: give it, too")
+        result = measure_serving(args.model, args.size, args.pairs, args.device, args.precision)
+        _show_serving(Console(), result)
+    else:
+        result = _training(args)
+        _show_training(Console(), result)
+    if args.json:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(json.dumps(result, indent=2) + "\n")
+
+
+def _training(args: argparse.Namespace) -> dict[str, Any]:
+    config = load_config(args.train, args.overrides)
+    result: dict[str, Any] = {"config": str(args.train), "overrides": args.overrides}
+    if not args.count_only:
+        result |= measure_steps(config, args.steps, args.device)
+    result |= count_run(config)
+    if args.tflops:
+        result |= {"assumed_tflops": args.tflops, "hours": hours(result, args.tflops)}
+    return result
+
+
+def _show_serving(console: Console, result: dict[str, Any]) -> None:
+    height, width = result["size"]
+    baseline, cost = result["baseline"], result["multiply_adds"]
+    table = Table("milliseconds", title=f"{height}x{width}, {result['device']}, {result['precision']}")
+    for percentile in ("p50", "p95", "p99"):
+        table.add_column(percentile, justify="right")
+    for stage, times in result["stages_ms"].items():
+        table.add_row(stage, *_numbers(times))
+    table.add_row("pair", *_numbers(result["latency_ms"]), style="bold", end_section=True)
+    table.add_row("baseline", *_numbers(baseline["latency_ms"]))
+    console.print(table)
+    console.print(
+        f"{result['pairs_per_second']:.2f} pairs/s, {result['speedup']:.2f} times as fast as the baseline "
+        f"({result['pairs']} pairs, in turn)"
+    )
+    console.print(
+        f"baseline: {baseline['what']}; same class in {100 * result['equal_pixels']:.2f} % of pixels"
+    )
+    console.print(
+        f"{cost['total'] / 1e9:.2f} G multiply-adds a pair ({cost['without_attention'] / 1e9:.2f} G without QK^T "
+        f"and AV), peak memory {_gigabytes(result['peak_memory'])}"
+    )
+
+
+def _show_training(console: Console, result: dict[str, Any]) -> None:
+    lines = []
+    if "seconds_per_step" in result:
+        lines.append(f"{result['seconds_per_step']:.2f} s a step on {result['device']}")
+        lines.append(f"peak memory {_gigabytes(result['peak_memory'])}")
+    lines.append(f"{result['multiply_adds_per_pair'] / 1e9:.1f} G multiply-adds a pair, forward and backward")
+    lines.append(f"{result['steps']} steps of {result['pairs_per_step']} pairs")
+    if "hours" in result:
+        lines.append(f"{result['hours']:.3g} hours at {result['assumed_tflops']:g} TFLOP/s")
+    for line in lines:
+        console.print(line)
+
+
+def _numbers(times: dict[str, float]) -> list[str]:
+    return [f"{value:.1f}" for value in times.values()]
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.2f} GB"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = command_parser(
+        "python -m training.benchmark",
+        "Measure a model in service, beside plain PyTorch in the same run; or one training step of a configuration.",
+        """python -m training.benchmark --model default --size 480x640 --json speed.json
+        python -m training.benchmark --train config/train/shifnet_mfnet.yaml train.batch_size=1 train.precision=fp32
+        python -m training.benchmark --train config/train/shifnet_fmb.yaml --count-only --tflops 50""",
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--model", default="default", help="model file, or 'default' (packaged)")
+    what.add_argument(
+        "--train", metavar="CONFIG", help="measure a step of this configuration, on random pairs and weights"
+    )
+    parser.add_argument(
+        "--size", type=image_size, default=(480, 640), help="of the images, HxW (default: 480x640)"
+    )
+    parser.add_argument("--pairs", type=positive_count, default=50, help="pairs to segment (default: 50)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+    parser.add_argument(
+        "--precision", default="auto", help="auto, float32, bfloat16 or float16, of the served model"
+    )
+    parser.add_argument("--steps", type=positive_count, default=2, help="timed training steps (default: 2)")
+    parser.add_argument(
+        "--count-only", action="store_true", help="with --train: count multiply-adds, compute nothing"
+    )
+    parser.add_argument(
+        "--tflops",
+        type=positive_number,
+        help="with --train: tell the hours of the whole run on a machine that sustains so many 10^12 operations/s",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to this file")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="key=value", help="with --train: change a value of the configuration"
+    )
+    return run_command(parser, _run, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from training.datasets import TrainingStream
 from training.sample import Sample
+from training.stream import TrainingStream
 
 
 def _stream(share: tuple[float, float], seed: int = 0, length: int = 40) -> TrainingStream:

@@ -52,7 +52,7 @@ class DatasetOnDisk:
         self.root = Path(root)
         self.split = split
         half = "test" if split.startswith("test") else "train"
-        self.layout = find_layout(self.root, half, self.title, self._layouts(thermal))
+        self.layout = find_layout(self.root, half, self.title, self.layouts_of(thermal))
         self.folders = self.layout.folders(self.root, half)
         self.names = self._names(split)
         if not self.names:
@@ -66,35 +66,50 @@ class DatasetOnDisk:
         return len(self.names)
 
     def __getitem__(self, index: int) -> Sample:
-        """Raises UserError, naming the file, for an unreadable image, a wrong size or an unknown label id."""
-        name = self.names[index]
-        rgb_path, thermal_path, label_path = self.paths(name)
+        """See `read_sample`."""
+        return self.read_sample(self.paths(self.names[index]))
+
+    @classmethod
+    def read_sample(cls, paths: tuple[Path, Path, Path]) -> Sample:
+        """The sample in files of RGB, thermal and label; the first two may be the same.
+
+        Raises:
+            UserError: names the file that is unreadable, or has a wrong size or an unknown label id.
+        """
+        rgb_path, thermal_path, label_path = paths
         if rgb_path == thermal_path:
             rgb, thermal = read_rgb_and_thermal(rgb_path)
         else:
             rgb, thermal = read_rgb(rgb_path), read_thermal(thermal_path)
-        label = self.read_label(label_path)
+        label = cls.read_label(label_path)
         check_size(thermal_path, thermal, rgb.shape[:2])
         check_size(label_path, label, rgb.shape[:2])
-        return Sample(name, rgb, thermal, label, thermal != 0 if self.thermal_holes else None)
+        return Sample(label_path.stem, rgb, thermal, label, thermal != 0 if cls.thermal_holes else None)
 
     def paths(self, name: str) -> tuple[Path, Path, Path]:
         """Files of RGB, thermal and label of a sample; the first two may be the same."""
         rgb, thermal, label = (folder / f"{name}.png" for folder in self.folders)
         return rgb, thermal, label
 
-    def read_label(self, path: Path) -> np.ndarray:
-        """A label file as class ids; see `training.image_files.read_label`."""
-        return read_label(path, len(self.classes.names), self.first_label_id)
+    @classmethod
+    def layouts_of(cls, thermal: str) -> tuple[FolderLayout, ...]:
+        """Layouts with thermal images of `8bit` or `16bit`.
 
-    def _layouts(self, thermal: str) -> tuple[FolderLayout, ...]:
+        Raises:
+            UserError: there are none.
+        """
         if thermal == "8bit":
-            return self.layouts
-        if thermal == "16bit" and self.layouts_16bit:
-            return self.layouts_16bit
+            return cls.layouts
+        if thermal == "16bit" and cls.layouts_16bit:
+            return cls.layouts_16bit
         raise UserError(
-            f"{self.title} has no thermal images of {thermal!r}: choose 8bit (or 16bit for PST900)"
+            f"{cls.title} has no thermal images of {thermal!r}: choose 8bit (or 16bit for PST900)"
         )
+
+    @classmethod
+    def read_label(cls, path: Path) -> np.ndarray:
+        """A label file as class ids; see `training.image_files.read_label`."""
+        return read_label(path, len(cls.classes.names), cls.first_label_id)
 
     def _names(self, split: str) -> tuple[str, ...]:
         whole, _, subset = split.rpartition("_")

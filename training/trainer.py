@@ -26,7 +26,7 @@ from rgbt_seg_ros.thermal import ThermalNormalization
 
 from .augment import Augmentation
 from .config import Config
-from .datasets import TrainingStream, collate, training_sources, validation_source
+from .datasets import training_sources, validation_source
 from .gradients import accumulate_gradients, convert_batch_norm, synchronize_statistics
 from .initial_model import initial_model
 from .interrupts import ignore_interrupts, interrupts
@@ -36,6 +36,7 @@ from .pictures import save_prediction_sheet
 from .run_log import RunLog
 from .run_state import RunState, kept
 from .scoring import score
+from .stream import TrainingStream, collate
 
 Batch = dict[str, Tensor]
 

@@ -64,7 +64,8 @@ def _report(
     if args.json:
         _write_json(args, segmenter, scores, main)
     if args.confusion:
-        title = f"{args.data} {args.split}, {protocol.name}, {MODALITY_TITLES[modality]}"
+        name = protocol.name + " with tta" * args.tta
+        title = f"{args.data} {args.split}, {name}, {MODALITY_TITLES[modality]}"
         miou = percent(scores[modality]["miou"])
         save_confusion(args.confusion, main.total, names, f"{title}: mIoU {miou} %")
     if args.sheet:

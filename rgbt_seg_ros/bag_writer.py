@@ -61,12 +61,17 @@ class BagWriter:
 
     def write(self, topic: str, message: Any, received_ns: int, latched: bool = False) -> None:
         """Append a message; a topic's first message sets its type and whether it is latched (transient local)."""
-        msgtype = message.__msgtype__
+        data = self._typestore.serialize_cdr(message, message.__msgtype__)
+        self.write_serialized(topic, message.__msgtype__, data, received_ns, latched)
+
+    def write_serialized(
+        self, topic: str, msgtype: str, data: bytes | memoryview, received_ns: int, latched: bool = False
+    ) -> None:
+        """Append a message that is serialized (CDR) already; `msgtype` is for instance sensor_msgs/msg/Image."""
         if topic not in self._connections:
             self._connections[topic] = self._writer.add_connection(
                 topic, msgtype, typestore=self._typestore, offered_qos_profiles=[_offered_qos(latched)]
             )
-        data = self._typestore.serialize_cdr(message, msgtype)
         self._writer.write(self._connections[topic], received_ns, data)
 
     def header(self, stamp_ns: int, frame_id: str) -> Any:

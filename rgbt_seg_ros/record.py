@@ -6,16 +6,16 @@ The files are described in `rgbt_seg_ros.run_folder`. Topics can be remapped:
 """
 
 import argparse
-import functools
 import json
 import os
-import queue
+import shutil
 import signal
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -35,58 +35,35 @@ from rgbt_seg_ros.dds import fastdds_profile_environment
 from rgbt_seg_ros.diagnostics import STATUS_NAME
 from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.image_codec import UndecodableImage, decode_rgb, decode_thermal, stamp_ns
+from rgbt_seg_ros.offline_outputs import BAG
+from rgbt_seg_ros.output_bag import OutputBag
 from rgbt_seg_ros.overlay import thermal_picture
 from rgbt_seg_ros.run_folder import Box, RunWriter, read_run
 from rgbt_seg_ros.summary import summarize, verdict
+from rgbt_seg_ros.writer_thread import WriterThread
 
 _KEPT_IMAGES = 64
 _KEPT_TIMES = 4096
-_WAITING_JOBS = 256
 _LAST_MESSAGES_S = 1.0
 
 
-class WriterThread:
-    """Runs jobs one after another in a thread, so that encoding and the disk delay no receipt.
+class Recorder(Node):
+    """Subscribes to the cameras and to the node's outputs and hands all of it to a `RunWriter`.
 
     Attributes:
-        error: why it gave up; nothing is written after that.
+        node_values: the values of the node's newest report.
     """
 
-    def __init__(self) -> None:
-        self.error: str | None = None
-        self._jobs: queue.Queue[functools.partial[None] | None] = queue.Queue(_WAITING_JOBS)
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def add(self, job: Callable[..., None], *args: object) -> None:
-        """Have a job done; waits while too many are waiting."""
-        self._jobs.put(functools.partial(job, *args))
-
-    def finish(self) -> None:
-        """Do what is waiting and end."""
-        self._jobs.put(None)
-        self._thread.join()
-
-    def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            if self.error is None:
-                try:
-                    job()
-                except UserError as error:
-                    self.error = str(error)
-                except Exception as error:
-                    # Whatever it is, the recorder must end and say so rather than wait for a dead thread.
-                    self.error = f"{type(error).__name__}: {error}"
-
-
-class Recorder(Node):
-    """Subscribes to the cameras and to the node's outputs and hands all of it to a `RunWriter`."""
-
-    def __init__(self, writer: RunWriter, jobs: WriterThread, input_reliability: str) -> None:
+    def __init__(
+        self, writer: RunWriter, jobs: WriterThread, input_reliability: str, bag: OutputBag | None
+    ) -> None:
         super().__init__("rgbt_recorder", start_parameter_services=False)
+        self.node_values: dict[str, str] = {}
         self._writer = writer
         self._jobs = jobs
+        self._bag = bag
         self._rgb_times: dict[int, float] = {}
+        self._newest_rgb_ns: int | None = None
         self._thermal_stamps: deque[int] = deque(maxlen=_KEPT_TIMES)
         self._rgb_images: dict[int, Image] = {}
         self._thermal_images: dict[int, Image] = {}
@@ -95,18 +72,36 @@ class Recorder(Node):
             depth=100 if reliable else 5,
             reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
         )
-        outputs = QoSProfile(depth=100)
-        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self.create_subscription(Image, "rgb/image", self._on_rgb, cameras)
         self.create_subscription(Image, "thermal/image", self._on_thermal, cameras)
-        self.create_subscription(Image, "rgbt_segmenter/mask", self._on_mask, outputs)
-        self.create_subscription(Detection2DArray, "rgbt_segmenter/detections", self._on_detections, outputs)
-        self.create_subscription(Image, "rgbt_segmenter/overlay", self._on_overlay, outputs)
-        self.create_subscription(LabelInfo, "rgbt_segmenter/label_info", self._on_label_info, latched)
-        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, outputs)
+        self._subscribe_output(Image, "rgbt_segmenter/mask", self._on_mask)
+        self._subscribe_output(Detection2DArray, "rgbt_segmenter/detections", self._on_detections)
+        self._subscribe_output(Image, "rgbt_segmenter/overlay", self._on_overlay)
+        self._subscribe_output(LabelInfo, "rgbt_segmenter/label_info", self._on_label_info, latched=True)
+        self._subscribe_output(DiagnosticArray, "/diagnostics", self._on_diagnostics)
+
+    def _subscribe_output(
+        self, kind: type, name: str, receive: Callable[[Any], None], latched: bool = False
+    ) -> None:
+        """Receive an output of the node, and put it into the bag, if there is one.
+
+        What answers an RGB image goes to that image's time, everything else to the newest one's.
+        """
+
+        def take(message: Any) -> None:
+            receive(message)
+            if self._bag is not None:
+                stamp = stamp_ns(message.header)
+                time_ns = stamp if stamp in self._rgb_times else self._newest_rgb_ns
+                self._jobs.add(self._bag.add, time_ns, topic, message, latched)
+
+        durability = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
+        qos = QoSProfile(depth=1 if latched else 100, durability=durability)
+        topic = self.create_subscription(kind, name, take, qos).topic_name
 
     def _on_rgb(self, message: Image) -> None:
         stamp = stamp_ns(message.header)
+        self._newest_rgb_ns = stamp
         _keep(self._rgb_times, stamp, time.monotonic(), _KEPT_TIMES)
         _keep(self._rgb_images, stamp, message, _KEPT_IMAGES)
 
@@ -167,40 +162,53 @@ class Recorder(Node):
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
             if status.name == STATUS_NAME:
-                values = {entry.key: entry.value for entry in status.values}
+                self.node_values = values = {entry.key: entry.value for entry in status.values}
                 self._jobs.add(self._writer.add_diagnostics, status.level[0], status.message, values)
 
 
-def record(folder: Path, input_reliability: str, stop: threading.Event) -> None:
-    """Record into a folder until `stop` is set; rclpy must be initialised.
+def record(
+    folder: Path, input_reliability: str, ended: Callable[[Mapping[str, str]], bool], with_bag: bool = False
+) -> None:
+    """Record into a folder until `ended` says so; rclpy must be initialised.
 
     Args:
         folder: made if need be; an earlier run in it is replaced.
         input_reliability: what to ask of the cameras' topics, best_effort or reliable.
-        stop: ends the recording; what is under way by then is still recorded.
+        ended: asked about ten times a second, with the values of the node's newest report; what is under way by
+            then is still recorded.
+        with_bag: write the node's messages into a rosbag2 in the folder, too.
 
     Raises:
         UserError: the folder or the video cannot be written.
     """
     writer = RunWriter(folder)
-    jobs = WriterThread()
-    node = Recorder(writer, jobs, input_reliability)
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    try:
-        # A signal does not end the wait, therefore the timeout.
-        while not stop.is_set() and jobs.error is None:
-            executor.spin_once(timeout_sec=0.1)
-        end = time.monotonic() + _LAST_MESSAGES_S
-        while time.monotonic() < end and jobs.error is None:
-            executor.spin_once(timeout_sec=0.1)
-    finally:
-        executor.shutdown()
-        node.destroy_node()
-        jobs.finish()
-        writer.close()
+    with ExitStack() as stack:
+        bag = stack.enter_context(_new_bag(folder / BAG)) if with_bag else None
+        jobs = WriterThread()
+        node = Recorder(writer, jobs, input_reliability, bag)
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        try:
+            # A signal does not end the wait, therefore the timeout.
+            while not ended(node.node_values) and jobs.error is None:
+                executor.spin_once(timeout_sec=0.1)
+            end = time.monotonic() + _LAST_MESSAGES_S
+            while time.monotonic() < end and jobs.error is None:
+                executor.spin_once(timeout_sec=0.1)
+        finally:
+            executor.shutdown()
+            node.destroy_node()
+            jobs.finish()
+            writer.close()
     if jobs.error is not None:
         raise UserError(jobs.error)
+
+
+def _new_bag(path: Path) -> OutputBag:
+    """A bag in place of an earlier run's."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    return OutputBag(path)
 
 
 def _keep(items: dict[int, Any], key: int, value: Any, limit: int) -> None:
@@ -235,7 +243,7 @@ def _record(args: argparse.Namespace) -> None:
     rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
     try:
         print(f"recording to {args.output}, Ctrl-C ends it", flush=True)
-        record(args.output, args.input_reliability, stop)
+        record(args.output, args.input_reliability, lambda _: stop.is_set(), args.bag)
     finally:
         rclpy.try_shutdown()
     summary = summarize(read_run(args.output))
@@ -251,7 +259,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "Record masks, detections, overlay video and latency of a running node until Ctrl-C.",
         """
         python -m rgbt_seg_ros.record -o out/run
-        python -m rgbt_seg_ros.record -o out/run --ros-args -r rgb/image:=/camera/image_raw
+        python -m rgbt_seg_ros.record -o out/run --bag --ros-args -r rgb/image:=/camera/image_raw
         """,
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder of the files")
@@ -260,6 +268,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         choices=("best_effort", "reliable"),
         default="best_effort",
         help="what to ask of the cameras' topics (default best_effort, which fits every camera)",
+    )
+    parser.add_argument(
+        "--bag",
+        action="store_true",
+        help=f"write the node's messages as a rosbag2 (mcap) into DIR/{BAG}, too, on the time of the RGB stamps",
     )
     return run_command(parser, _record, remove_ros_args(sys.argv)[1:] if argv is None else argv)
 

@@ -13,21 +13,25 @@ import pytest
 
 from rgbt_seg_ros.classes import MFNET
 from rgbt_seg_ros.detections import Detection
+from rgbt_seg_ros.image_codec import decode_thermal
+from rgbt_seg_ros.recording import Recording
 from rgbt_seg_ros.run_folder import read_run
 
 rclpy = pytest.importorskip("rclpy", reason="needs rclpy: the recorder is a ROS 2 program")
 
-from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue  # noqa: E402
 from rclpy.duration import Duration  # noqa: E402
 from rclpy.node import Node  # noqa: E402
 from rclpy.publisher import Publisher  # noqa: E402
 from rclpy.qos import DurabilityPolicy, QoSProfile  # noqa: E402
+from rclpy.serialization import deserialize_message  # noqa: E402
 from rclpy.time import Time  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
 from vision_msgs.msg import Detection2DArray, LabelInfo  # noqa: E402
 
 from rgbt_seg_ros import messages  # noqa: E402
+from rgbt_seg_ros.diagnostics import STATUS_NAME  # noqa: E402
 
 Start = Callable[..., "subprocess.Popen[str]"]
 TIMEOUT_S = 60
@@ -88,15 +92,17 @@ def graph() -> Iterator[Graph]:
 def test_what_is_published_is_in_the_files(tmp_path: Path, start: Start, graph: Graph) -> None:
     out = tmp_path / "run"
     remap = ["--ros-args", "-r", "rgb/image:=/camera/image_raw"]
-    recorder = start("-m", "rgbt_seg_ros.record", "-o", str(out), "--input-reliability", "reliable", *remap)
+    recorder = start(
+        "-m", "rgbt_seg_ros.record", "-o", str(out), "--input-reliability", "reliable", "--bag", *remap
+    )
     graph.wait_for_the_recorder()
     graph.label_info.publish(messages.label_info_message(Header(), MFNET.names))
     for index in range(FRAMES):
         graph.publish_frame(index)
-    values = {"pairs": 5, "masks": 5, "dropped.late": 1}
-    stamp = Time(nanoseconds=FIRST_NS).to_msg()
-    for name in ("another node", "rgbt_segmenter: segmentation"):
-        graph.diagnostics.publish(messages.diagnostics_message(stamp, name, "", 1, "late", values))
+    values = [KeyValue(key=key, value=text) for key, text in (("pairs", "5"), ("masks", "5"))]
+    for name in ("another node", STATUS_NAME):
+        status = DiagnosticStatus(level=DiagnosticStatus.WARN, name=name, message="late", values=values)
+        graph.diagnostics.publish(DiagnosticArray(status=[status]))
     recorder.send_signal(signal.SIGINT)
     output, _ = recorder.communicate(timeout=TIMEOUT_S)
     assert recorder.returncode == 0, output
@@ -118,6 +124,28 @@ def test_what_is_published_is_in_the_files(tmp_path: Path, start: Start, graph: 
     summary = json.loads((out / "summary.json").read_text())
     assert (summary["pairs"], summary["masks"], summary["detections"]) == (5, 5, 2)
     assert "Every one of the 5 pairs became a mask." in output
+    check_bag(out / "segmentation")
+
+
+def check_bag(path: Path) -> None:
+    """The node's messages are in the bag, to the byte, on the time of the RGB stamps."""
+    bag = Recording(path)
+    counts = {name: topic.count for name, topic in bag.topics.items()}
+    assert counts == {
+        "/rgbt_segmenter/label_info": 1,
+        "/rgbt_segmenter/mask": FRAMES,
+        "/rgbt_segmenter/detections": FRAMES,
+        "/rgbt_segmenter/overlay": FRAMES,
+        "/diagnostics": 2,
+    }
+    assert [name for name, topic in bag.topics.items() if topic.latched] == ["/rgbt_segmenter/label_info"]
+    masks = [message for message in bag.messages(counts) if message.topic.name == "/rgbt_segmenter/mask"]
+    assert [mask.received_ns for mask in masks] == [FIRST_NS + i * 100_000_000 for i in range(FRAMES)]
+    mask = deserialize_message(masks[3].data, Image)
+    assert mask.header.frame_id == "camera"
+    assert decode_thermal(mask)[0].tolist() == [2, 2, 2] + 61 * [0]
+    first = min(message.received_ns for message in bag.messages(counts))
+    assert first == FIRST_NS, "what is older than the recording waits for it"
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path, start: Start) -> None:

@@ -11,8 +11,18 @@ from setuptools import find_packages, setup
 
 PACKAGE = "rgbt_seg_ros"
 INDEX_MARKER = f"resource/{PACKAGE}"
-COMMANDS = ["play", "record", "make_bag", "render_bag", "offline", "segment", "demo", "report"]
-TRAINING_COMMANDS = ["train", "evaluate", "embed_classes", "import_checkpoint", "benchmark"]
+COMMANDS = [
+    "play",
+    "record",
+    "make_bag",
+    "render_bag",
+    "offline",
+    "segment",
+    "demo",
+    "report",
+    "calibrate_homography",
+]
+TRAINING_COMMANDS = ["inspect_data", "train", "evaluate", "embed_classes", "import_checkpoint", "benchmark"]
 
 
 def shared_files() -> list[tuple[str, list[str]]]:

@@ -1,0 +1,264 @@
+"""What a node makes of bad images and dying cameras: counted, said, survived.
+
+The tests of this file share one node, whose inference fails on demand, and run in order.
+"""
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from faulty_node import NOT_FINITE, OUT_OF_MEMORY, mark
+from node_bench import (
+    FAULTY_NODE,
+    LATE_NS,
+    OLD_STAMP_NS,
+    PERIOD_NS,
+    Bench,
+    NodeProcess,
+    header,
+    stamp_of,
+    wait_for,
+)
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from rgbt_seg_ros.messages import image_message
+from rgbt_seg_ros.segmenter import Segmenter
+
+STALE_AFTER_S = 0.5
+LOSSES = ("undecodable", "failed")
+
+
+@pytest.fixture(scope="module")
+def node(bench: Bench, node_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
+    """An active node that goes on with one camera."""
+    parameters = {
+        "model": node_model,
+        "device": "cpu",
+        "input_reliability": "reliable",
+        "rgb__on_missing": "thermal_only",
+        "thermal__on_missing": "rgb_only",
+        "rgb__stale_after": STALE_AFTER_S,
+        "thermal__stale_after": STALE_AFTER_S,
+    }
+    log = tmp_path_factory.mktemp("node") / "log.txt"
+    with NodeProcess(log, FAULTY_NODE, **parameters) as node:
+        node.wait_for_output("active:")
+        bench.new_mask()
+        yield node
+
+
+@pytest.fixture(scope="module")
+def segmenter(node_model: Path) -> Segmenter:
+    """The node's model in this process."""
+    return Segmenter.load(node_model, device="cpu")
+
+
+def padded(message: Image, padding: int = 16) -> Image:
+    """The same image with bytes behind each row."""
+    rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
+    message.data = np.pad(rows, ((0, 0), (0, padding)), constant_values=77).tobytes()
+    message.step += padding
+    return message
+
+
+def big_endian(message: Image) -> Image:
+    message.data = np.frombuffer(message.data, "<u2").astype(">u2").tobytes()
+    message.is_bigendian = 1
+    return message
+
+
+@dataclass
+class Good:
+    """An unusual pair that must be answered like a plain one."""
+
+    change: Callable[[Image, Image], Any]
+    size: tuple[int, int] = (48, 64)
+
+
+def reorder(message: Image, encoding: str, channels: list[int]) -> Image:
+    """An rgb8 image in another encoding of the same picture."""
+    pixels = np.frombuffer(message.data, np.uint8).reshape(message.height, message.width, 3)
+    alpha = np.full((*pixels.shape[:2], 1), 255, np.uint8)
+    message.data = np.concatenate([pixels, alpha], axis=2)[:, :, channels].tobytes()
+    message.encoding, message.step = encoding, message.width * len(channels)
+    return message
+
+
+GOOD = {
+    "padding": Good(lambda rgb, thermal: (padded(rgb), padded(thermal))),
+    "big endian": Good(lambda rgb, thermal: big_endian(thermal)),
+    "bgr8": Good(lambda rgb, thermal: reorder(rgb, "bgr8", [2, 1, 0])),
+    "rgba8": Good(lambda rgb, thermal: reorder(rgb, "rgba8", [0, 1, 2, 3])),
+    "bgra8": Good(lambda rgb, thermal: reorder(rgb, "bgra8", [2, 1, 0, 3])),
+    "16UC1": Good(lambda rgb, thermal: setattr(thermal, "encoding", "16UC1")),
+    "odd size": Good(lambda rgb, thermal: None, (53, 67)),
+    "size change": Good(lambda rgb, thermal: None, (96, 128)),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_an_unusual_layout_gives_the_pictures_mask(
+    bench: Bench, node: NodeProcess, segmenter: Segmenter, name: str
+) -> None:
+    good = GOOD[name]
+
+    def send() -> None:
+        rgb, thermal = bench.next_arrays(*good.size)
+        messages = image_message(Header(), rgb), image_message(Header(), thermal)
+        good.change(*messages)
+        bench.sent[bench.send(*messages)] = rgb, thermal
+
+    mask = bench.new("mask", send)
+    assert (mask.height, mask.width) == good.size
+    expected = segmenter(*bench.sent[stamp_of(mask)]).mask
+    np.testing.assert_array_equal(np.frombuffer(mask.data, np.uint8).reshape(good.size), expected)
+    bench.new_mask()
+
+
+BAD: dict[str, dict[str, Any]] = {
+    "unknown encoding": {"encoding": "yuv422"},
+    "no encoding": {"encoding": ""},
+    "wrong length": {"data": b"\x00\x01" * 5},
+    "empty": {"height": 0, "width": 0, "step": 0, "data": b""},
+    "empty with a size": {"data": b""},
+    "step below width": {"step": 7},
+    "one pixel": {"height": 1, "width": 1, "step": 6, "data": b"abcdef"},
+    "gigantic": {"height": 2**31, "width": 2**31, "step": 2**31},
+}
+
+
+def losses(bench: Bench) -> float:
+    values = bench.diagnostics()[2]
+    return sum(float(values.get(f"dropped.{cause}", 0)) for cause in LOSSES)
+
+
+def send_until_lost(bench: Bench, send: Callable[[], int]) -> None:
+    """Send bad pairs among good ones until one is counted (a waiting one may be superseded)."""
+    before = losses(bench)
+    stamps: list[int] = []
+
+    def send_both() -> None:
+        stamps.append(send())
+        time.sleep(PERIOD_NS / 1e9)
+        bench.send_pair()
+
+    bench.send_until(lambda: losses(bench) > before, "counting", send_both)
+    level, sentence, _ = bench.diagnostics()
+    assert (level, "see the log" in sentence) == (2, True)
+    bench.new_mask()
+    assert not {stamp_of(mask) for mask in bench.received["mask"]} & set(stamps)
+
+
+@pytest.mark.parametrize("camera", ["rgb", "thermal"])
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_image_is_counted_and_the_next_good_pair_answered(
+    bench: Bench, node: NodeProcess, name: str, camera: str
+) -> None:
+    def send() -> int:
+        rgb, thermal = (image_message(Header(), array) for array in bench.next_arrays())
+        for field, value in BAD[name].items():
+            setattr(rgb if camera == "rgb" else thermal, field, value)
+        return bench.send(rgb, thermal)
+
+    send_until_lost(bench, send)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [(OUT_OF_MEMORY, "OutOfMemoryError: CUDA out of memory"), (NOT_FINITE, "output is not finite")],
+)
+def test_a_failing_inference_is_counted_and_the_next_good_pair_answered(
+    bench: Bench, node: NodeProcess, fault: int, reason: str
+) -> None:
+    def send() -> int:
+        rgb, thermal = bench.next_arrays()
+        mark(rgb, fault)
+        return bench.send(image_message(Header(), rgb), image_message(Header(), thermal))
+
+    send_until_lost(bench, send)
+    assert reason in node.output
+
+
+@pytest.mark.parametrize("stamp_ns", [0, OLD_STAMP_NS + 3600 * 10**9], ids=["zero", "in the future"])
+@pytest.mark.parametrize("cameras", ["rgb", "thermal", "both"])
+def test_the_next_good_pair_is_answered_after_a_bad_stamp(
+    bench: Bench, node: NodeProcess, stamp_ns: int, cameras: str
+) -> None:
+    rgb, thermal = (image_message(header(stamp_ns), array) for array in bench.next_arrays())
+    if cameras in ("rgb", "both"):
+        bench.rgb.publish(rgb)
+    if cameras in ("thermal", "both"):
+        bench.thermal.publish(thermal)
+    bench.new_mask()
+
+
+def test_the_log_says_what_went_wrong_once_a_second(bench: Bench, node: NodeProcess) -> None:
+    lines = [line for line in node.output.splitlines() if "undecodable: " in line]
+    assert any("yuv422" in line for line in lines)
+    # rclpy writes "[ERROR] [seconds.nanoseconds] [name]: text".
+    times = [float(line.split("[")[2].split("]")[0]) for line in lines]
+    assert len(times) > 3
+    assert all(later - earlier > 0.99 for earlier, later in itertools.pairwise(times))
+    assert "Traceback" not in node.output
+
+
+@pytest.mark.parametrize("frozen", [False, True], ids=["killed", "frozen"])
+@pytest.mark.parametrize("dead", ["thermal", "rgb"])
+def test_masks_go_on_without_a_camera_and_recover(
+    bench: Bench, node: NodeProcess, dead: str, frozen: bool
+) -> None:
+    still = [image_message(Header(), array) for array in bench.next_arrays()][dead == "thermal"]
+
+    def send_one_camera() -> None:
+        images = dict(zip(("rgb", "thermal"), bench.next_arrays(), strict=True))
+        messages = {name: image_message(Header(), array) for name, array in images.items()}
+        messages[dead] = still if frozen else None  # type: ignore[assignment]
+        bench.send(**messages)
+
+    bench.send_until(lambda: bench.diagnostics()[0] == 0, "a healthy node")
+    began, masks, reports = time.monotonic(), bench.received["mask"], bench.received["/diagnostics"]
+    answered: list[tuple[float, int]] = []
+
+    def note_masks() -> bool:
+        while len(answered) < len(masks):
+            answered.append((time.monotonic() - began, stamp_of(masks[len(answered)])))
+        return time.monotonic() - began > 5.0
+
+    masks.clear()
+    reports.clear()
+    bench.send_until(note_masks, "five seconds", send_one_camera)
+    # With this camera's own stamps; a first few pairs may have come of the time before.
+    late_ns = LATE_NS if dead == "rgb" else 0
+    alone = [when for when, stamp in answered if (stamp - OLD_STAMP_NS) % 50_000_000 == late_ns]
+    first = min(when for when in alone if when > STALE_AFTER_S)
+    assert first < 2 * STALE_AFTER_S
+    gaps = [
+        later - earlier for earlier, later in itertools.pairwise([first, *[w for w in alone if w > first]])
+    ]
+    assert max(gaps) < 2 * STALE_AFTER_S
+    topic = "/boson" if dead == "thermal" else "/cam"
+    what = "the same image again and again" if frozen else "no images"
+    last = reports[-1].status[0]
+    assert last.level[0] == 1
+    assert f"{what} on {topic} for" in last.message
+    assert "alone" in last.message
+    frame = "boson_optical" if dead == "rgb" else "cam_optical"
+    assert masks[-1].header.frame_id == frame
+    size = (24, 32) if dead == "rgb" else (48, 64)
+    assert (masks[-1].height, masks[-1].width) == size
+    detections = wait_for(lambda: bench.last("detections", stamp_of(masks[-1])), "detections")
+    assert all(each.header == masks[-1].header for each in (detections, *detections.detections))
+    # No image is answered twice, once alone and once in a pair.
+    assert len({stamp for _, stamp in answered}) == len(answered)
+
+    returned = time.monotonic()
+    reports.clear()
+    bench.send_until(lambda: reports and reports[-1].status[0].level[0] == 0, "recovery")
+    assert time.monotonic() - returned < 2.0
+    bench.new_mask()

@@ -39,13 +39,14 @@ def find_layout(root: Path, half: str, title: str, layouts: tuple[FolderLayout, 
     Raises:
         UserError: none of them; names the paths that the nearest ones miss, and what is there.
     """
-    missing = {}
+    missing: dict[int, list[Path]] = {}
     for layout in layouts:
-        missing[layout] = [path for path in dict.fromkeys(layout.folders(root, half)) if not path.is_dir()]
-        if not missing[layout]:
+        folders = dict.fromkeys(layout.folders(root, half))
+        absent = [path for path in folders if not path.is_dir()]
+        if not absent:
             return layout
-    fewest = min(map(len, missing.values()))
-    nearest = [paths[0] for paths in missing.values() if len(paths) == fewest]
+        missing.setdefault(len(folders) - len(absent), []).append(absent[0])
+    nearest = missing[max(missing)]
     raise UserError(
         f"{root} has not the {title} layout: expected {' or '.join(map(str, nearest))}, "
         f"found {found_near(nearest[0], root)}"

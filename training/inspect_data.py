@@ -1,0 +1,123 @@
+"""Check a data set on disk: `python -m training.inspect_data --data NAME --root DIR`."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from rgbt_seg_ros.cli import command_parser, run_command
+from rgbt_seg_ros.errors import UserError
+
+from .contact_sheet import save_contact_sheet
+from .datasets import DATASETS
+from .inspection import Inspection, Paths, inspect
+from .validation_lists import choose_validation_names
+
+
+def _run(args: argparse.Namespace) -> None:
+    console = Console()
+    inspection = inspect(DATASETS[args.data], Path(args.root), args.thermal, _with_progress)
+    _print(console, inspection)
+    if args.json:
+        _prepared(args.json).write_text(json.dumps(inspection.as_dict(), indent=2) + "\n")
+    if args.sheet:
+        save_contact_sheet(_prepared(args.sheet), inspection)
+        _say(console, f"pictures: {args.sheet}")
+    if args.write_val_list:
+        _write_validation_list(_prepared(args.write_val_list), inspection)
+        _say(console, f"validation images: {args.write_val_list}")
+    if inspection.problems:
+        count = len(inspection.problems)
+        raise UserError(
+            f"{args.root} has {count} problem{'' if count == 1 else 's'}, listed above: copy these files again"
+        )
+
+
+def _with_progress(samples: list[Paths]) -> Iterable[Paths]:
+    return track(samples, "reading", console=Console(stderr=True), transient=True)
+
+
+def _prepared(path: str) -> Path:
+    """The path of a file that can be written."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    return Path(path)
+
+
+def _write_validation_list(path: Path, inspection: Inspection) -> None:
+    known = inspection.dataset.known_counts["train"]
+    train = inspection.splits.get("train")
+    found = 0 if train is None else len(train.names)
+    if train is None or found != known:
+        raise UserError(
+            f"a validation list is chosen among all {known} training images of {inspection.dataset.title}, "
+            f"but there are {found}: get the complete data set"
+        )
+    path.write_text("\n".join(choose_validation_names(train.names)) + "\n")
+
+
+def _print(console: Console, inspection: Inspection) -> None:
+    report = inspection.as_dict()
+    splits = Table("split", "images", "known")
+    for name, split in report["splits"].items():
+        splits.add_row(name, str(split["images"]), str(split["known"] or "-"))
+    splits.add_section()
+    splits.add_row("all", str(report["images"]), str(report["known_images"]))
+    console.print(splits)
+    classes = Table("class", "pixels", "images")
+    for name, counts in report["classes"].items():
+        classes.add_row(name, f"{100 * counts['pixel_share']:.3f} %", str(counts["images"]))
+    classes.add_section()
+    classes.add_row("ignored", f"{100 * report['ignored_share']:.3f} %", "")
+    console.print(classes)
+    sizes = ", ".join(f"{count} of {size}" for size, count in report["sizes"].items())
+    types = ", ".join(report["thermal_types"])
+    _say(
+        console, f"{report['readable_images']} images readable: {sizes or 'none'}; thermal: {types or 'none'}"
+    )
+    if inspection.dataset.thermal_holes:
+        _say(console, f"thermal missing (zero): {100 * report['thermal_missing']:.2f} % of the pixels")
+    for text in inspection.warnings:
+        _say(console, f"warning: {text}")
+    for text in inspection.problems:
+        _say(console, f"problem: {text}")
+
+
+def _say(console: Console, text: str) -> None:
+    """Print a line as it is: paths are neither wrapped nor coloured."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command `python -m training.inspect_data`."""
+    parser = command_parser(
+        "python -m training.inspect_data",
+        "Check a data set on disk: counts, sizes, label values, missing and unreadable files, shares of classes.",
+        """python -m training.inspect_data --data mfnet --root DIR
+        python -m training.inspect_data --data pst900 --root DIR --thermal 16bit --sheet pst900.png --json pst900.json
+        python -m training.inspect_data --data fmb --root DIR --write-val-list config/splits/fmb_val.txt""",
+    )
+    parser.add_argument("--data", required=True, choices=sorted(DATASETS), help="layout of the data set")
+    parser.add_argument("--root", required=True, help="folder of the data set")
+    parser.add_argument(
+        "--thermal",
+        default="8bit",
+        choices=("8bit", "16bit"),
+        help="which thermal images (16bit: PST900 alone; default: 8bit)",
+    )
+    parser.add_argument("--sheet", metavar="PNG", help="draw samples and a histogram of the classes")
+    parser.add_argument("--json", metavar="FILE", help="write everything that was found to this file")
+    parser.add_argument(
+        "--write-val-list",
+        metavar="FILE",
+        help="write the names of the validation images, chosen by rule among the training images",
+    )
+    return run_command(parser, _run, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

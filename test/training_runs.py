@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.state import AcceleratorState
 
 from training import train
 from training.checkpoint import load_state
@@ -46,12 +47,13 @@ def train_tiny(run: Path, *overrides: str) -> int:
 
 
 def train_here(*arguments: str) -> int:
-    """Exit code of `training.train` in this process; the number of threads is put back."""
+    """Exit code of `training.train` in this process; threads and accelerate's state are put back."""
     threads = torch.get_num_threads()
     try:
         return train.main(arguments)
     finally:
         torch.set_num_threads(threads)
+        AcceleratorState._reset_state(reset_partial_state=True)  # a process has one precision otherwise
 
 
 def run_script(script: Path, *arguments: str, processes: int = 1) -> "subprocess.CompletedProcess[str]":

@@ -68,13 +68,13 @@ def select_classes(
     Raises:
         UserError: a name that is unknown or occurs twice, or embeddings that do not belong to the model.
     """
+    if embeddings is not None:
+        _check_belongs(card, own_vectors, embeddings)
     if not names:
         return own_classes(card)
     repeated = [name for name, times in Counter(names).items() if times > 1]
     if repeated:
         raise UserError(f"the class {repeated[0]!r} is listed twice: give each once")
-    if embeddings is not None:
-        _check_belongs(card, own_vectors, embeddings)
     known = (*card.class_names, *(embeddings.names if embeddings is not None else ()))
     unknown = next((name for name in names if name not in known), None)
     if unknown is not None:

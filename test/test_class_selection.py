@@ -156,6 +156,7 @@ def test_more_than_255_classes_make_masks_of_16_bits(segmenter: Segmenter) -> No
             embeddings(["forklift"], OWN[:1], encoder_hash="x"),
             "make them with the same encoder",
         ),
+        ([], embeddings(["forklift"], OWN[:1], encoder_hash="x"), "make them with the same encoder"),
         (["car"], embeddings(["forklift"], OWN[:1], encoder_hash="x"), "make them with the same encoder"),
     ],
 )

@@ -32,7 +32,8 @@ _WAIT = timedelta(days=2)
 def _run(args: argparse.Namespace) -> None:
     with _process_group() as first:
         source = open_dataset(args.data, args.root, args.split, args.thermal)
-        segmenter = Segmenter.load(args.model, device=_device_of_process(args.device))
+        # float32 on a GPU, too: one number wherever it is measured, and the one that training validates with.
+        segmenter = Segmenter.load(args.model, _device_of_process(args.device), precision="float32")
         _check_classes(segmenter, source, args)
         protocol = protocol_for(args.protocol, args.data)
         if first:
@@ -90,7 +91,6 @@ def _write_json(
         "thermal": args.thermal,
         "modality": args.modality,
         "model_hash": segmenter.model_hash,
-        "precision": segmenter.precision,
         "confusion": main.total.matrix.tolist(),
         "per_image": [{"name": image.name, "miou": image.miou} for image in main.images],
     }

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
@@ -20,12 +19,12 @@ from rgbt_seg_ros.segmenter import Segmenter
 from .protocols import predict
 from .sample import Sample
 
-_COLUMNS = ("RGB", "thermal", "label", "prediction", "errors")
-_CELL_WIDTH, _CELL_MARGIN = 2.6, 0.3  # inches
+_COLUMNS = ("RGB", "thermal", "label", "prediction", "errors (red)")
+_CELL_WIDTH, _CELL_MARGIN = 2.6, 0.4  # inches
 _DPI = 120
 _NO_CLASS = (205, 205, 205)
 """Colour of 255: not black, which is a class's in every data set."""
-_WRONG = (230, 40, 40)
+_WRONG = (255, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def image_title(name: str, miou: float | None) -> str:
 def save_sheet(path: str | Path, rows: Sequence[SheetRow], class_names: Sequence[str]) -> None:
     """Write a PNG (or what the suffix says) with a line per row: RGB, thermal, label, prediction and errors.
 
-    Errors are the labelled pixels with another prediction. A legend names the colours.
+    Errors are labelled pixels with another prediction. A legend names the colours of the classes.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,43 +71,36 @@ def save_sheet(path: str | Path, rows: Sequence[SheetRow], class_names: Sequence
     shapes = [row.label.shape for row in rows]
     heights = [_CELL_WIDTH * height / width + _CELL_MARGIN for height, width in shapes]
     size = (len(_COLUMNS) * (_CELL_WIDTH + 0.05), sum(heights) + 0.9)
-    tight = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0)
+    tight = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.05, wspace=0.0, hspace=0.0)
     figure = Figure(size, dpi=_DPI, layout=tight)
     grid = figure.subplots(len(rows), len(_COLUMNS), squeeze=False, gridspec_kw={"height_ratios": heights})
     for row, line in zip(rows, grid, strict=True):
-        pictures = (
-            row.sample.rgb,
-            thermal_picture(row.sample.thermal),
-            colorize(row.label, palette),
-            colorize(row.mask, palette),
-            _errors(row),
-        )
-        for axes, picture, column in zip(line, pictures, _COLUMNS, strict=True):
-            _show(axes, picture, column)
-        line[0].set_title(row.title, loc="left", fontsize=9, fontweight="bold")
+        for axes, picture, column in zip(line, _pictures(row, palette), _COLUMNS, strict=True):
+            axes.imshow(picture, interpolation="antialiased")
+            axes.set_title(column, loc="left", fontsize=8)
+            axes.set_axis_off()
+        # A line of its own: names of files may be wider than a column.
+        line[0].set_title(f"{row.title}\n{_COLUMNS[0]}", loc="left", fontsize=8)
     figure.legend(handles=_legend(class_names, palette), loc="outside lower center", ncols=6, fontsize=8)
     figure.savefig(path)
 
 
-def _show(axes: Axes, picture: np.ndarray, title: str) -> None:
-    axes.imshow(picture, interpolation="antialiased")
-    axes.set_title(title, loc="right", fontsize=8)
-    axes.set_axis_off()
-
-
-def _errors(row: SheetRow) -> np.ndarray:
-    """Wrong pixels red over the darkened grey RGB image, ignored ones in the colour of 255: uint8 [h, w, 3]."""
-    height, width = row.label.shape
-    grey = cv2.cvtColor(resize_image(row.sample.rgb, (height, width)), cv2.COLOR_RGB2GRAY) // 2
-    picture = np.repeat(grey[..., None], 3, axis=2)
-    picture[row.label != row.mask] = _WRONG
-    picture[row.label == UNLABELED] = _NO_CLASS
-    return picture
+def _pictures(row: SheetRow, palette: np.ndarray) -> tuple[np.ndarray, ...]:
+    """One for each of the columns, uint8 [h, w, 3] at the label's size."""
+    size = (row.label.shape[0], row.label.shape[1])
+    rgb = resize_image(row.sample.rgb, size)
+    errors = np.repeat(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)[..., None] // 2, 3, axis=2)
+    errors[row.label != row.mask] = _WRONG
+    errors[row.label == UNLABELED] = _NO_CLASS  # whatever was predicted there
+    thermal = resize_image(thermal_picture(row.sample.thermal), size)
+    return rgb, thermal, colorize(row.label, palette), colorize(row.mask, palette), errors
 
 
 def _legend(class_names: Sequence[str], palette: np.ndarray) -> list[Patch]:
-    entries = [(name, palette[i]) for i, name in enumerate(class_names)]
-    entries += [("ignored or unknown", np.array(_NO_CLASS)), ("wrong", np.array(_WRONG))]
+    entries = [
+        *((name, palette[i]) for i, name in enumerate(class_names)),
+        ("ignored or unknown", palette[UNLABELED]),
+    ]
     return [
         Patch(facecolor=color / 255, edgecolor="black", linewidth=0.5, label=name) for name, color in entries
     ]

@@ -51,13 +51,13 @@ NATIVE = Protocol("native", absent=None, in_service=True)
 
 
 def protocol_for(name: str, data: str) -> Protocol:
-    """A protocol by its name for a data set by its name; `official` is how the papers' tables were made.
+    """A protocol by its name (one of `PROTOCOLS`) for a data set by its name.
 
-    There, 1024x1376 (height x width) for FMB, 736x1280 for PST900, any other data set's own size.
+    `official` is how the papers' tables were made: images and labels at 1024x1376 (height x width) for FMB, 736x1280
+    for PST900, and any other data set's own size.
     """
-    if name == NATIVE.name:
-        return NATIVE
-    return Protocol("official", absent=0.0, in_service=False, size=_OFFICIAL_SIZES.get(data))
+    official = Protocol("official", absent=0.0, in_service=False, size=_OFFICIAL_SIZES.get(data))
+    return {"native": NATIVE, "official": official}[name]
 
 
 def predict(

@@ -106,5 +106,5 @@ class CameraIntrinsics:
         return np.array(self.k, float).reshape(3, 3)
 
     @property
-    def _coefficients(self) -> np.ndarray | None:
-        return np.array(self.d, float) if self.d else None
+    def _coefficients(self) -> np.ndarray:
+        return np.array(self.d or (0, 0, 0, 0), float)

@@ -36,6 +36,14 @@ def test_stream_leaves_the_training_process_random_numbers_alone() -> None:
     assert torch.equal(torch.rand(2), expected)
 
 
+def test_stream_shows_each_real_sample_once_an_epoch_in_a_new_order() -> None:
+    stream = _stream((0.0, 0.0))
+    names = [chr(stream[k]["name"][1]) for k in range(40)]
+    epochs = [names[start : start + 5] for start in range(0, 40, 5)]
+    assert all(sorted(epoch) == list("01234") for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) > 4
+
+
 def test_stream_mixes_by_its_share() -> None:
     def rendered_share(stream: TrainingStream, numbers: range) -> float:
         return sum(chr(stream[k]["name"][0]) == "s" for k in numbers) / len(numbers)

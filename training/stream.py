@@ -15,8 +15,9 @@ from .sample import Sample, Source
 class TrainingStream(Dataset[dict[str, Tensor] | UserError]):
     """The samples of a whole run: number k is a function of the seed and k alone.
 
-    So it depends neither on the number of worker processes nor on where a run was interrupted. A sample that cannot
-    be read is answered with the error as a value (see `collate`).
+    So it depends neither on the number of worker processes nor on where a run was interrupted. Sources are shuffled
+    anew for every pass: without rendered samples each real one comes once an epoch. A sample that cannot be read is
+    answered with the error as a value (see `collate`).
 
     Args:
         real: samples of a data set, or None for rendered ones alone.
@@ -59,7 +60,9 @@ class TrainingStream(Dataset[dict[str, Tensor] | UserError]):
         source = self.real
         if source is None or random.random() < share:
             source = self.rendered
-        sample = source[int(random.integers(len(source)))]
+        epoch, place = divmod(k, len(source))
+        order = np.random.default_rng((self.seed, epoch, 1)).permutation(len(source))
+        sample = source[int(order[place])]
         # Without workers this runs in the training process, whose own random numbers must not be disturbed.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(random.integers(2**63)))

@@ -39,3 +39,16 @@ def test_loss_is_taken_at_label_resolution() -> None:
     upsampled = F.interpolate(logits, size=(8, 8), mode="bilinear", align_corners=False)
     expected = F.cross_entropy(upsampled, label)
     assert float(SegmentationLoss()(logits, label)) == pytest.approx(float(expected), rel=1e-6)
+
+
+@pytest.mark.parametrize("weights", [None, [1.0, 2.0, 3.0]])
+def test_parts_of_a_batch_add_up_to_the_whole(weights: list[float] | None) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(3, 3, 4, 5, generator=generator)
+    label = torch.randint(0, 3, (3, 4, 5), generator=generator)
+    label[0, 1:] = 255
+    label[2] = 255
+    loss = SegmentationLoss(weights)
+    total = loss.weight(label)
+    parts = [loss(logits[i : i + 1], label[i : i + 1], total) for i in range(3)]
+    assert float(sum(parts)) == pytest.approx(float(loss(logits, label)), rel=1e-6)

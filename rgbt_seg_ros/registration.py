@@ -18,8 +18,8 @@ _OUTSIDE = -2.0  # a position so far outside that it reads as 0
 # Lens models are evaluated at every 8th pixel and interpolated in between: 0.1 s instead of 5 s for VGA.
 _GRID = 8
 
-_LEAST_DETERMINANT = 1e-9
-_SAME_RAY = 0.02
+_SINGULAR = 1e-10  # share of its largest determinant below which a matrix has no inverse
+_SAME_RAY = 0.02  # how far apart rays of one pixel may seem, a share of 1 + their x/z or y/z
 
 
 class Registration(ABC):
@@ -85,8 +85,9 @@ class Homography(Registration):
         numbers = np.array(matrix, float).ravel()
         if numbers.size != 9 or not np.isfinite(numbers).all():
             raise UserError("the homography must be 9 finite numbers, the 3x3 matrix row by row")
-        self._matrix = numbers.reshape(3, 3) / (np.abs(numbers).max() or 1.0)
-        if abs(np.linalg.det(self._matrix)) < _LEAST_DETERMINANT:
+        self._matrix = numbers.reshape(3, 3)
+        largest = np.linalg.norm(self._matrix, axis=0).prod()  # determinant, if the columns were orthogonal
+        if not abs(np.linalg.det(self._matrix)) > _SINGULAR * largest:
             raise UserError("the homography has no inverse: estimate it again with calibrate_homography")
 
     def _thermal_positions(self, rgb_size: tuple[int, int], thermal_size: tuple[int, int]) -> np.ndarray:

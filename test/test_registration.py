@@ -42,6 +42,14 @@ def test_the_identity_changes_nothing(dtype: type, matrix: Any) -> None:
     np.testing.assert_array_equal(laid, thermal)
 
 
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_a_matrix_of_large_images_has_its_inverse(scale: float) -> None:
+    far = scale * np.array([0.2, 0, -4000, 0, 0.2, -3000, 0, 0, 1])
+    thermal = noise(8, 10)
+    _, valid = Homography(far.tolist())(thermal, (8, 10))
+    assert not valid.any()
+
+
 def test_a_shift_marks_what_the_thermal_camera_does_not_see() -> None:
     thermal = noise(48, 64)
     laid, valid = Homography((1, 0, 5, 0, 1, -7, 0, 0, 1))(thermal, (48, 64))
@@ -86,6 +94,13 @@ def test_what_lies_behind_the_camera_is_not_seen() -> None:
     _, valid = Homography(horizon.ravel().tolist())(noise(2_000, 2_000, np.uint8), (48, 64))
     assert valid[:, :39].all()
     assert not valid[:, 40:].any()
+
+
+def test_read_only_views_are_laid_as_they_are() -> None:
+    padded = noise(48, 80)
+    padded.flags.writeable = False
+    laid, _ = Homography(TILTED)(padded[:, :64], (48, 64))
+    np.testing.assert_array_equal(laid, Homography(TILTED)(padded[:, :64].copy(), (48, 64))[0])
 
 
 def test_another_size_gets_another_table() -> None:

@@ -36,7 +36,7 @@ def find_detections(
     """8-connected components of each thing class, by class id, then largest first, then top to bottom.
 
     Args:
-        mask: class ids, uint8 [H, W]; ids without a name (255) are no objects.
+        mask: class ids, uint8 or uint16 [H, W]; ids without a name (255, 65535) are no objects.
         confidence: probability of the chosen class, float [H, W] in 0..1.
         class_names: names in id order.
         thing_classes: names of the classes to look for.

@@ -122,6 +122,14 @@ def test_components_are_those_found_by_flooding(height: int, width: int, seed: i
     assert len(boxes) == len(found)
 
 
+def test_masks_of_more_than_255_classes_have_objects_too() -> None:
+    mask = np.full((6, 8), 65_535, np.uint16)
+    mask[2:4, 3:6] = 290
+    names = [f"thing {i}" for i in range(300)]
+    found = find_detections(mask, np.ones(mask.shape, np.float32), names, names, min_area=1)
+    assert found == [Detection(290, "thing 290", 1.0, 4.0, 2.5, 3.0, 2.0, 6)]
+
+
 def test_sizes_and_names_that_do_not_fit_are_refused() -> None:
     mask = np.zeros((4, 4), np.uint8)
     with pytest.raises(ValueError, match=r"mask \[4, 4\] and confidence \[4, 5\]"):

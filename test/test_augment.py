@@ -107,6 +107,16 @@ def test_crop_pad_and_flip_move_the_same_pixels_in_every_image(changes: dict[str
         assert not out["thermal"][:, ~known].any()
 
 
+def test_flip_mirrors_columns_at_its_rate() -> None:
+    sample = _one_pattern_sample()
+    plain = _augment(sample)
+    mirrored = _augment(sample, flip=1.0)
+    for key in ("rgb", "thermal", "label"):
+        assert torch.equal(mirrored[key], plain[key].flip(-1))
+    flips = [not torch.equal(_augment(sample, seed, flip=0.5)["label"], plain["label"]) for seed in range(40)]
+    assert 10 < sum(flips) < 30
+
+
 @pytest.mark.parametrize("axis", [0, 1])
 @pytest.mark.parametrize("scale", [0.6, 0.73, 0.9, 1.31, 2.0])
 def test_scaled_images_show_the_same_place_at_the_same_pixel(axis: int, scale: float) -> None:
@@ -228,6 +238,19 @@ def test_holes_stay_missing_through_every_change() -> None:
         assert (out["label"] == 0).any()
         assert not out["thermal"][:, out["label"] == 0].any()
         assert out["thermal"][:, out["label"] == 1].any()
+
+
+def test_holes_do_not_count_in_the_range_of_raw_thermal() -> None:
+    ramp = np.arange(96 * 128, dtype=np.uint16).reshape(96, 128) + 7000
+    holes = np.zeros((96, 128), bool)
+    holes[:, :20] = True
+    sample = dataclasses.replace(
+        _noise_sample(), thermal=np.where(holes, 0, ramp).astype(np.uint16), thermal_valid=~holes
+    )
+    thermal = _augment(sample)["thermal"][0]
+    assert not thermal[:, :20].any()
+    assert thermal[0, 40] < 0.02
+    assert thermal[-1, 40] > 0.98
 
 
 def test_stripes_are_the_same_down_each_column() -> None:

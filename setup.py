@@ -21,6 +21,7 @@ COMMANDS = [
     "demo",
     "report",
     "calibrate_homography",
+    "evaluate_bag",
 ]
 TRAINING_COMMANDS = ["inspect_data", "train", "evaluate", "embed_classes", "import_checkpoint", "benchmark"]
 

@@ -27,11 +27,27 @@ MASKS, BAG, METRICS = "masks", "segmentation", "metrics.json"
 NAMESPACE = "/rgbt_segmenter"
 
 
+class MaskHash:
+    """SHA-256 over the sizes and class ids of masks, in order: equal for two runs only if all masks are."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def add(self, mask: np.ndarray) -> None:
+        """Take the next mask, class ids [H, W]."""
+        self._digest.update(repr(mask.shape).encode() + mask.tobytes())
+
+    @property
+    def hexdigest(self) -> str:
+        """Of the masks so far, hexadecimal."""
+        return self._digest.hexdigest()
+
+
 class OfflineOutputs:
     """Writes the folder of one run; used as a context manager.
 
     Attributes:
-        mask_hash: SHA-256 (hexadecimal) over the sizes and class ids of all masks so far, in order.
+        mask_hash: `MaskHash` of all masks so far.
     """
 
     def __init__(self, folder: Path, class_names: Sequence[str]) -> None:
@@ -43,7 +59,7 @@ class OfflineOutputs:
         self._folder = folder
         self._class_names = class_names
         self._palette = palette_for(class_names)
-        self._digest = hashlib.sha256()
+        self._mask_hash = MaskHash()
         try:
             _empty(folder)
             (folder / MASKS).mkdir(parents=True)
@@ -57,7 +73,7 @@ class OfflineOutputs:
     @property
     def mask_hash(self) -> str:
         """See the class."""
-        return self._digest.hexdigest()
+        return self._mask_hash.hexdigest
 
     def __enter__(self) -> "OfflineOutputs":
         self._bag.__enter__()
@@ -82,7 +98,7 @@ class OfflineOutputs:
             mask: class ids, uint8 [H, W].
             detections: objects in the mask.
         """
-        self._digest.update(repr(mask.shape).encode() + mask.tobytes())
+        self._mask_hash.add(mask)
         cv2.imwrite(str(self._folder / MASKS / f"{source.stamp_ns}.png"), mask)
         overlay = draw_overlay(rgb, mask, self._palette, detections)
         messages = {

@@ -1,4 +1,4 @@
-"""The launch file, where upstream `launch` and `launch_ros` are installed (they are not on PyPI)."""
+"""The launch files, where upstream `launch` and `launch_ros` are installed (they are not on PyPI)."""
 
 import importlib.util
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from bags import write_bag
 
 from rgbt_seg_ros.dds import PROFILES_VARIABLE
 from rgbt_seg_ros.errors import UserError
@@ -20,15 +21,24 @@ ros_utilities = pytest.importorskip("launch_ros.utilities", reason=REASON)
 
 
 @pytest.fixture
-def launch_file(repository: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "segment_launch", repository / "launch" / "segment.launch.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def load_launch_file(repository: Path) -> Callable[[str], ModuleType]:
+    """Imports a file of launch/ by its name."""
+
+    def load(name: str) -> ModuleType:
+        path = repository / "launch" / name
+        spec = importlib.util.spec_from_file_location(name.replace(".", "_"), path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
+@pytest.fixture
+def launch_file(load_launch_file: Callable[[str], ModuleType]) -> ModuleType:
+    return load_launch_file("segment.launch.py")
 
 
 def test_every_parameter_and_topic_is_a_documented_argument(launch_file: ModuleType) -> None:
@@ -105,3 +115,30 @@ def test_every_topic_is_remapped(launch_file: ModuleType, given: Callable[..., L
     ]
     with pytest.raises(UserError, match="'front/rgb/image=/a' is not of the form from:=to"):
         launch_file.node_remappings(given(remappings="front/rgb/image=/a"))
+
+
+def test_a_bag_is_evaluated_with_every_argument_of_the_node(
+    load_launch_file: Callable[[str], ModuleType], launch_file: ModuleType
+) -> None:
+    evaluation = load_launch_file("evaluate_bag.launch.py")
+    arguments = {each.name: each for each in evaluation.generate_launch_description().get_launch_arguments()}
+    of_the_node = {each.name for each in launch_file.generate_launch_description().get_launch_arguments()}
+    assert set(arguments) == of_the_node | set(evaluation.ARGUMENTS)
+    assert [name for name, each in arguments.items() if each.default_value is None] == ["bag"]
+    assert all(each.description != "no description given" for each in arguments.values())
+
+
+def test_topics_that_are_left_open_are_those_of_the_recording(
+    load_launch_file: Callable[[str], ModuleType], tmp_path: Path
+) -> None:
+    evaluation = load_launch_file("evaluate_bag.launch.py")
+    bag = write_bag(tmp_path / "bag", 1, 1, "/cam/color/image_raw", "/boson/lwir")
+    description = evaluation.generate_launch_description()
+    (find_topics, *_) = (each for each in description.entities if isinstance(each, actions.OpaqueFunction))
+    for rgb in ("", "/cam/color/image_raw"):
+        context = LaunchContext()
+        context.launch_configurations.update(bag=str(bag), rgb=rgb, thermal="")
+        for action in find_topics.execute(context):
+            action.execute(context)
+        assert context.launch_configurations["rgb"] == "/cam/color/image_raw"
+        assert context.launch_configurations["thermal"] == "/boson/lwir"

@@ -9,8 +9,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 GLUE = {
     "rgbt_seg_ros.camera_pair",
+    "rgbt_seg_ros.evaluate_bag",
     "rgbt_seg_ros.messages",
     "rgbt_seg_ros.node",
+    "rgbt_seg_ros.output_bag",
     "rgbt_seg_ros.outputs",
     "rgbt_seg_ros.play",
     "rgbt_seg_ros.record",

@@ -1,0 +1,202 @@
+"""Score a running node in mode lossless on a recording that is being played, and keep what it published.
+
+`launch/evaluate_bag.launch.py` starts it beside the node. It waits for the recording's images, whoever plays them, ends
+when the node has answered all of them, and leaves the recorder's folder (see `rgbt_seg_ros.run_folder`) with
+
+    segmentation/    a rosbag2 (mcap) with the node's messages
+    metrics.json     the numbers
+    report.html      the same page as the demo's
+"""
+
+import argparse
+import gc
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import remove_ros_args
+
+from rgbt_seg_ros.argument_types import positive_number
+from rgbt_seg_ros.cli import command_parser, run_command
+from rgbt_seg_ros.dds import fastdds_profile_environment
+from rgbt_seg_ros.errors import UserError
+from rgbt_seg_ros.host import describe_host
+from rgbt_seg_ros.offline_outputs import METRICS, MaskHash
+from rgbt_seg_ros.record import record
+from rgbt_seg_ros.recording import LABELS_FOLDER, Recording, find_image_topics, find_labels
+from rgbt_seg_ros.report import write_report
+from rgbt_seg_ros.run_folder import read_run
+from rgbt_seg_ros.summary import summarize, verdict
+
+
+class EndOfRecording:
+    """Tells from the node's reports when a recording has been answered.
+
+    Args:
+        rgb, thermal: how many images the recording has.
+        idle_s: the end, too, is when nothing has come and nothing was answered for so long after the first image.
+    """
+
+    def __init__(self, rgb: int, thermal: int, idle_s: float) -> None:
+        self._expected = {"rgb": rgb, "thermal": thermal}
+        self._idle_s = idle_s
+        self._progress: tuple[str | None, ...] = ()
+        self._changed_s = 0.0
+
+    def reached(self, values: Mapping[str, str], now_s: float) -> bool:
+        """Whether this report is the last one.
+
+        Args:
+            values: of the node's newest report; empty before the first.
+            now_s: a monotonic clock [s].
+        """
+        progress = tuple(values.get(key) for key in ("rgb_in", "thermal_in", "unpaired", "masks"))
+        if progress != self._progress:
+            self._progress, self._changed_s = progress, now_s
+        if self.missing(values) == self._expected:
+            return False
+        if not self.missing(values) and values.get("waiting") == values.get("unpaired") == "0":
+            return True
+        return now_s - self._changed_s > self._idle_s
+
+    def missing(self, values: Mapping[str, str]) -> dict[str, int]:
+        """How many images the node has not got by this report, ``rgb`` and ``thermal``, where there are any."""
+        lacking = {
+            camera: count - int(values.get(f"{camera}_in", "0")) for camera, count in self._expected.items()
+        }
+        return {camera: count for camera, count in lacking.items() if count > 0}
+
+
+def evaluate_bag(
+    recording: Recording,
+    folder: Path,
+    end: EndOfRecording,
+    stop: threading.Event,
+    labels: Mapping[int, Path] | None = None,
+) -> dict[str, Any]:
+    """Record what the node makes of a recording, and write numbers and report; rclpy must be initialised.
+
+    Args:
+        recording: what somebody plays.
+        folder: as in `record`.
+        end: of the recording.
+        stop: ends it earlier.
+        labels: PNG files of true class ids by the RGB image's stamp in nanoseconds.
+
+    Returns:
+        What metrics.json holds: `summarize`'s numbers, `recording`, `host`, `settings`, `mask_hash` and `bag_hash` as
+        an offline run has them, and `missing`: images of the recording that the node did not get.
+
+    Raises:
+        UserError: the folder cannot be written, no mask came, or labels do not fit.
+    """
+    last: dict[str, str] = {}
+
+    def ended(values: Mapping[str, str]) -> bool:
+        last.update(values)
+        return stop.is_set() or end.reached(values, time.monotonic())
+
+    record(folder, "reliable", ended, with_bag=True)
+    run = read_run(folder)
+    if not run.masks:
+        raise UserError(
+            f"no mask came for {recording.path}: look at what the node says in /diagnostics and its log"
+        )
+    summary = summarize(run, labels) | {
+        "recording": recording.path.name,
+        "settings": {"mode": "lossless"},
+        "host": describe_host(last.get("device", "cpu")),
+    }
+    (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    write_report(folder)
+    mask_hash = MaskHash()
+    for mask in run.masks:
+        mask_hash.add(run.mask_image(mask.stamp_ns))
+    metrics = summary | {
+        "mask_hash": mask_hash.hexdigest,
+        "bag_hash": recording.content_hash(),
+        "missing": end.missing(last),
+    }
+    (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n")
+    return metrics
+
+
+def _evaluate_bag(args: argparse.Namespace) -> None:
+    recording = Recording(args.bag)
+    topics = find_image_topics(recording, args.rgb_topic, args.thermal_topic)
+    labels = args.labels
+    if labels is None and (args.bag / LABELS_FOLDER).is_dir():
+        labels = args.bag / LABELS_FOLDER
+    rgb, thermal = (recording.topics[topics[kind]].count for kind in ("rgb", "thermal"))
+    end = EndOfRecording(rgb, thermal, args.idle)
+    os.environ.update(fastdds_profile_environment())
+    stop = threading.Event()
+    # Our own handlers instead of rclpy's: the files must be ended, whatever number of signals comes.
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_number, lambda *_: stop.set())
+    rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        print(f"waiting for {' and '.join(topics.values())} of {args.bag}", flush=True)
+        metrics = evaluate_bag(recording, args.output, end, stop, find_labels(labels) if labels else None)
+    finally:
+        rclpy.try_shutdown()
+        # As in the node: `ros2 launch` escalates to SIGTERM while Python still looks through torch's objects.
+        gc.freeze()
+    print(verdict(metrics)[1])
+    if "miou" in metrics:
+        print(f"mIoU {metrics['miou']:.3f} on {metrics['labelled_masks']} labels")
+    print(f"{args.output / METRICS}\n{args.output / 'report.html'}")
+    if metrics["missing"]:
+        missing = " and ".join(f"{count} {camera}" for camera, count in metrics["missing"].items())
+        raise UserError(
+            f"{missing} images of {args.bag} never came to the node, the numbers lack them: play all of it, and "
+            "give the subscribers time to be found (ros2 bag play --delay 3)"
+        )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command `python -m rgbt_seg_ros.evaluate_bag`; ROS arguments are taken from the process's command line."""
+    parser = command_parser(
+        "python -m rgbt_seg_ros.evaluate_bag",
+        "Score a running node (mode lossless) on a recording while it is played; numbers, report and a bag come out.",
+        """
+        python -m rgbt_seg_ros.evaluate_bag my_bag -o out/my_bag
+        python -m rgbt_seg_ros.evaluate_bag my_bag --labels labels -o out/my_bag --ros-args -r rgb/image:=/cam/image
+        """,
+    )
+    parser.add_argument(
+        "bag", type=Path, metavar="BAG", help="rosbag2 folder, or .mcap or .db3 file, being played"
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder of the files")
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="DIR",
+        help="label PNGs named by RGB stamp in nanoseconds (default: labels/ in the bag, if there)",
+    )
+    parser.add_argument(
+        "--rgb-topic", metavar="TOPIC", help="the RGB images' topic in the bag (default: found)"
+    )
+    parser.add_argument(
+        "--thermal-topic", metavar="TOPIC", help="the thermal images' topic in the bag (default: found)"
+    )
+    parser.add_argument(
+        "--idle",
+        type=positive_number,
+        default=10.0,
+        metavar="S",
+        help="end, too, when nothing has come for so long after the first image (default 10)",
+    )
+    return run_command(parser, _evaluate_bag, remove_ros_args(sys.argv)[1:] if argv is None else argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -93,7 +93,11 @@ class NodeProcess:
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self.process.poll() is None:
+        # Not killed at once: the graph would list its subscriptions for many seconds more.
+        self.process.terminate()
+        try:
+            self.process.wait(10.0)
+        except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
 
@@ -125,6 +129,8 @@ class NodeProcess:
 class Bench:
     """Two cameras and a subscriber to mask, detections and diagnostics; `received` lists messages by topic.
 
+    `ages_s` lists how old their stamps were when they came.
+
     Args:
         prefix: of the topics ``rgb`` and ``thermal``; the default ones are /cam and /boson.
         mask: topic of the masks.
@@ -135,6 +141,7 @@ class Bench:
     ) -> None:
         self.node = rclpy.create_node("bench")
         self.received: dict[str, list[Any]] = defaultdict(list)
+        self.ages_s: dict[str, list[float]] = defaultdict(list)
         self.sent: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self.output = output
         self.rgb = self.node.create_publisher(kind, rgb, 100)
@@ -158,8 +165,13 @@ class Bench:
 
     def subscribe(self, topic: str, kind: type, qos: QoSProfile | int) -> None:
         """Keep a topic's messages in `received` by this name, which is the node's own if it is relative."""
+
+        def receive(message: Any) -> None:
+            self.ages_s[topic].append((time.time_ns() - stamp_of(message)) / 1e9)
+            self.received[topic].append(message)
+
         resolved = topic if topic.startswith("/") else f"{self.output}/{topic}"
-        self.node.create_subscription(kind, resolved, self.received[topic].append, qos)
+        self.node.create_subscription(kind, resolved, receive, qos)
 
     def last(self, topic: str, stamp: int | None = None) -> Any:
         """The last message on a topic, with this stamp if one is given; None if there is none."""

@@ -1,0 +1,175 @@
+"""A node's states, its start and its end: what it keeps, what it frees, how it refuses and how it leaves."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faulty_node import END, HANG, mark
+from lifecycle_msgs.msg import State, Transition
+from node_bench import FAULTY_NODE, TIMEOUT, Bench, NodeProcess, wait_for
+from std_msgs.msg import Header
+
+from rgbt_seg_ros.messages import image_message
+from rgbt_seg_ros.settings import PARAMETERS
+
+CYCLES = 20
+
+
+@pytest.fixture(scope="module")
+def node(bench: Bench, node_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
+    """An active node; the tests that use it run in the order of this file."""
+    log = tmp_path_factory.mktemp("node") / "log.txt"
+    with NodeProcess(log, model=node_model, device="cpu", thermal__on_missing="rgb_only") as node:
+        node.wait_for_output("active:")
+        bench.new_mask()
+        yield node
+
+
+def test_twenty_rounds_through_all_states_leave_no_memory_and_no_threads_behind(
+    bench: Bench, node: NodeProcess
+) -> None:
+    used: list[tuple[int, int]] = []
+    for _ in range(CYCLES):
+        assert bench.change_state(Transition.TRANSITION_DEACTIVATE)
+        assert bench.change_state(Transition.TRANSITION_CLEANUP)
+        assert bench.state() == State.PRIMARY_STATE_UNCONFIGURED
+        assert bench.change_state(Transition.TRANSITION_CONFIGURE)
+        assert bench.change_state(Transition.TRANSITION_ACTIVATE)
+        bench.new_mask()
+        used.append((node.memory_kb, node.threads))
+    # It goes up and down by what is being freed; one model more a round would be 190 MB.
+    first, last = max(used[:5]), max(used[-5:])
+    assert last[0] - first[0] < 10_000, used
+    assert last[1] == first[1], used
+    assert node.output.count("loading model") == 1 + CYCLES
+
+
+def test_cleanup_and_configure_take_new_parameters(bench: Bench, node: NodeProcess, node_model: Path) -> None:
+    assert bench.change_state(Transition.TRANSITION_DEACTIVATE)
+    assert bench.change_state(Transition.TRANSITION_CLEANUP)
+    wait_for(lambda: bench.node.count_publishers("/rgbt_segmenter/mask") == 0, "the end of the topic")
+    assert bench.set_parameter("model", "/no/such.safetensors").successful
+    assert not bench.change_state(Transition.TRANSITION_CONFIGURE)
+    assert "cannot configure: there is no model file /no/such.safetensors" in node.output
+    assert bench.state() == State.PRIMARY_STATE_UNCONFIGURED
+    level, sentence, _ = bench.next_diagnostics()
+    assert (level, sentence[:42]) == (2, "there is no model file /no/such.safetensor")
+    assert bench.set_parameter("model", str(node_model)).successful
+    assert bench.set_parameter("classes", "person,unicorn").successful
+    assert not bench.change_state(Transition.TRANSITION_CONFIGURE)
+    assert "cannot configure: there is no class 'unicorn'" in node.output
+    assert bench.set_parameter("classes", "").successful
+    assert bench.change_state(Transition.TRANSITION_CONFIGURE)
+    assert bench.change_state(Transition.TRANSITION_ACTIVATE)
+    bench.new_mask()
+
+
+def test_two_sigints_end_the_node_cleanly(bench: Bench, node: NodeProcess) -> None:
+    node.process.send_signal(signal.SIGINT)
+    node.process.send_signal(signal.SIGINT)
+    assert node.wait() == 0, node.output
+    assert "Traceback" not in node.output
+    assert bench.diagnostics()[2]["masks"] != "0"
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "in an inference"])
+def test_sigterm_ends_the_node_cleanly(bench: Bench, node_model: Path, tmp_path: Path, busy: bool) -> None:
+    environment = {"INFERENCE_S": "1.0"} if busy else {}
+    log = tmp_path / "log.txt"
+    with NodeProcess(log, FAULTY_NODE, environment=environment, model=node_model, device="cpu") as node:
+        node.wait_for_output("active:")
+        bench.new_mask()
+        if busy:
+            bench.send_until(lambda: bench.diagnostics()[2]["waiting"] == "2", "a pair under way")
+        node.process.send_signal(signal.SIGTERM)
+        assert node.wait() == 0, node.output
+        assert "Traceback" not in node.output
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (END, "the inference thread has ended (SystemExit: the driver is gone)"),
+        (HANG, "inference has been at the same images for"),
+    ],
+    ids=["ends", "hangs"],
+)
+def test_without_its_inference_the_node_leaves_with_1_and_the_reason(
+    bench: Bench, node_model: Path, tmp_path: Path, fault: int, reason: str
+) -> None:
+    def send_fault() -> None:
+        rgb, thermal = bench.next_arrays()
+        mark(rgb, fault)
+        bench.send(image_message(Header(), rgb), image_message(Header(), thermal))
+
+    with NodeProcess(tmp_path / "log.txt", FAULTY_NODE, model=node_model, device="cpu") as node:
+        node.wait_for_output("active:")
+        bench.new_mask()
+        bench.received["/diagnostics"].clear()
+        bench.send_until(lambda: reason in node.output, "the loss of the inference thread", send_fault)
+        assert node.wait() == 1
+        assert f"{reason}" in next(line for line in node.output.splitlines() if "[FATAL]" in line)
+        level, sentence, _ = bench.diagnostics()
+        assert (level, sentence[: len(reason)]) == (2, reason)
+
+
+def test_a_broken_model_file_ends_the_node_with_1_and_a_sentence(tmp_path: Path, node_model: Path) -> None:
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(node_model.read_bytes()[:100_000])
+    with NodeProcess(tmp_path / "log.txt", model=broken) as node:
+        assert node.wait() == 1
+        (line,) = [line for line in node.output.splitlines() if "cannot configure" in line]
+        assert str(broken) in line
+        assert "Traceback" not in node.output
+
+
+def bad_values() -> list[tuple[str, dict[str, Any]]]:
+    """Parameters given as on the command line, and the name of the one at fault, for every rule there is."""
+    bad: list[tuple[str, dict[str, Any]]] = []
+    for name, parameter in PARAMETERS.items():
+        # Another type: no string parameter takes a list, and no other parameter a word.
+        bad.append((name, {name: "[1, 2]" if isinstance(parameter.default, str) else "word"}))
+        if parameter.choices:
+            bad.append((name, {name: "no_such_choice"}))
+        if parameter.maximum is not None:
+            above = parameter.maximum + 1
+            bad.append((name, {name: int(above) if isinstance(parameter.default, int) else f"{above:.1f}"}))
+        if isinstance(parameter.default, tuple):
+            bad.append((name, {name: "[1.0]"}))
+    return [
+        *bad,
+        ("thermal.range.low", {"thermal.range.low": 300.0}),
+        ("thermal.percentile.low", {"thermal.percentile.low": 99.5}),
+        ("registration.homography", {"registration.homography": str([0.0] * 9)}),
+        ("registration.plane.rotation", {"registration.plane.rotation": str([0.0] * 4)}),
+        ("thermal.on_missing", {"mode": "lossless", "thermal.on_missing": "rgb_only"}),
+        ("rgb.on_missing", {"mode": "lossless", "rgb.on_missing": "thermal_only"}),
+        ("camera_pairs", {"camera_pairs": "front,front"}),
+    ]
+
+
+def test_every_bad_parameter_fails_configure_by_name(repository: Path) -> None:
+    trials = bad_values()
+    output = subprocess.run(
+        [sys.executable, "test/parameter_trials.py", json.dumps([overrides for _, overrides in trials])],
+        cwd=repository,
+        env={**os.environ, "PYTHONPATH": str(repository)},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=True,
+    ).stdout
+    reasons = [json.loads(line) for line in output.splitlines() if line.startswith('"')]
+    assert len(reasons) == len(trials)
+    unnamed = [
+        (name, overrides, reason)
+        for (name, overrides), reason in zip(trials, reasons, strict=True)
+        if f"parameter {name}" not in reason
+    ]
+    assert unnamed == []

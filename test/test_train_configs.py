@@ -1,6 +1,8 @@
 """Every committed training configuration loads, has its classes' embeddings and builds its model."""
 
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ import torch
 
 from rgbt_seg_ros.class_embeddings import load_class_embeddings
 from rgbt_seg_ros.errors import UserError
-from rgbt_seg_ros.models import build_model
+from rgbt_seg_ros.models import build_model, load_model, read_card
 from training.config import Config, load_config
 from training.datasets import class_set_of
 
@@ -82,3 +84,22 @@ def test_an_ablation_changes_nothing_else(name):
     full, ablated = committed("shifnet_pst900"), committed(name)
     assert ablated.model == dataclasses.replace(full.model, **ABLATIONS[name])
     assert dataclasses.replace(ablated, model=full.model, run=full.run) == full
+
+
+def test_a_row_trains_from_the_command_line(samples, tmp_path):
+    run = tmp_path / "run"
+    small = ["model.size=nano", "model.short_side=64", "augment.crop_height=64", "augment.crop_width=64"]
+    short = ["train.max_steps=1", "train.batch_size=2", "train.precision=fp32", "data.workers=1"]
+    # The sample is one image, the same in both halves.
+    data = [f"data.root={samples / 'pst900'}", "data.train_split=train_all", "data.val_split=test"]
+    file = ROOT / "config/train/shifnet_pst900_add_segformer.yaml"
+    command = [sys.executable, "-m", "training.train", "--config", str(file), *small, *short, *data]
+    done = subprocess.run(
+        [*command, f"run.dir={run}"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    card = read_card(run / "best.safetensors")
+    assert (card.config["fusion"], card.config["decoder"]) == ("add", "segformer")
+    network = load_model(run / "best.safetensors")
+    assert "segformer.classifier.weight" in network.state_dict()
+    assert not any(name.startswith(("sacf", "hpd")) for name in network.state_dict())

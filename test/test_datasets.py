@@ -18,6 +18,7 @@ from training.datasets import (
     validation_source,
 )
 from training.sample import Sample, subset_of
+from training.validation_lists import choose_validation_names
 
 NAMES = ("00001D", "00002N")
 MSRS_FOLDERS = ("vi", "ir", "Segmentation_labels")
@@ -205,14 +206,30 @@ def test_shipped_validation_list_wins(tmp_path: Path) -> None:
     assert FmbDataset(tmp_path, "train").names == ("00007", "00009")
 
 
+def test_few_images_are_validated_on_themselves_with_a_warning(tmp_path: Path) -> None:
+    _write_halves(tmp_path, MSRS_FOLDERS, ["00001D", "00002N"], [])
+    with pytest.warns(
+        UserWarning, match=f"{tmp_path / 'train/vi'} holds too few images .*: val is the images of train"
+    ):
+        validation = MsrsDataset(tmp_path, "val")
+    assert validation.names == MsrsDataset(tmp_path, "train").names == ("00001D", "00002N")
+
+
+def test_part_without_a_listed_validation_image_follows_the_rule(tmp_path: Path) -> None:
+    names = [f"part{i}" for i in range(10)]
+    _write_halves(tmp_path, ("Visible", "Infrared", "Label"), names, [])
+    assert FmbDataset(tmp_path, "val").names == choose_validation_names(names)
+    assert len(FmbDataset(tmp_path, "train")) == 9
+
+
 def test_split_without_an_image_is_said(tmp_path: Path) -> None:
     _write_halves(tmp_path, MSRS_FOLDERS, ["00001D"], [])
-    (tmp_path / "test/vi").mkdir(parents=True)
-    with pytest.raises(UserError, match=f"the split val of {tmp_path} holds no image"):
-        MsrsDataset(tmp_path, "val")
+    for folder in MSRS_FOLDERS:
+        (tmp_path / "test" / folder).mkdir(parents=True)
+    with pytest.raises(UserError, match=f"the split test of {tmp_path} holds no image"):
+        MsrsDataset(tmp_path, "test")
     with pytest.raises(UserError, match="the split train_all_night of"):
         MsrsDataset(tmp_path, "train_all_night")
-    assert MsrsDataset(tmp_path, "train").names == ("00001D",)
 
 
 @pytest.mark.parametrize(

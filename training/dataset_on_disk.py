@@ -1,5 +1,6 @@
 """Data sets on disk: what is known of each, its splits, and its samples."""
 
+import warnings
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,8 +19,9 @@ class DatasetOnDisk:
     """The samples of one split of a data set.
 
     Where lists name the images, a split is `SPLIT.txt`. Where the images lie in halves, `train_all` and `test` are the
-    files there, `val` is a tenth of the first half (see `training.validation_lists`) and `train` the rest of it. In
-    both cases `SPLIT_day` and `SPLIT_night` are the images of a split whose names say so, unless they have a list.
+    files there, `val` is a tenth of the first half (see `training.validation_lists`) and `train` the rest of it; of a
+    few images, as a sample of the data set has, `val` is `train`, with a warning. In both cases `SPLIT_day` and
+    `SPLIT_night` are the images of a split whose names say so, unless they have a list.
 
     Args:
         root: the data set's folder.
@@ -133,6 +135,12 @@ class DatasetOnDisk:
         if split in ("train_all", "test"):
             return names
         validation = validation_names(self.name, names)
+        if not validation and split == "val" and names:
+            warnings.warn(
+                f"{folder} holds too few images to set any apart for validation: val is the images of train",
+                stacklevel=2,
+            )
+            return names
         return validation if split == "val" else tuple(sorted(set(names) - set(validation)))
 
 

@@ -22,13 +22,14 @@ def choose_validation_names(names: Iterable[str], seed: int = SEED) -> tuple[str
 
 
 def validation_names(data: str, train_names: Iterable[str]) -> tuple[str, ...]:
-    """The validation images among the training images: those of the committed list, or by the rule without one."""
+    """The validation images among the training images: those of the committed list, or by the rule without one.
+
+    The rule also holds where none of the listed images is there: in a part of the data set, or a copy with own names.
+    """
     train_names = tuple(train_names)
     committed = committed_list(data)
-    if committed is None:
-        return choose_validation_names(train_names)
-    listed = set(committed.read_text().split())
-    return tuple(name for name in train_names if name in listed)
+    listed = set() if committed is None else set(committed.read_text().split())
+    return tuple(name for name in train_names if name in listed) or choose_validation_names(train_names)
 
 
 def committed_list(data: str) -> Path | None:

@@ -7,6 +7,7 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from rgbt_seg_ros.evaluation import ConfusionMatrix
 from rgbt_seg_ros.host import describe_host
 from rgbt_seg_ros.image_codec import UndecodableImage
 from rgbt_seg_ros.offline_outputs import OfflineOutputs
-from rgbt_seg_ros.pairing import NearestPairer, Pair
+from rgbt_seg_ros.pairing import Pair
 from rgbt_seg_ros.recording import (
     LABELS_FOLDER,
     RecordedImage,
@@ -34,6 +35,7 @@ from rgbt_seg_ros.recording import (
 from rgbt_seg_ros.segmenter import Segmenter
 from rgbt_seg_ros.setting_options import OPTIONS, add_setting_options, read_settings
 from rgbt_seg_ros.settings import Settings
+from rgbt_seg_ros.sync import Pairer, make_pairer
 
 ImagePair = Pair[RecordedImage, RecordedImage]
 
@@ -87,7 +89,7 @@ class OfflineRun:
         """Counts, times and scores, as in `segment_recording`; at least one pair must have been answered.
 
         Args:
-            pairing: `NearestPairer.counts`.
+            pairing: `Pairer.counts`.
         """
         unused = {cause: n for cause, n in pairing.items() if cause not in ("rgb_in", "thermal_in", "pairs")}
         names = self._stages_ms[0] if self._stages_ms else {}
@@ -120,7 +122,7 @@ class OfflineRun:
         self._counts["labels"] += 1
 
 
-def pair_images(images: Iterator[RecordedImage], pairer: NearestPairer) -> Iterator[ImagePair]:
+def pair_images(images: Iterator[RecordedImage], pairer: Pairer) -> Iterator[ImagePair]:
     """Pairs of a recording's images, in the order in which they are decided."""
     for image in images:
         add = pairer.add_rgb if image.kind == "rgb" else pairer.add_thermal
@@ -161,10 +163,8 @@ def segment_recording(
     print(
         f"{recording.path}: {topics['rgb']} and {topics['thermal']}, {settings.model} on {segmenter.device}"
     )
-    pairer: NearestPairer = NearestPairer(
-        max_dt_ns=round(settings.sync_max_dt * 1e9),
-        thermal_offset_ns=round(settings.sync_thermal_time_offset * 1e9),
-    )
+    # As in mode lossless, one camera's messages may come far ahead of the other's.
+    pairer: Pairer[RecordedImage, RecordedImage] = make_pairer(replace(settings, mode="lossless"))
     images = track(
         read_images(recording, rgb_topic, thermal_topic),
         "segmenting",

@@ -42,7 +42,7 @@ def make_pairer(settings: Settings) -> Pairer:
     """
     max_dt_ns = round(settings.sync_max_dt * 1e9)
     offset_ns = round(settings.sync_thermal_time_offset * 1e9)
-    capacity = max(_CAPACITY, settings.lossless_depth) if settings.lossless else _CAPACITY
+    capacity = settings.lossless_depth if settings.lossless else _CAPACITY
     if settings.sync_method == "nearest":
         return NearestPairer(max_dt_ns, offset_ns, capacity)
     try:

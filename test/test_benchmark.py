@@ -137,6 +137,14 @@ def test_training_images_of_the_complete_data_set(name, split, images):
     assert training_images(load_config(None, [f"data.name={name}", f"data.train_split={split}"])) == images
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+@pytest.mark.parametrize("arguments", [SMALL, ("--model", "default")])
+def test_a_missing_gpu_is_said(arguments, capsys, monkeypatch, repository):
+    monkeypatch.chdir(repository)
+    assert main([*arguments, "--device", "cuda"]) == 1
+    assert "device 'cuda' was asked for but" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

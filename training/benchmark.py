@@ -45,9 +45,10 @@ def _training(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _show_serving(console: Console, result: dict[str, Any]) -> None:
-    height, width = result["size"]
     baseline, cost = result["baseline"], result["multiply_adds"]
-    table = Table("milliseconds", title=f"{height}x{width}, {result['device']}, {result['precision']}")
+    image, network = ("x".join(map(str, result[size])) for size in ("size", "network_size"))
+    seen = image if image == network else f"{image} seen as {network}"
+    table = Table("milliseconds", title=f"{seen}, {result['device']}, {result['precision']}")
     for percentile in ("p50", "p95", "p99"):
         table.add_column(percentile, justify="right")
     for stage, times in result["stages_ms"].items():

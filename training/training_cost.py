@@ -9,6 +9,7 @@ from accelerate import Accelerator
 from rich.progress import track
 from torch import nn
 
+from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.host import describe_host
 from rgbt_seg_ros.models import ModelCard
 
@@ -30,9 +31,12 @@ def measure_steps(config: Config, steps: int, device: str = "auto") -> dict[str,
         `seconds_per_step` (the median without the first step, which allocates), `peak_memory` in bytes, `device`.
 
     Raises:
-        UserError: the configuration's embeddings do not belong to its data set, or there is no such architecture.
+        UserError: the configuration's embeddings do not belong to its data set, there is no such architecture, or a GPU
+            is asked for where there is none.
     """
     train = config.train
+    if device not in ("auto", "cpu") and not torch.cuda.is_available():
+        raise UserError(f"device {device!r} was asked for but there is no CUDA GPU: use device auto or cpu")
     accelerator = Accelerator(
         mixed_precision="no" if train.precision == "fp32" else train.precision,
         cpu=device == "cpu" or not torch.cuda.is_available(),

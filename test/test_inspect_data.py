@@ -6,8 +6,9 @@ import pytest
 from PIL import Image
 
 from training import inspect_data
+from training.contact_sheet import choose_images
 from training.dataset_on_disk import FmbDataset, MfnetDataset, MsrsDataset, Pst900Dataset
-from training.inspection import inspect
+from training.inspection import InspectedImage, inspect
 from training.validation_lists import choose_validation_names
 
 FOLDERS = ("rgb", "ther", "labels")
@@ -116,6 +117,26 @@ def test_day_and_night_lists_count_no_image_twice(root: Path) -> None:
     assert not inspection.problems
 
 
+def _image(name: str, *class_ids: int) -> InspectedImage:
+    pixels = np.zeros(256, np.int64)
+    pixels[list(class_ids)] = 5
+    path = Path(name)
+    return InspectedImage((path, path, path), SIZE, pixels, "uint8", 0.0, name)
+
+
+def test_sheet_shows_rare_classes_and_spreads_over_the_rest() -> None:
+    images = [_image(f"{i:02d}", 0, 1, 255) for i in range(40)]
+    images[7], images[33] = _image("07", 0, 8), _image("33", 0, 1, 2)
+    chosen = [int(image.paths[0].name) for image in choose_images(images, 6)]
+    assert {7, 33} <= set(chosen)
+    assert len(set(chosen)) == 6
+    assert chosen == sorted(chosen)
+    assert chosen[0] < 10
+    assert chosen[-1] > 30
+    assert [image.content for image in choose_images(images[:2], 6)] == ["00", "01"]
+    assert choose_images([], 6) == []
+
+
 def test_folder_of_another_layout_fails_in_one_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -155,18 +176,21 @@ def test_empty_half_is_a_problem(tmp_path: Path) -> None:
 
 
 def test_validation_list_is_written_from_all_training_names_alone(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = [f"{i:05d}D" for i in range(20)]
+    msrs = tmp_path / "msrs"
     for name in names:
-        _write_triplet(tmp_path / "train", ("vi", "ir", "Segmentation_labels"), name)
-    _write_triplet(tmp_path / "test", ("vi", "ir", "Segmentation_labels"), "00099D", value=3)
+        _write_triplet(msrs / "train", ("vi", "ir", "Segmentation_labels"), name)
+    _write_triplet(msrs / "test", ("vi", "ir", "Segmentation_labels"), "00099D", value=3)
     path = tmp_path / "lists/val.txt"
-    assert _run(tmp_path, "--write-val-list", str(path), data="msrs") == 1
+    assert _run(msrs, "--write-val-list", str(path), data="msrs") == 1
     assert "all 1083 training images of MSRS, but there are 20" in capsys.readouterr().err
     assert not path.exists()
+    assert _run(root, "--write-val-list", str(path)) == 1
+    assert "MFNet has a validation split of its own" in capsys.readouterr().err
     monkeypatch.setattr(MsrsDataset, "known_counts", {"train": 20, "test": 1})
-    assert _run(tmp_path, "--write-val-list", str(path), data="msrs") == 0
+    assert _run(msrs, "--write-val-list", str(path), data="msrs") == 0
     assert tuple(path.read_text().split()) == choose_validation_names(names)
 
 

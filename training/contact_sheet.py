@@ -51,20 +51,19 @@ def save_contact_sheet(path: str | Path, inspection: Inspection) -> None:
 
 def choose_images(images: Sequence[InspectedImage], count: int = ROWS) -> list[InspectedImage]:
     """Images that show as many classes as possible, then some spread evenly over the rest; in their order."""
-    chosen: list[InspectedImage] = []
+    present = np.array([image.pixels[:UNLABELED] > 0 for image in images]).reshape(len(images), UNLABELED)
+    chosen: list[int] = []
     shown = np.zeros(UNLABELED, bool)
-    while len(chosen) < count:
-        added = [int(((image.pixels[:UNLABELED] > 0) & ~shown).sum()) for image in images]
-        if not any(added):
+    while len(chosen) < min(count, len(images)):
+        added = (present & ~shown).sum(axis=1)
+        if not added.any():
             break
-        best = images[int(np.argmax(added))]
-        chosen.append(best)
-        shown |= best.pixels[:UNLABELED] > 0
-    rest = [image for image in images if all(image is not other for other in chosen)]
-    missing = min(count - len(chosen), len(rest))
-    spread = [rest[(2 * i + 1) * len(rest) // (2 * missing)] for i in range(missing)]
-    ids = {id(image) for image in (*chosen, *spread)}
-    return [image for image in images if id(image) in ids]
+        chosen.append(int(added.argmax()))
+        shown |= present[chosen[-1]]
+    rest = [i for i in range(len(images)) if i not in chosen]
+    free = min(count - len(chosen), len(rest))
+    chosen += [rest[(2 * i + 1) * len(rest) // (2 * free)] for i in range(free)]
+    return [images[i] for i in sorted(chosen)]
 
 
 def _draw_sample(line: Sequence[Axes], sample: Sample, palette: np.ndarray) -> None:

@@ -49,15 +49,17 @@ def _prepared(path: str) -> Path:
 
 
 def _write_validation_list(path: Path, inspection: Inspection) -> None:
-    known = inspection.dataset.known_counts["train"]
+    if "val" in inspection.splits:
+        raise UserError(f"{inspection.dataset.title} has a validation split of its own, val.txt: use that")
     train = inspection.splits.get("train")
-    found = 0 if train is None else len(train.names)
-    if train is None or found != known:
+    names = () if train is None else train.names
+    known = inspection.dataset.known_counts["train"]
+    if len(names) != known:
         raise UserError(
             f"a validation list is chosen among all {known} training images of {inspection.dataset.title}, "
-            f"but there are {found}: get the complete data set"
+            f"but there are {len(names)}: get the complete data set"
         )
-    path.write_text("\n".join(choose_validation_names(train.names)) + "\n")
+    path.write_text("\n".join(choose_validation_names(names)) + "\n")
 
 
 def _print(console: Console, inspection: Inspection) -> None:

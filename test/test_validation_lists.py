@@ -7,6 +7,7 @@ import pytest
 
 from training.validation_lists import choose_validation_names, committed_list, validation_names
 
+# Names of all files in train/ of the released data sets.
 TRAIN_NAMES = Path(__file__).parent / "train_names"
 
 

@@ -135,7 +135,10 @@ class OpenJob:
 
 
 def serve(segmenter: Segmenter, jobs: Sequence[Job]) -> None:
-    """Answer jobs, those with images of one size in one batch; whatever goes wrong with a job costs that job only."""
+    """Answer jobs, those with images of one size in one batch; whatever goes wrong with a job costs that job only.
+
+    The answers are those of each job by itself but for the rounding of sums, which a batch orders differently.
+    """
     batches: dict[tuple[int, int], list[OpenJob]] = defaultdict(list)
     for job in jobs:
         opened = job.responder.open(job)

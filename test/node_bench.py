@@ -7,6 +7,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,9 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
 
-from rgbt_seg_ros.classes import MFNET
 from rgbt_seg_ros.messages import image_message
-from rgbt_seg_ros.models import ModelCard, build_model, save_model
+from rgbt_seg_ros.models.model_file import load_model, read_card, resolve_model, save_model
+from rgbt_seg_ros.segmenter import Segmenter
 
 TIMEOUT = 120.0
 OLD_STAMP_NS = 1_500_000_000 * 10**9
@@ -34,8 +35,6 @@ OLD_STAMP_NS = 1_500_000_000 * 10**9
 PERIOD_NS = 50_000_000
 LATE_NS = 3_000_000
 """Thermal stamps are later than RGB stamps by this."""
-
-ENCODER_HASH = "0" * 64
 
 FAULTY_NODE = str(Path(__file__).with_name("faulty_node.py"))
 """The node with an inference that fails on demand."""
@@ -52,12 +51,18 @@ def wait_for(condition: Callable[[], Any], what: str, timeout: float = TIMEOUT) 
 
 
 def write_node_model(path: Path) -> Path:
-    """A nano SHIFNet with random weights in which every class is a thing, so that every mask has a detection."""
-    torch.manual_seed(0)
-    embeddings = {"encoder": "random", "encoder_hash": ENCODER_HASH}
-    card = ModelCard("shifnet", {"size": "nano"}, MFNET.names, MFNET.names, embeddings, short_side=96)
-    save_model(path, build_model("shifnet", {"size": "nano"}, torch.randn(9, 384)), card)
+    """The packaged model with every class a thing, so that every mask has a detection, and made for small images."""
+    packaged = resolve_model("default")
+    card = read_card(packaged)
+    card = replace(card, thing_classes=card.class_names, short_side=96)
+    save_model(path, load_model(packaged, torch.device("cpu")), card)
     return path
+
+
+def load_segmenter(model: Path) -> Segmenter:
+    """The model in this process, with the node's number of threads: it decides how sums are rounded."""
+    torch.set_num_threads(1)
+    return Segmenter.load(model, device="cpu")
 
 
 class NodeProcess:
@@ -198,10 +203,13 @@ class Bench:
         return OLD_STAMP_NS + self._count * PERIOD_NS
 
     def next_arrays(self, height: int = 48, width: int = 64) -> tuple[np.ndarray, np.ndarray]:
-        """RGB and half as large 16-bit thermal images of noise, others each time, as of living cameras."""
+        """RGB and half as large 16-bit thermal images of blocks, others each time, as of living cameras."""
         draw = np.random.default_rng(self._count)
-        rgb = draw.integers(0, 256, (height, width, 3), np.uint8)
-        return rgb, draw.integers(7000, 9000, (height // 2, width // 2), np.uint16)
+        rgb = draw.integers(0, 256, (6, 8, 3), np.uint8)
+        thermal = draw.integers(7000, 9000, (6, 8), np.uint16)
+        rows, columns = np.mgrid[:height, :width]
+        at = rows * 6 // height, columns * 8 // width
+        return rgb[at], thermal[at][::2, ::2]
 
     def send(self, rgb: Any = None, thermal: Any = None) -> int:
         """Send messages with the next stamps, or only one where the other is None; returns the RGB stamp."""

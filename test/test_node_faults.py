@@ -21,6 +21,7 @@ from node_bench import (
     Bench,
     NodeProcess,
     header,
+    load_segmenter,
     stamp_of,
     wait_for,
 )
@@ -56,7 +57,7 @@ def node(bench: Bench, node_model: Path, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture(scope="module")
 def segmenter(node_model: Path) -> Segmenter:
     """The node's model in this process."""
-    return Segmenter.load(node_model, device="cpu")
+    return load_segmenter(node_model)
 
 
 def padded(message: Image, padding: int = 16) -> Image:

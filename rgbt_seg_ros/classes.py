@@ -16,6 +16,9 @@ UNLABELED = 255
 UNLABELED_16 = 65535
 """The same in a mask of more than 255 classes, which is uint16."""
 
+BACKGROUND = ("unlabeled", "background")
+"""Names of classes that stand for everything else: black in pictures."""
+
 
 @dataclass(frozen=True)
 class ClassSet:
@@ -112,18 +115,22 @@ def class_set(name: str) -> ClassSet:
 
 
 def palette_for(names: Sequence[str]) -> np.ndarray:
-    """Colours for class names: uint8 [256, 3], row i for id i; a data set's own where the names are its.
+    """Colours for class names: uint8 [256, 3], row i for id i; 255 is black.
 
-    Other lists get evenly spread hues, the first class and 255 black.
+    Names that are all of one data set have its colours, whichever of them are listed and in which order. Other lists
+    get evenly spread hues, and black for background.
     """
     palette = np.zeros((256, 3), np.uint8)
     for classes in CLASS_SETS.values():
-        if tuple(names) == classes.names:
-            palette[: len(names)] = classes.palette
+        if set(names) <= set(classes.names):
+            colours = dict(zip(classes.names, classes.palette, strict=True))
+            palette[: len(names)] = [colours[name] for name in names]
             return palette
-    for i in range(1, min(len(names), 255)):
+    for i, name in enumerate(names[:UNLABELED]):
+        if name in BACKGROUND:
+            continue
         # The golden angle keeps the hues of neighbouring ids far apart.
-        hue = (i * 0.61803398875) % 1.0 * 6.0
+        hue = ((i + 1) * 0.61803398875) % 1.0 * 6.0
         ramp = [abs(hue - 3.0) - 1.0, 2.0 - abs(hue - 2.0), 2.0 - abs(hue - 4.0)]
         palette[i] = [int(55 + 200 * min(max(channel, 0.0), 1.0)) for channel in ramp]
     return palette

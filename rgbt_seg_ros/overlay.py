@@ -5,12 +5,10 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from rgbt_seg_ros.classes import UNLABELED, UNLABELED_16
 from rgbt_seg_ros.detections import Detection
 from rgbt_seg_ros.thermal import ThermalNormalization
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
-_BACKGROUND = 0
 
 _FOR_THE_EYE = ThermalNormalization(mode="percentile", low_percentile=0.5, high_percentile=99.8)
 
@@ -34,8 +32,8 @@ def draw_overlay(
 
     Args:
         rgb: uint8 [H, W, 3].
-        mask: class ids, uint8 or uint16 [H, W]; class 0 and unlabeled pixels are not tinted.
-        palette: colour of each id, uint8 [256, 3].
+        mask: class ids, uint8 or uint16 [H, W].
+        palette: colour of each id, uint8 [256, 3]; black ones (background, unlabeled) are not tinted.
         detections: boxes in the mask's pixels.
         alpha: weight of the class colour, 0 (none) to 1 (opaque).
 
@@ -45,10 +43,9 @@ def draw_overlay(
     if rgb.shape[:2] != mask.shape:
         raise ValueError(f"RGB image {list(rgb.shape[:2])} and mask {list(mask.shape)} differ in size")
     picture = rgb.copy()
-    unlabeled = UNLABELED if mask.dtype == np.uint8 else UNLABELED_16
-    tinted = (mask != _BACKGROUND) & (mask != unlabeled)
     blend = cv2.addWeighted(rgb, 1.0 - alpha, colorize(mask, palette), alpha, 0.0)
-    np.copyto(picture, blend, where=tinted[..., None])
+    tinted = colorize(mask, palette.max(axis=1, keepdims=True) > 0)
+    np.copyto(picture, blend, where=tinted)
     for detection in detections:
         _draw_detection(picture, detection, _vivid(palette[detection.class_id % len(palette)]))
     return picture

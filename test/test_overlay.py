@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rgbt_seg_ros.classes import MFNET, palette_for
+from rgbt_seg_ros.classes import FMB, MFNET, palette_for
 from rgbt_seg_ros.detections import Detection
 from rgbt_seg_ros.overlay import colorize, draw_overlay, thermal_picture
 
@@ -34,7 +34,20 @@ def test_colours_come_again_after_256_classes() -> None:
     rgb = noise(1, 5)
     picture = draw_overlay(rgb, mask, PALETTE, alpha=1.0)
     untouched = (picture == rgb).all(axis=2)[0]
-    assert untouched.tolist() == [False, False, True, True, False]
+    assert untouched.tolist() == [False, False, True, True, True]
+
+
+def test_a_first_class_that_is_not_background_is_tinted() -> None:
+    rgb, mask = noise(4, 4), np.zeros((4, 4), np.uint8)
+    for names in (FMB.names, ("person", "car"), ("dog", "cat")):
+        assert not (draw_overlay(rgb, mask, palette_for(names), alpha=1.0) == rgb).all(axis=2).any()
+
+
+def test_a_part_of_a_list_keeps_its_colours_and_other_lists_get_distinct_ones() -> None:
+    np.testing.assert_array_equal(palette_for(("person", "unlabeled", "car"))[:3], PALETTE[[2, 0, 1]])
+    colours = palette_for(("background", "dog", "cat", "person"))
+    assert not colours[[0, 4, 255]].any()
+    assert len({tuple(colour) for colour in colours[:4]}) == 4
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.25, 1.0])

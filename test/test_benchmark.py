@@ -148,8 +148,6 @@ def test_a_missing_gpu_is_said(arguments, capsys, monkeypatch, repository):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["train.batch_size=1"], "belong to --train CONFIG"),
-        (["--count-only"], "belong to --train CONFIG"),
         (["--model", "absent.safetensors"], "there is no model file absent.safetensors"),
         (["--train", "absent.yaml"], "there is no configuration file absent.yaml"),
         (
@@ -158,7 +156,14 @@ def test_a_missing_gpu_is_said(arguments, capsys, monkeypatch, repository):
         ),
     ],
 )
-def test_wrong_arguments_are_one_sentence(arguments, sentence, capsys, monkeypatch, repository):
+def test_what_cannot_be_measured_is_one_sentence(arguments, sentence, capsys, monkeypatch, repository):
     monkeypatch.chdir(repository)
     assert main(arguments) == 1
     assert sentence in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("arguments", [["train.batch_size=1"], ["--count-only"], ["--size", "480"]])
+def test_wrong_usage_is_told_apart(arguments):
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    assert exit_.value.code == 2

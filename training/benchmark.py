@@ -12,7 +12,6 @@ from rich.table import Table
 
 from rgbt_seg_ros.argument_types import image_size, positive_count, positive_number
 from rgbt_seg_ros.cli import command_parser, run_command
-from rgbt_seg_ros.errors import UserError
 
 from .config import load_config
 from .serving_speed import measure_serving
@@ -21,8 +20,6 @@ from .training_cost import count_run, hours, measure_steps
 
 def _run(args: argparse.Namespace) -> None:
     if args.train is None:
-        if args.overrides or args.count_only or args.tflops:
-            raise UserError("key=value, --count-only and --tflops belong to --train CONFIG: give it, too")
         result = measure_serving(args.model, args.size, args.pairs, args.device, args.precision)
         _show_serving(Console(), result)
     else:
@@ -124,7 +121,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "overrides", nargs="*", metavar="key=value", help="with --train: change a value of the configuration"
     )
-    return run_command(parser, _run, argv)
+
+    def command(args: argparse.Namespace) -> None:
+        if args.train is None and (args.overrides or args.count_only or args.tflops):
+            parser.error("key=value, --count-only and --tflops belong to --train CONFIG: give it, too")
+        _run(args)
+
+    return run_command(parser, command, argv)
 
 
 if __name__ == "__main__":

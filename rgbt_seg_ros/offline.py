@@ -32,6 +32,8 @@ from rgbt_seg_ros.recording import (
     read_images,
     read_label,
 )
+from rgbt_seg_ros.registration import Registration
+from rgbt_seg_ros.registration_setup import RegistrationSetup
 from rgbt_seg_ros.segmenter import Segmenter
 from rgbt_seg_ros.setting_options import OPTIONS, add_setting_options, read_settings
 from rgbt_seg_ros.settings import Settings
@@ -48,6 +50,7 @@ class OfflineRun:
     ) -> None:
         self._segmenter = segmenter
         self._settings = settings
+        self._register = _registration(settings)
         self._outputs = outputs
         self._labels = labels
         self._scores = ConfusionMatrix(len(segmenter.class_names))
@@ -83,7 +86,8 @@ class OfflineRun:
         self._score(pair.rgb_stamp, mask)
 
     def _answer(self, pair: ImagePair) -> Answer:
-        return answer_pair(self._segmenter, self._settings, pair.rgb.message, pair.thermal.message)
+        messages = pair.rgb.message, pair.thermal.message
+        return answer_pair(self._segmenter, self._settings, *messages, self._register)
 
     def metrics(self, pairing: Mapping[str, int]) -> dict[str, Any]:
         """Counts, times and scores, as in `segment_recording`; at least one pair must have been answered.
@@ -120,6 +124,16 @@ class OfflineRun:
         except ValueError as error:
             raise UserError(f"label {self._labels[stamp_ns]} does not fit its mask: {error}") from error
         self._counts["labels"] += 1
+
+
+def _registration(settings: Settings) -> Registration | None:
+    setup = RegistrationSetup(settings, {"rgb": "rgb/camera_info", "thermal": "thermal/camera_info"})
+    if setup.unavailable:
+        raise UserError(
+            "registration plane needs the camera_infos, which are not read here: "
+            "choose homography, or play the recording to the node (evaluate_bag.launch.py)"
+        )
+    return setup.registration
 
 
 def pair_images(images: Iterator[RecordedImage], pairer: Pairer) -> Iterator[ImagePair]:

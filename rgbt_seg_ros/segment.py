@@ -25,6 +25,11 @@ _SETTINGS = (
     "device",
     "precision",
     "thermal.normalization",
+    "thermal.range.unit",
+    "thermal.range.low",
+    "thermal.range.high",
+    "thermal.kelvin_per_count",
+    "thermal.kelvin_offset",
     "detections.min_area",
     "detections.score_threshold",
 )

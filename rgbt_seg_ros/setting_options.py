@@ -12,6 +12,13 @@ OPTIONS = {
     "sync.max_dt": "--max-dt",
     "sync.thermal_time_offset": "--thermal-offset",
     "thermal.normalization": "--thermal-normalization",
+    "thermal.range.unit": "--thermal-range-unit",
+    "thermal.range.low": "--thermal-range-low",
+    "thermal.range.high": "--thermal-range-high",
+    "thermal.kelvin_per_count": "--kelvin-per-count",
+    "thermal.kelvin_offset": "--kelvin-offset",
+    "registration.mode": "--registration",
+    "registration.homography": "--homography",
     "detections.min_area": "--min-area",
     "detections.score_threshold": "--score-threshold",
 }
@@ -22,13 +29,15 @@ def add_setting_options(parser: argparse.ArgumentParser, names: Sequence[str]) -
     """Add an option for each of these parameters."""
     for name in names:
         parameter = PARAMETERS[name]
+        length = len(parameter.default) if isinstance(parameter.default, tuple) else None
         parser.add_argument(
             OPTIONS[name],
             dest=name,
-            type=type(parameter.default),
+            type=type(parameter.default) if length is None else float,
+            nargs=length,
             default=parameter.default,
-            metavar=parameter.type_name.upper(),
-            help=f"{parameter.description} ({parameter.rule}; default {parameter.default})".replace(
+            metavar=parameter.type_name.upper() if length is None else "DOUBLE",
+            help=f"{parameter.description} ({parameter.rule}; default {parameter.yaml_default})".replace(
                 "%", "%%"
             ),
         )

@@ -20,7 +20,9 @@ from rgbt_seg_ros.image_codec import decode_rgb, decode_thermal
 from rgbt_seg_ros.offline import main
 from rgbt_seg_ros.overlay import draw_overlay
 from rgbt_seg_ros.recording import Recording
+from rgbt_seg_ros.registration import Homography
 from rgbt_seg_ros.segmenter import Segmentation, Segmenter
+from rgbt_seg_ros.thermal import ThermalNormalization
 
 Start = Callable[..., "subprocess.Popen[str]"]
 RGB_STAMPS = [START_NS + index * 100_000_000 for index in range(6)]
@@ -180,6 +182,34 @@ def test_an_undecodable_image_costs_its_pair_only(
     metrics = offline(tmp_path / "bag", model, tmp_path / "out")
     assert (metrics["pairs"], metrics["masks"], metrics["dropped"]["undecodable"]) == (6, 5, 1)
     assert f"the pair at {RGB_STAMPS[2]} ns cannot be decoded" in capsys.readouterr().err
+
+
+def test_thermal_options_reach_the_pair(
+    tmp_path: Path, segmented: tuple[Path, Path, dict[str, Any]], model: Path
+) -> None:
+    options = ["--thermal-normalization", "fixed", "--thermal-range-low", "10", "--thermal-range-high", "90"]
+    matrix = [2.0, 0.0, 5.0, 0.0, 2.0, 0.0, 0.0, 0.0, 1.0]
+    options += ["--registration", "homography", "--homography", *map(str, matrix)]
+    metrics = offline(segmented[0], model, tmp_path / "out", *options)
+    assert metrics["mask_hash"] != segmented[2]["mask_hash"]
+    normalization = ThermalNormalization("fixed", 10.0, 90.0)
+    segmenter = Segmenter.load(model, device="cpu", thermal=normalization)
+    for index, stamp in enumerate(RGB_STAMPS):
+        rgb = rgb_frame(index)
+        thermal, valid = Homography(matrix)(thermal_frame(index), rgb.shape[:2])
+        mask = cv2.imread(str(tmp_path / "out" / "masks" / f"{stamp}.png"), cv2.IMREAD_UNCHANGED)
+        np.testing.assert_array_equal(mask, segmenter(rgb, thermal, valid).mask)
+
+
+def test_registration_on_a_plane_is_refused_in_a_sentence(
+    tmp_path: Path,
+    segmented: tuple[Path, Path, dict[str, Any]],
+    model: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = ["--model", str(model), "--output", str(tmp_path / "out"), "--registration", "plane"]
+    assert main([str(segmented[0]), *options]) == 1
+    assert "registration plane needs the camera_infos" in capsys.readouterr().err
 
 
 def test_pairing_options_reach_the_pairer(

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from diagnostics_table import documented_keys
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from pairing_oracle import MS, Recording, in_stamp_order, stream
@@ -109,7 +110,7 @@ def cameras(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Itera
 
 @pytest.mark.parametrize("rates", RATES, ids=str)
 def test_every_frame_of_the_slower_stream_gets_its_nearest_in_each_of_three_loops(
-    cameras: Cameras, rates: tuple[int, int]
+    cameras: Cameras, rates: tuple[int, int], repository: Path
 ) -> None:
     rng = random.Random(0)
     rgb, thermal = (stream(rng, rate, rng.random(), 120 / rate, seconds=2) for rate in rates)
@@ -124,6 +125,7 @@ def test_every_frame_of_the_slower_stream_gets_its_nearest_in_each_of_three_loop
 
     assert Counter(map(stamp_of, cameras.masks)) == Counter(LOOPS * [rgb[i] for i, _ in nearest])
     values = cameras.diagnostics[-1]
+    assert set(values) <= documented_keys(repository)
     assert values["pairs"] == str(LOOPS * len(nearest))
     assert (values["rgb_in"], values["thermal_in"]) == (str(LOOPS * len(rgb)), str(LOOPS * len(thermal)))
     # Each mask's RGB image is right; that its thermal image is, too, the distances tell.

@@ -1,0 +1,49 @@
+"""The smallest model learns real pairs by heart, so data, network, loss and optimizer work together."""
+
+from pathlib import Path
+
+from training_runs import load_state, train_here
+
+# Day and night, with large cars, people and bicycles.
+PAIRS = ("01310N", "01352N", "01417D", "01599D")
+PLAIN = (
+    "augment.min_scale=1",
+    "augment.max_scale=1",
+    "augment.flip=0",
+    "augment.jitter=0",
+    "augment.blur=0",
+    "augment.thermal_gain=0",
+    "augment.thermal_offset=0",
+    "augment.thermal_noise=0",
+)
+SHORT = (
+    # Steps at a quarter of the images' width take a twentieth of the time.
+    "model.short_side=128",
+    "augment.crop_height=128",
+    "augment.crop_width=171",
+    "train.batch_size=4",
+    "train.max_steps=100",
+    "train.warmup_steps=10",
+    "train.lr=3e-3",
+    "train.weight_decay=0",
+    "train.class_weights=[0.3,1,2,1.5,1,1,1,1,1]",
+    "train.eval_every=100",
+    "train.log_every=10",
+    "train.threads=2",
+    "data.workers=0",
+)
+
+
+def test_nano_overfits_four_real_pairs(tmp_path: Path, samples: Path) -> None:
+    root = tmp_path / "four"
+    root.mkdir()
+    for folder in ("vi", "ir", "Segmentation_labels"):
+        (root / folder).symlink_to(samples / "msrs70" / folder)
+    for split in ("train", "val"):
+        (root / f"{split}.txt").write_text("\n".join(PAIRS))
+    run, config = tmp_path / "run", tmp_path / "overfit.yaml"
+    config.write_text("data: {name: msrs}\n")
+    data = (f"data.root={root}", f"run.dir={run}")
+    assert train_here("--config", str(config), *data, *PLAIN, *SHORT) == 0
+    # At the labels' 480x640.
+    assert load_state(run).numbers["best"] >= 0.9

@@ -20,6 +20,7 @@ from rgbt_seg_ros.class_selection import ClassSelection, own_classes, select_cla
 from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.image_pair import ImagePair, resize_image, resize_valid
 from rgbt_seg_ros.models.model_file import ModelCard, file_hash, load_model, read_card, resolve_model
+from rgbt_seg_ros.models.serving_form import serving_form
 from rgbt_seg_ros.thermal import ThermalNormalization
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -88,7 +89,7 @@ class Segmenter:
         path = resolve_model(model)
         chosen_device = _choose_device(device)
         return cls(
-            network=load_model(path, chosen_device),
+            network=serving_form(load_model(path, chosen_device)),
             card=read_card(path),
             model_hash=file_hash(path),
             device=chosen_device,

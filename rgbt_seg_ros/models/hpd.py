@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rgbt_seg_ros.models.comparison import Comparison, comparison
+
 
 @dataclass(frozen=True)
 class HpdConfig:
@@ -83,6 +85,7 @@ class HPD(nn.Module):
         self.head = nn.Conv2d(config.fused, text_dim, 1)
         self.dropout = nn.Dropout2d(0.1)
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+        self.comparison: Comparison | None = None
 
     def forward(self, levels: Sequence[Tensor], class_embeddings: Tensor) -> Tensor:
         """Logits at the input's resolution.
@@ -94,13 +97,23 @@ class HPD(nn.Module):
         Returns:
             [B, N, H, W].
         """
-        pixels = F.normalize(self.dropout(self.pixel_embeddings(levels)), dim=1)
         classes = F.normalize(class_embeddings, dim=-1)
-        logits = self.logit_scale.exp() * torch.einsum("bdhw,nd->bnhw", pixels, classes)
+        fused = self.fused(levels)
+        if self.comparison is not None:
+            dots, norm = self.comparison(fused.permute(0, 2, 3, 1), classes)
+            cosine = (dots / norm.clamp_min(1e-12)).permute(0, 3, 1, 2)
+        else:
+            pixels = F.normalize(self.dropout(self.head(fused)), dim=1)
+            cosine = torch.einsum("bdhw,nd->bnhw", pixels, classes)
+        logits = self.logit_scale.exp() * cosine
         return F.interpolate(logits, scale_factor=4, mode="bilinear", align_corners=True)
 
     def pixel_embeddings(self, levels: Sequence[Tensor]) -> Tensor:
         """Embeddings in text space before normalisation: [B, D, H/4, W/4]."""
+        return self.head(self.fused(levels))
+
+    def fused(self, levels: Sequence[Tensor]) -> Tensor:
+        """All levels in one map: [B, fused, H/4, W/4]."""
         size = levels[0].shape[-2:]
         projected = []
         for i, level in enumerate(levels):
@@ -111,4 +124,13 @@ class HPD(nn.Module):
         upsampled = [
             F.interpolate(level, size=size, mode="bilinear", align_corners=False) for level in projected
         ]
-        return self.head(self.fuse(torch.cat(upsampled[::-1], dim=1)))  # coarsest first
+        return self.fuse(torch.cat(upsampled[::-1], dim=1))  # coarsest first
+
+    def prepare_for_serving(self) -> None:
+        """Compare with classes as `Comparison` does; training mode ends it."""
+        self.comparison = comparison(self.head)
+
+    def train(self, mode: bool = True) -> "HPD":
+        if mode:
+            self.comparison = None
+        return super().train(mode)

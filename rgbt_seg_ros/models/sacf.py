@@ -1,7 +1,11 @@
 """Semantic-aware cross-modal fusion (SACF): the class embeddings decide which modality to trust at each position."""
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
+
+from rgbt_seg_ros.models.comparison import Comparison, comparison
 
 
 class ConvNeXtBlock(nn.Module):
@@ -31,6 +35,8 @@ class SACF(nn.Module):
         self.thermal_proj = self._projection(channels, hidden, text_dim)
         self.blocks = nn.Sequential(ConvNeXtBlock(channels), ConvNeXtBlock(channels))
         self.out_proj = nn.Conv2d(channels, channels, 1)
+        self.rgb_comparison: Comparison | None = None
+        self.thermal_comparison: Comparison | None = None
 
     @staticmethod
     def _projection(channels: int, hidden: int, text_dim: int) -> nn.Sequential:
@@ -47,16 +53,33 @@ class SACF(nn.Module):
             [B, C, h, w].
         """
         mean_embedding = class_embeddings.mean(dim=0)
-        rgb_relevance = _relevance(self.rgb_proj, rgb, mean_embedding)
-        thermal_relevance = _relevance(self.thermal_proj, thermal, mean_embedding)
+        rgb_relevance = _relevance(self.rgb_proj, self.rgb_comparison, rgb, mean_embedding)
+        thermal_relevance = _relevance(self.thermal_proj, self.thermal_comparison, thermal, mean_embedding)
         # A softmax over two entries is the sigmoid of their difference (Eq. 9).
         weight = torch.sigmoid(rgb_relevance - thermal_relevance)
         fused = weight * rgb + (1 - weight) * thermal  # of the unprojected inputs (Eq. 10)
         return self.out_proj(self.blocks(fused))
 
+    def prepare_for_serving(self) -> None:
+        """Compute relevances as `Comparison` does; training mode ends it."""
+        self.rgb_comparison = comparison(cast(nn.Linear, self.rgb_proj[2]))
+        self.thermal_comparison = comparison(cast(nn.Linear, self.thermal_proj[2]))
 
-def _relevance(projection: nn.Sequential, features: Tensor, embedding: Tensor) -> Tensor:
+    def train(self, mode: bool = True) -> "SACF":
+        if mode:
+            self.rgb_comparison = self.thermal_comparison = None
+        return super().train(mode)
+
+
+def _relevance(
+    projection: nn.Sequential, compare: Comparison | None, features: Tensor, embedding: Tensor
+) -> Tensor:
     """Eq. 8: projection of f onto the embedding, f.e / |f|, at each position: [B, C, h, w] -> [B, 1, h, w]."""
-    projected = projection(features.permute(0, 2, 3, 1))  # [B, h, w, D]
+    first, activation, last = projection
+    hidden = activation(first(features.permute(0, 2, 3, 1)))  # [B, h, w, hidden]
+    if compare is not None:
+        dots, norm = compare(hidden, embedding[None])
+        return (dots / norm.clamp_min(1e-6)).permute(0, 3, 1, 2)
+    projected = last(hidden)  # [B, h, w, D]
     norm = projected.norm(dim=-1).clamp_min(1e-6)
     return ((projected @ embedding) / norm).unsqueeze(1)

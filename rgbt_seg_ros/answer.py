@@ -58,43 +58,49 @@ def answer_pair(
     thermal_message: Any,
     register: Register | None = None,
 ) -> Answer:
-    """Decode, segment and find the objects of one pair; the arguments are those of `decode_images`.
+    """Decode, segment and find the objects of one pair; the arguments are those of the functions below.
 
     Raises:
-        ValueError: see `decode_images`, or the segmenter's output is not finite.
+        ValueError: see the functions below, or the segmenter's output is not finite.
     """
     started = time.perf_counter()
-    images = decode_images(settings, rgb_message, thermal_message, register)
+    images = register_thermal(decode_images(settings, rgb_message, thermal_message), register)
     decode_ms = 1e3 * (time.perf_counter() - started)
     (segmentation,) = segmenter.segment([images])
     return complete_answer(settings, rgb_message, images, decode_ms, segmentation)
 
 
-def decode_images(
-    settings: Settings, rgb_message: Any, thermal_message: Any, register: Register | None = None
-) -> ImagePair:
-    """The images of one pair.
+def decode_images(settings: Settings, rgb_message: Any, thermal_message: Any) -> ImagePair:
+    """The images of one pair, as the cameras see them.
 
     Args:
         settings: say whether the messages are sensor_msgs/Image or CompressedImage.
         rgb_message: or None where the RGB camera is missing.
         thermal_message: or None where the thermal camera is missing.
-        register: brings thermal pixels onto the RGB image; None: both show the same view.
 
     Raises:
         UndecodableImage: one of the messages holds no image that can be read.
         ValueError: the images are no pair, see `ImagePair`.
     """
-    rgb = thermal = valid = None
+    rgb = thermal = None
     if rgb_message is not None:
         compressed = settings.rgb_transport == "compressed"
         rgb = (decode_compressed_rgb if compressed else decode_rgb)(rgb_message)
     if thermal_message is not None:
         compressed = settings.thermal_transport == "compressed"
         thermal = (decode_compressed_thermal if compressed else decode_thermal)(thermal_message)
-    if rgb is not None and thermal is not None and register is not None:
-        thermal, valid = register(thermal, (rgb.shape[0], rgb.shape[1]))
-    return ImagePair(rgb, thermal, valid)
+    return ImagePair(rgb, thermal)
+
+
+def register_thermal(images: ImagePair, register: Register | None) -> ImagePair:
+    """Bring the thermal pixels onto the RGB image, where there are both; None: they show the same view.
+
+    Raises:
+        ValueError: the rule does not fit the images' sizes.
+    """
+    if register is None or images.rgb is None or images.thermal is None:
+        return images
+    return ImagePair(images.rgb, *register(images.thermal, images.size))
 
 
 def complete_answer(

@@ -13,6 +13,9 @@ SILENCE_NS = 2_000_000_000
 CLOCK_JUMP_NS = 60_000_000_000
 """A clock that moves on by more between two reports has been set, as when /clock starts [ns]."""
 
+FAR_APART_MS = 500.0
+"""Newest stamps of two cameras farther apart than this, and a period, are not those of one moment."""
+
 Verdict = tuple[int, str]
 
 
@@ -31,6 +34,7 @@ class Health:
     _last_growth_ns: dict[str, int] = field(default_factory=dict)
     _frozen_since_ns: dict[str, int] = field(default_factory=dict)
     _assessed_ns: int = 0
+    _skewed_reports: int = 0
 
     def assess(
         self, values: Mapping[str, float], cameras: Mapping[str, str], now_ns: int, unregistered: str = ""
@@ -45,7 +49,8 @@ class Health:
         """
         grown = {key: value - self._last.get(key, 0) for key, value in values.items()}
         self._last = dict(values)
-        if not 0 <= now_ns - self._assessed_ns <= CLOCK_JUMP_NS:
+        elapsed_ns = now_ns - self._assessed_ns
+        if not 0 <= elapsed_ns <= CLOCK_JUMP_NS:
             self._last_growth_ns.clear()
             self._frozen_since_ns.clear()
         self._assessed_ns = now_ns
@@ -57,11 +62,16 @@ class Health:
             or self._cameras(values, cameras)
             or ((ERROR, unregistered) if unregistered else None)
             or self._pairs(values, grown)
+            or self._clocks(
+                values, stands_still=elapsed_ns == 0 and grown["rgb_in"] + grown["thermal_in"] > 0
+            )
         )
         if verdict is not None:
             return verdict
         if grown.get("dropped.stale", 0) > 0:
             return WARN, f"{grown['dropped.stale']:.0f} pairs were older than max_age when their turn came"
+        if grown.get("size_changes", 0) > 0:
+            return WARN, "the size of the images has changed, see the log"
         if values["masks"] == 0:
             return WARN, "no mask yet"
         return OK, f"{values['mask_hz']:.1f} masks/s, latency p95 {values.get('latency_ms.p95', 0):.0f} ms"
@@ -124,6 +134,21 @@ class Health:
         maskless_s = self._seconds_since_growth("masks")
         if maskless_s * 1e9 > SILENCE_NS:
             return WARN, f"no mask for {maskless_s:.0f} s although pairs arrive"
+        return None
+
+    def _clocks(self, values: Mapping[str, float], stands_still: bool) -> Verdict | None:
+        if stands_still:
+            return WARN, "the node's clock stands still: use_sim_time is set, but nobody publishes /clock"
+        skew_ms = values.get("newest_skew_ms", 0.0)
+        slowest_hz = min(values.get("rgb_hz", 0.0), values.get("thermal_hz", 0.0))
+        far_ms = FAR_APART_MS + (1e3 / slowest_hz if slowest_hz > 0 else 0.0)
+        # A recording that is played in a loop jumps back camera by camera.
+        self._skewed_reports = self._skewed_reports + 1 if abs(skew_ms) > far_ms else 0
+        if self._skewed_reports >= 3 and not self.settings.lossless:
+            return WARN, (
+                f"the newest thermal stamp is {skew_ms / 1e3:+.3f} s from the newest RGB stamp: the cameras' clocks "
+                "differ, or the images of one come late"
+            )
         return None
 
     def _seconds_since_growth(self, key: str) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from rgbt_seg_ros.answer import Answer, Register, complete_answer, decode_images
+from rgbt_seg_ros.answer import Answer, Register, complete_answer, decode_images, register_thermal
 from rgbt_seg_ros.diagnostics import Statistics
 from rgbt_seg_ros.image_pair import ImagePair
 from rgbt_seg_ros.segmenter import Segmentation, Segmenter
@@ -28,7 +28,7 @@ class Responder:
 
     Attributes:
         settings: may be replaced at any time; live parameters take effect on the next job.
-        register: see `decode_images`; may be replaced at any time.
+        register: see `register_thermal`; may be replaced at any time.
         unregistered: why a pair cannot be registered yet, in one sentence; pairs are dropped while it is not empty.
 
     Args:
@@ -52,9 +52,10 @@ class Responder:
         self._deliver = deliver
         self.report = report
         self._clock_ns = clock_ns
+        self._sizes: dict[str, str] = {}
 
     def open(self, job: "Job") -> "OpenJob | None":
-        """Decode a job's images; None, and counted, if it is too old or cannot be decoded."""
+        """Decode and register a job's images; None, and counted, if it is too old or that fails."""
         waited_s = (time.monotonic_ns() - job.arrived_ns) / 1e9
         if not self.settings.lossless and 0 < self.settings.max_age < waited_s:
             self._statistics.count("dropped.stale")
@@ -63,15 +64,18 @@ class Responder:
             self.lose("unregistered", self.unregistered)
             return None
         started = time.perf_counter()
+        cause = "undecodable"
         try:
             images = decode_images(
                 self.settings,
                 job.rgb.message if job.rgb is not None else None,
                 job.thermal.message if job.thermal is not None else None,
-                self.register,
             )
+            self._note_sizes(images)
+            cause = "unregistered"
+            images = register_thermal(images, self.register)
         except ValueError as error:
-            self.lose("undecodable", str(error))
+            self.lose(cause, str(error))
             return None
         except Exception as error:
             self.lose("failed", f"{type(error).__name__}: {error}")
@@ -97,6 +101,17 @@ class Responder:
         self._statistics.tick("mask_hz", self._clock_ns())
         self._statistics.count("detections", len(answer.detections))
         self._statistics.count("masks")
+
+    def _note_sizes(self, images: ImagePair) -> None:
+        """Count and report that a camera's images have changed their size, which no living camera does by itself."""
+        for camera, image in (("RGB", images.rgb), ("thermal", images.thermal)):
+            if image is None:
+                continue
+            size, before = f"{image.shape[1]}x{image.shape[0]}", self._sizes.get(camera)
+            self._sizes[camera] = size
+            if before not in (None, size):
+                self._statistics.count("size_changes")
+                self.report("size change", f"the {camera} images are {size} now and were {before}")
 
     def lose(self, cause: str, sentence: str) -> None:
         """Count and report a job that an error has cost."""

@@ -24,6 +24,7 @@ from rgbt_seg_ros.ros_parameters import RosParameters
 from rgbt_seg_ros.segmenter import Segmenter
 from rgbt_seg_ros.serving import InferenceThread
 from rgbt_seg_ros.settings import Settings
+from rgbt_seg_ros.sync import make_pairer
 
 POLL_PERIOD_S = 0.01
 DIAGNOSTICS_PERIOD_S = 1.0
@@ -118,6 +119,8 @@ class SegmenterNode(LifecycleNode):
     def _configure(self) -> None:
         log = self.get_logger()
         self._settings = settings = self._ros_parameters.read()
+        # Made at activation; a method that is not installed must be known now.
+        make_pairer(settings)
         log.info(f"loading model {settings.model}")
         segmenter = Segmenter.load(
             settings.model, settings.device, settings.precision, settings.normalization

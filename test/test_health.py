@@ -132,6 +132,36 @@ def test_cameras_that_never_pair_are_an_error_that_names_the_remedy() -> None:
     assert "sync.thermal_time_offset" in sentence
 
 
+def test_clocks_far_apart_are_a_warning_even_where_stamps_pair() -> None:
+    robot = Robot()
+    robot.values["newest_skew_ms"] = -2004.0
+    levels = [robot.good_second()[0] for _ in range(2)]
+    level, sentence = robot.good_second()
+    assert (levels, level) == ([OK, OK], WARN)
+    assert sentence.startswith(
+        "the newest thermal stamp is -2.004 s from the newest RGB stamp: the cameras' clocks"
+    )
+    robot.values |= {"rgb_hz": 30.0, "thermal_hz": 0.5}
+    assert robot.good_second()[0] == OK
+    robot.values |= {"thermal_hz": 30.0, "newest_skew_ms": 16.0}
+    assert robot.good_second()[0] == OK
+
+
+def test_a_clock_that_stands_still_while_images_come_is_a_warning() -> None:
+    robot = Robot()
+    robot.good_second()
+    robot.now_ns -= SECOND
+    level, sentence = robot.good_second()
+    assert (level, sentence[-6:]) == (WARN, "/clock")
+
+
+def test_a_size_change_is_a_warning_once() -> None:
+    robot = Robot()
+    robot.good_second()
+    assert robot.good_second(size_changes=1) == (WARN, "the size of the images has changed, see the log")
+    assert robot.good_second()[0] == OK
+
+
 def test_stamps_that_stand_still_are_named() -> None:
     robot = Robot()
     for _ in range(4):

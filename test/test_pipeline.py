@@ -401,6 +401,27 @@ def test_pairs_wait_in_vain_for_their_registration_and_single_images_do_not(
     assert grown["masks"] == grown["alone"] > 0
 
 
+def test_a_size_change_is_reported_and_answered(setup: Callable[..., Setup]) -> None:
+    bench = setup()
+    bench.segmenter.open.release(1000)
+    wide = encode_image(np.full((8, 12), 30, np.uint8))
+    grown = bench.growth(lambda: bench.send_one_by_one(2, thermal=wide))
+    assert (grown["masks"], grown["size_changes"]) == (2, 1)
+    assert bench.reports == [("size change", "the thermal images are 12x8 now and were 10x8")]
+
+
+def test_a_registration_that_does_not_fit_costs_its_pair_only(setup: Callable[..., Setup]) -> None:
+    bench = setup()
+    bench.segmenter.open.release(1000)
+
+    def refuse(thermal: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        raise ValueError("the proportions differ")
+
+    bench.pipeline.responder.register = refuse
+    assert bench.growth(lambda: bench.send_one_by_one(1))["dropped.unregistered"] == 1
+    assert bench.reports == [("unregistered", "the proportions differ")]
+
+
 def test_thermal_pixels_are_registered_and_their_holes_missing(setup: Callable[..., Setup]) -> None:
     bench = setup()
     bench.segmenter.open.release(1000)

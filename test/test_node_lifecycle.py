@@ -43,9 +43,9 @@ def test_twenty_rounds_through_all_states_leave_no_memory_and_no_threads_behind(
         assert bench.change_state(Transition.TRANSITION_ACTIVATE)
         bench.new_mask()
         used.append((node.memory_kb, node.threads))
-    # It goes up and down by what is being freed; one model more a round would be 190 MB.
+    # It goes up and down by a few MB; a model is 9 MB, one kept a round would be 140.
     first, last = max(used[:5]), max(used[-5:])
-    assert last[0] - first[0] < 10_000, used
+    assert last[0] - first[0] < 30_000, used
     assert last[1] == first[1], used
     assert node.output.count("loading model") == 1 + CYCLES
 

@@ -64,21 +64,18 @@ class Responder:
             self.lose("unregistered", self.unregistered)
             return None
         started = time.perf_counter()
-        cause = "undecodable"
+        rgb = job.rgb.message if job.rgb is not None else None
+        thermal = job.thermal.message if job.thermal is not None else None
         try:
-            images = decode_images(
-                self.settings,
-                job.rgb.message if job.rgb is not None else None,
-                job.thermal.message if job.thermal is not None else None,
-            )
-            self._note_sizes(images)
-            cause = "unregistered"
+            images = decode_images(self.settings, rgb, thermal)
+        except ValueError as error:
+            self.lose("undecodable", str(error))
+            return None
+        self._note_sizes(images)
+        try:
             images = register_thermal(images, self.register)
         except ValueError as error:
-            self.lose(cause, str(error))
-            return None
-        except Exception as error:
-            self.lose("failed", f"{type(error).__name__}: {error}")
+            self.lose("unregistered", str(error))
             return None
         return OpenJob(job, images, 1e3 * (time.perf_counter() - started))
 
@@ -156,7 +153,11 @@ def serve(segmenter: Segmenter, jobs: Sequence[Job]) -> None:
     """
     batches: dict[tuple[int, int], list[OpenJob]] = defaultdict(list)
     for job in jobs:
-        opened = job.responder.open(job)
+        try:
+            opened = job.responder.open(job)
+        except Exception as error:
+            job.responder.lose("failed", f"{type(error).__name__}: {error}")
+            continue
         if opened is not None:
             batches[opened.images.size].append(opened)
     for batch in batches.values():

@@ -14,6 +14,7 @@ from node_bench import (
     stamp_of,
     wait_for,
 )
+from rosgraph_msgs.msg import Clock
 
 from rgbt_seg_ros.messages import image_message
 
@@ -101,6 +102,30 @@ def test_a_slow_inference_gives_fresh_masks_in_constant_memory_and_counts_the_re
 
 def is_number(text: str) -> bool:
     return text.replace(".", "", 1).replace("-", "", 1).isdigit()
+
+
+def test_in_simulated_time_a_paused_recording_is_no_dead_camera(
+    bench: Bench, node_model: Path, tmp_path: Path
+) -> None:
+    clock = bench.node.create_publisher(Clock, "/clock", 10)
+    now = Clock()
+
+    def send() -> None:
+        stamp = bench.send_pair()
+        now.clock.sec, now.clock.nanosec = divmod(stamp, 10**9)
+        clock.publish(now)
+
+    with NodeProcess(tmp_path / "log.txt", model=node_model, device="cpu", use_sim_time=True) as node:
+        node.wait_for_output("active:")
+        bench.received["/diagnostics"].clear()
+        bench.send_until(
+            lambda: bench.last("/diagnostics") and bench.diagnostics()[0] == 0, "a healthy node", send
+        )
+        assert abs(bench.last("/diagnostics").header.stamp.sec - now.clock.sec) <= 2
+        bench.received["/diagnostics"].clear()
+        wait_for(lambda: len(bench.received["/diagnostics"]) >= 4, "four reports of a pause")
+        assert [each.status[0].level[0] for each in bench.received["/diagnostics"]] == [0] * 4
+        bench.new("mask", send)
 
 
 def test_three_passes_in_lossless_mode_give_every_pair_three_times(

@@ -8,13 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from training_runs import REPOSITORY, TINY, losses, train_tiny
+from training_runs import REPOSITORY, TINY, losses, train_tiny, write_msrs
 
 from rgbt_seg_ros.classes import MFNET, PST900
 from rgbt_seg_ros.models import read_card
-from rgbt_seg_ros.scenes import render_still
 
-MSRS_FOLDERS = ("vi", "ir", "Segmentation_labels")
 ON_DISK = {
     "msrs": ("msrs70", MFNET, "mfnet", ("train", "val")),
     "mfnet": ("mfnet", MFNET, "mfnet", ("train", "val")),
@@ -52,18 +50,6 @@ def test_command_trains_on_real_samples(tmp_path: Path, samples: Path, name: str
     assert card.training["scores"]["images"] == {"msrs": 18, "mfnet": 1, "pst900": 1}[name]
 
 
-def _write_msrs(root: Path) -> Path:
-    for folder in MSRS_FOLDERS:
-        (root / folder).mkdir(parents=True)
-    for seed, name in enumerate(("00001D", "00002N")):
-        still = render_still(seed, (48, 64))
-        for folder, image in zip(MSRS_FOLDERS, (still.rgb, still.thermal, still.label), strict=True):
-            Image.fromarray(image).save(root / folder / f"{name}.png")
-    (root / "train.txt").write_text("00001D 00002N")
-    (root / "val.txt").write_text("00002N")
-    return root
-
-
 def _truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-40])
 
@@ -87,7 +73,7 @@ def _label_out_of_range(path: Path) -> None:
 def test_broken_sample_is_named_in_one_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], workers: int, folder: str, damage, sentence: str
 ) -> None:
-    root = _write_msrs(tmp_path / "msrs")
+    root = write_msrs(tmp_path / "msrs")
     path = root / folder / "00001D.png"
     damage(path)
     data = ("data.name=msrs", f"data.root={root}", f"data.workers={workers}")
@@ -119,7 +105,7 @@ def test_missing_data_set_is_said_in_one_sentence(
 
 
 def test_data_set_and_renderer_train_together(tmp_path: Path) -> None:
-    data = ("data.name=msrs", f"data.root={_write_msrs(tmp_path / 'msrs')}", "data.rendered_share=0.5")
+    data = ("data.name=msrs", f"data.root={write_msrs(tmp_path / 'msrs')}", "data.rendered_share=0.5")
     run = tmp_path / "run"
     assert train_tiny(run, *data, "data.workers=2", "train.max_steps=2") == 0
     assert read_card(run / "best.safetensors").training["scores"]["on"] == "msrs val"

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
-from training_runs import FIRST_GRADIENT, TINY, run_script
+from training_runs import FIRST_GRADIENT, KILLED_TRAINING, TINY, run_script, write_msrs
 
 # Images are shrunk below the crop, so that padding leaves some with few labelled pixels and some with many.
 UNEVEN = (
@@ -42,3 +42,16 @@ def test_parts_of_a_batch_give_its_gradient(
     for name, gradient in whole.items():
         assert torch.allclose(parts[name], gradient, rtol=0.0, atol=1e-6), name
     assert max(float(gradient.abs().max()) for gradient in whole.values()) > 0.01
+
+
+def test_sample_that_one_process_cannot_read_stops_them_all(tmp_path: Path) -> None:
+    path = write_msrs(tmp_path / "msrs") / "ir/00001D.png"
+    path.write_bytes(path.read_bytes()[:-40])
+    config, run = tmp_path / "tiny.yaml", tmp_path / "run"
+    config.write_text("train: {}\n")
+    data = ("data.name=msrs", f"data.root={tmp_path / 'msrs'}", "train.batch_size=1", "train.max_steps=50")
+    done = run_script(
+        KILLED_TRAINING, "0", "--config", str(config), *TINY, *data, f"run.dir={run}", processes=2
+    )
+    assert done.returncode == 1
+    assert done.stderr.count(f"error: {path} cannot be read") == 1

@@ -55,6 +55,7 @@ def test_two_processes_resume_bit_for_bit_with_the_random_numbers_of_each(tmp_pa
     assert state.numbers["step"] == 2
     first, second = state.tensors["random"]["cpu"]
     assert not first.equal(second)
+    assert metrics(whole)[-1]["val"]["images"] == 2  # counted once each, though two processes shared them
     assert run_script(KILLED_TRAINING, "0", "--resume", str(killed), processes=2).returncode == 0
     assert_same_state(killed, whole)
     assert losses(killed) == losses(whole)

@@ -9,11 +9,14 @@ from typing import Any
 
 import torch
 from accelerate.state import AcceleratorState
+from PIL import Image
 
+from rgbt_seg_ros.scenes import render_still
 from training import train
 from training.checkpoint import load_state
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+MSRS_FOLDERS = ("vi", "ir", "Segmentation_labels")
 KILLED_TRAINING = REPOSITORY / "test" / "killed_training.py"
 FIRST_GRADIENT = REPOSITORY / "test" / "first_gradient.py"
 
@@ -68,6 +71,19 @@ def run_script(script: Path, *arguments: str, processes: int = 1) -> "subprocess
         text=True,
         timeout=300,
     )
+
+
+def write_msrs(root: Path) -> Path:
+    """Two rendered pairs in the layout of MSRS: both to train on, one to validate on."""
+    for folder in MSRS_FOLDERS:
+        (root / folder).mkdir(parents=True)
+    for seed, name in enumerate(("00001D", "00002N")):
+        still = render_still(seed, (48, 64))
+        for folder, image in zip(MSRS_FOLDERS, (still.rgb, still.thermal, still.label), strict=True):
+            Image.fromarray(image).save(root / folder / f"{name}.png")
+    (root / "train.txt").write_text("00001D 00002N")
+    (root / "val.txt").write_text("00002N")
+    return root
 
 
 def metrics(run: Path) -> list[dict[str, Any]]:

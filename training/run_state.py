@@ -76,6 +76,8 @@ class RunState:
         random = self._random_states()
         if self._accelerator.is_main_process:
             save_state(run, self._saved(random))
+        # A process that went on and ended would make its launcher end the one that writes.
+        self._accelerator.wait_for_everyone()
         return True
 
     def _saved(self, random: dict[str, Tensor]) -> SavedState:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
 from accelerate.utils import set_seed
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -60,6 +61,7 @@ class Trainer:
         if config.train.threads is not None:
             torch.set_num_threads(config.train.threads)
         self.accelerator = _accelerator(config.train.precision)
+        self.console = Console(quiet=not self.accelerator.is_main_process)
         set_seed(config.train.seed)
         network, self.card = initial_model(config)
         self.validation = validation_source(config.data)
@@ -79,6 +81,7 @@ class Trainer:
         if resume:
             self.state.restore(self.run)
         self.batches = self.accelerator.prepare(self._loader())
+        self._timed_from = (time.perf_counter(), self.state.step)
 
     def fit(self) -> None:
         """Train to the last step; Ctrl-C and SIGTERM save and stop.
@@ -96,9 +99,8 @@ class Trainer:
                 progress.update(task, completed=self.state.step, loss=loss)
                 self._log_losses(log, loss)
                 if self.state.step % self.config.train.eval_every == 0 or self.state.step == self.steps:
-                    progress.console.print(self._evaluate(log))
-                    if not self.state.save(self.run):
-                        progress.console.print(f"not saved, as the loss is astray: {kept(self.run)}")
+                    self.console.print(self._evaluate(log))
+                    self._save()
                     self._timed_from = (time.perf_counter(), self.state.step)
 
     def _items_of_steps(self) -> Iterator[list[Batch | UserError]]:
@@ -121,10 +123,10 @@ class Trainer:
         if failed:
             raise UserError("another process of this run stopped: see its error")
         if stopped:
-            self.state.save(self.run)
             if self.accelerator.is_main_process and not (self.run / "best.safetensors").exists():
                 with self.state.averaged():
                     self._save_model("last.safetensors", {})
+            self._save()
             raise KeyboardInterrupt
         return [item for item in items if not isinstance(item, UserError)]
 
@@ -197,6 +199,10 @@ class Trainer:
         )
         return f"step {self.state.step}: mIoU {miou:.3f} (best {self.state.best:.3f}): {classes}"
 
+    def _save(self) -> None:
+        if not self.state.save(self.run):
+            self.console.print(f"the state was not saved, as the loss is astray: {kept(self.run)}")
+
     def _save_model(self, name: str, scores: dict[str, Any]) -> None:
         summary = {"steps": self.state.step, "scores": scores}
         card = dataclasses.replace(self.card, training={**self.card.training, **summary})
@@ -242,7 +248,7 @@ class Trainer:
             TextColumn("loss {task.fields[loss]:.3f}"),
             TimeRemainingColumn(),
         )
-        return Progress(*columns, disable=not self.accelerator.is_main_process)
+        return Progress(*columns, console=self.console, disable=self.console.quiet)
 
 
 def _accelerator(precision: str) -> Accelerator:

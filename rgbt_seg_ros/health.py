@@ -93,21 +93,30 @@ class Health:
         if not faulty:
             return None
         # Once the camera is back, the time without pairs is not held against them.
-        for key in ("pairs", "masks"):
-            self._last_growth_ns[key] = self._assessed_ns
+        self._last_growth_ns["pairs"] = self._assessed_ns
+        if len(faulty) == 1 and self._goes_alone_without(faulty[0], cameras):
+            return self._alone(faulty[0], faults[faulty[0]])
+        self._last_growth_ns["masks"] = self._assessed_ns
         if len(faulty) == 2:
             never = values["rgb_in"] == values["thermal_in"] == 0
-            sentence = f"{faults['rgb']} and {faults['thermal']}"
             # A recording ends, and a node may be there before its cameras.
-            return (WARN if never or self.settings.lossless else ERROR), sentence
+            level = WARN if never or self.settings.lossless else ERROR
+            return level, f"{faults['rgb']} and {faults['thermal']}"
         (name,) = faulty
         if self.settings.lossless and cameras[name] == FROZEN:
             return WARN, faults[name]
-        on_missing = {"rgb": self.settings.rgb_on_missing, "thermal": self.settings.thermal_on_missing}[name]
-        if on_missing != "drop" and cameras[name] in (FROZEN, MISSING):
-            living = self.topics["rgb" if name == "thermal" else "thermal"]
-            return WARN, f"{faults[name]}: masks come from {living} alone"
         return ERROR, f"{faults[name]}: no masks, see {name}.on_missing"
+
+    def _goes_alone_without(self, name: str, cameras: Mapping[str, str]) -> bool:
+        on_missing = {"rgb": self.settings.rgb_on_missing, "thermal": self.settings.thermal_on_missing}[name]
+        return on_missing != "drop" and cameras[name] in (FROZEN, MISSING)
+
+    def _alone(self, name: str, fault: str) -> Verdict:
+        living = self.topics["rgb" if name == "thermal" else "thermal"]
+        maskless_s = self._seconds_since_growth("masks")
+        if maskless_s * 1e9 > SILENCE_NS:
+            return ERROR, f"{fault}, and no mask from {living} alone for {maskless_s:.0f} s"
+        return WARN, f"{fault}: masks come from {living} alone"
 
     def _fault(self, name: str, state: str) -> str:
         """What is wrong with a camera; empty if nothing is."""

@@ -20,8 +20,14 @@ from rgbt_seg_ros.sync import Pairer, make_pairer
 QUIET_NS = 2_000_000_000
 """In lossless mode, frames are only decided without their successors after this silence of both streams [ns]."""
 
-# `dropped.stale` counts pairs that waited too long for inference.
-_PAIRER_KEYS = {"pairs": "pairs", "stale": "dropped.late"}
+_PAIRER_KEYS = {
+    # Replaced by the cameras' own: the pairer does not see images that are answered alone.
+    "rgb_in": "rgb_in",
+    "thermal_in": "thermal_in",
+    "pairs": "pairs",
+    # `dropped.stale` counts pairs that waited too long for inference.
+    "stale": "dropped.late",
+}
 
 
 class Camera:
@@ -58,10 +64,10 @@ class Camera:
         if self._awaited_since_ns is None or now_ns < self._awaited_since_ns:
             self._awaited_since_ns = now_ns
 
-    def uses(self, frame: Frame) -> bool:
-        """Note that a frame goes into a pair; whether it is the first pair that it goes into."""
-        first, self._paired = frame is not self._paired, frame
-        return first
+    def is_reused(self, frame: Frame) -> bool:
+        """Note that a frame goes into a pair; whether the last pair has used it, too."""
+        reused, self._paired = frame is self._paired, frame
+        return reused
 
     def state(self, now_ns: int) -> str:
         """`WAITING`, `OK`, `MISSING` or `FROZEN`, see `rgbt_seg_ros.camera_watch`."""
@@ -130,7 +136,7 @@ class Pipeline:
             self._put(Job(self.responder, frame, None))
         else:
             self._put_pairs(self._pairer.add_rgb(stamp_ns, frame))
-            self._check_room(self._rgb, self._pairer.rgb_waiting)
+            self._check_room()
 
     def add_thermal(self, stamp_ns: int, message: Any) -> None:
         """Take a thermal image message."""
@@ -141,7 +147,7 @@ class Pipeline:
             self._put(Job(self.responder, None, frame))
         else:
             self._put_pairs(self._pairer.add_thermal(stamp_ns, frame))
-            self._check_room(self._thermal, self._pairer.thermal_waiting)
+            self._check_room()
 
     def add_lost(self, number: int) -> None:
         """Take note of images that the middleware says it lost."""
@@ -168,8 +174,6 @@ class Pipeline:
         values = {"alone": 0, "reused": 0, **self._statistics.values(self._clock_ns())}
         for name, number in self._pairer.counts.items():
             values[_PAIRER_KEYS.get(name, f"dropped.{name}")] = number
-        # The pairer has not seen the images that were answered alone.
-        del values["dropped.rgb_in"], values["dropped.thermal_in"]
         values["rgb_in"], values["thermal_in"] = self._rgb.received, self._thermal.received
         values["unpaired"] = self._pairer.rgb_waiting + self._pairer.thermal_waiting
         values["waiting"] = unfinished
@@ -216,15 +220,18 @@ class Pipeline:
         for pair in pairs:
             self._statistics.tick("pair_hz", self._clock_ns())
             self._statistics.record("skew_ms", abs(pair.skew_ns) / 1e6)
-            first = self._rgb.uses(pair.rgb), self._thermal.uses(pair.thermal)
-            self._statistics.count("reused", first.count(False))
+            reused = self._rgb.is_reused(pair.rgb) + self._thermal.is_reused(pair.thermal)
+            self._statistics.count("reused", reused)
             self._put(Job(self.responder, pair.rgb, pair.thermal))
 
-    def _check_room(self, camera: Camera, waiting: int) -> None:
+    def _check_room(self) -> None:
         """In lossless mode, say that images have waited in vain: the pairer has had to decide one without the other."""
-        if self._lossless and waiting > self._depth:
-            sentence = f"{waiting} {camera.name} images wait for the other camera's: play more slowly"
-            self.responder.lose("overflow", sentence)
+        if not self._lossless:
+            return
+        for name, waiting in (("rgb", self._pairer.rgb_waiting), ("thermal", self._pairer.thermal_waiting)):
+            if waiting > self._depth:
+                sentence = f"{waiting} {name} images wait for the other camera's: play more slowly"
+                self.responder.lose("overflow", sentence)
 
     def _put(self, job: Job) -> None:
         if self._mailbox.put(job) is None:

@@ -83,6 +83,16 @@ def test_with_one_camera_alone_a_dead_one_is_a_warning() -> None:
     assert sentence == "the same image again and again on /cam for 1 s: masks come from /boson alone"
 
 
+def test_one_camera_alone_without_masks_is_an_error() -> None:
+    robot = Robot(thermal_on_missing="rgb_only")
+    robot.good_second()
+    robot.cameras["thermal"] = MISSING
+    for _ in range(4):
+        level, sentence = robot.second(rgb_in=30, alone=30)
+    assert level == ERROR
+    assert sentence == "no images on /boson for 4 s, and no mask from /cam alone for 4 s"
+
+
 def test_a_frozen_camera_is_called_so() -> None:
     robot = Robot()
     robot.good_second()

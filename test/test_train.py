@@ -1,5 +1,6 @@
 """What `training.train` does, leaves behind and refuses."""
 
+import itertools
 import math
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from training_runs import TINY, losses, train_here, train_tiny
 
 from rgbt_seg_ros.models import read_card
 from rgbt_seg_ros.segmenter import Segmenter
-from training import train
+from training import loss_watch, train, trainer
 from training.checkpoint import STATE_FILE, load_state
 from training.config import load_config
 from training.trainer import Trainer
@@ -114,6 +115,20 @@ def test_not_finite_loss_names_the_step_and_the_remedy(
     assert "not finite at step" in error
     assert "lower train.lr" in error
     assert error.count("\n") == 1
+
+
+def test_diverging_loss_stops_the_run_and_keeps_the_state_of_before(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, steps = tmp_path / "run", itertools.count(1)
+    monkeypatch.setattr(trainer, "accumulate_gradients", lambda *_: 0.2 if next(steps) <= 10 else 3.0)
+    monkeypatch.setattr(loss_watch, "_PATIENCE", 3)
+    assert train_tiny(run, "train.max_steps=50", "train.eval_every=5") == 1
+    error = capsys.readouterr().err
+    assert "the loss has diverged, it stays above 1 at step 17: lower train.lr" in error
+    assert error.count("\n") == 1
+    # At step 15 it was astray already.
+    assert load_state(run).numbers["step"] == 10
 
 
 def test_run_folder_is_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -129,7 +129,8 @@ class TrainConfig:
         precision: `fp32`, or autocast in `bf16` or `fp16`.
         checkpointing: recompute the trunk's activations in the backward pass: less memory, more time.
         threads: CPU threads of the training process; null: PyTorch's choice.
-        eval_every, log_every: in steps.
+        eval_every: steps between two validations, each of which saves the state to resume from.
+        log_every: steps between two lines of `metrics.jsonl`.
         pictures_every: evaluations between two sheets of predictions.
     """
 

@@ -53,8 +53,8 @@ def synchronize_statistics(accelerator: Accelerator, network: nn.Module) -> None
     On CPUs each process normalises its own batches, and its statistics drift from the others'. Validation and
     checkpoints need one network.
     """
-    if accelerator.num_processes > 1 and accelerator.device.type == "cpu":
-        statistics = [value for value in batch_statistics(network).values() if value.is_floating_point()]
+    statistics = [value for value in batch_statistics(network).values() if value.is_floating_point()]
+    if accelerator.num_processes > 1 and accelerator.device.type == "cpu" and statistics:
         mean = accelerator.reduce(torch.cat([value.flatten() for value in statistics]), "mean")
         for value, part in zip(statistics, mean.split([value.numel() for value in statistics]), strict=True):
             value.copy_(part.view_as(value))

@@ -142,10 +142,9 @@ class RunState:
                 f"the frozen weights or class embeddings are not those that {run} was started with: "
                 "give the same model.base_weights and model.embeddings"
             )
+        network, average = saved.tensors["network"], saved.tensors.get("average", {})
         averaged = {} if self.average is None else self.average.tensors
-        if _shapes(saved.tensors["network"]) != _shapes(self.trained) or _shapes(
-            saved.tensors.get("average", {})
-        ) != _shapes(averaged):
+        if _shapes(network) != _shapes(self.trained) or _shapes(average) != _shapes(averaged):
             raise UserError(
                 f"the state in {run} is of another network, or with another train.ema_decay: "
                 "leave the model and train.ema_decay as they were"

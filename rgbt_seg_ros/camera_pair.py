@@ -34,15 +34,12 @@ class CameraPair:
         report: told the cause and one sentence for everything lost to an error; called in either thread.
 
     Attributes:
+        name: as given.
         outputs: the publishers.
     """
 
     def __init__(
-        self,
-        node: LifecycleNode,
-        name: str,
-        settings: Settings,
-        report: Callable[[str, str], None],
+        self, node: LifecycleNode, name: str, settings: Settings, report: Callable[[str, str], None]
     ) -> None:
         self.name = name
         self._node = node

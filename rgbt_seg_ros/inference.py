@@ -24,16 +24,16 @@ class Frame:
 
 
 class Responder:
-    """How the jobs of one camera pair are answered; its methods are called in the inference thread.
+    """How the jobs of one camera pair are answered; `open` and `close` are called in the inference thread.
 
     Attributes:
         settings: may be replaced at any time; live parameters take effect on the next job.
         register: see `register_thermal`; may be replaced at any time.
         unregistered: why a pair cannot be registered yet, in one sentence; pairs are dropped while it is not empty.
+        report: told the cause and one sentence of everything that goes wrong.
 
     Args:
         deliver: publishes an answer.
-        report: told the cause and one sentence for every job lost to an error.
         clock_ns: the node's clock [ns], for rates.
     """
 
@@ -48,9 +48,9 @@ class Responder:
         self.settings = settings
         self.register: Register | None = None
         self.unregistered = ""
+        self.report = report
         self._statistics = statistics
         self._deliver = deliver
-        self.report = report
         self._clock_ns = clock_ns
         self._sizes: dict[str, str] = {}
 
@@ -99,6 +99,11 @@ class Responder:
         self._statistics.count("detections", len(answer.detections))
         self._statistics.count("masks")
 
+    def lose(self, cause: str, sentence: str) -> None:
+        """Count and report a job that an error has cost."""
+        self._statistics.count(f"dropped.{cause}")
+        self.report(cause, sentence)
+
     def _note_sizes(self, images: ImagePair) -> None:
         """Count and report that a camera's images have changed their size, which no living camera does by itself."""
         for camera, image in (("RGB", images.rgb), ("thermal", images.thermal)):
@@ -109,11 +114,6 @@ class Responder:
             if before not in (None, size):
                 self._statistics.count("size_changes")
                 self.report("size change", f"the {camera} images are {size} now and were {before}")
-
-    def lose(self, cause: str, sentence: str) -> None:
-        """Count and report a job that an error has cost."""
-        self._statistics.count(f"dropped.{cause}")
-        self.report(cause, sentence)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from rgbt_seg_ros.cli import command_parser, run_command
 from rgbt_seg_ros.dds import fastdds_profile_environment
 from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.host import describe_host
-from rgbt_seg_ros.offline_outputs import METRICS, MaskHash
+from rgbt_seg_ros.offline_outputs import METRICS
 from rgbt_seg_ros.record import record
 from rgbt_seg_ros.recording import LABELS_FOLDER, Recording, find_image_topics, find_labels
 from rgbt_seg_ros.report import write_report
@@ -104,7 +104,7 @@ def evaluate_bag(
         last.update(values)
         return stop.is_set() or end.reached(values, time.monotonic())
 
-    record(folder, "reliable", ended, with_bag=True)
+    mask_hash = record(folder, "reliable", ended, with_bag=True)
     run = read_run(folder)
     if not run.masks:
         raise UserError(
@@ -117,9 +117,6 @@ def evaluate_bag(
     }
     (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
     write_report(folder)
-    mask_hash = MaskHash()
-    for mask in run.masks:
-        mask_hash.add(run.mask_image(mask.stamp_ns))
     metrics = summary | {
         "mask_hash": mask_hash.hexdigest,
         "bag_hash": recording.content_hash(),

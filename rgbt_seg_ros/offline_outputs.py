@@ -5,7 +5,6 @@ segmentation/     a rosbag2 (mcap) with the node's output topics
 metrics.json      the numbers
 """
 
-import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -20,27 +19,12 @@ from rgbt_seg_ros.bag_writer import BagWriter
 from rgbt_seg_ros.classes import palette_for
 from rgbt_seg_ros.detections import Detection
 from rgbt_seg_ros.errors import UserError
+from rgbt_seg_ros.mask_hash import MaskHash
 from rgbt_seg_ros.overlay import draw_overlay
 from rgbt_seg_ros.recording import RecordedImage
 
 MASKS, BAG, METRICS = "masks", "segmentation", "metrics.json"
 NAMESPACE = "/rgbt_segmenter"
-
-
-class MaskHash:
-    """SHA-256 over the sizes and class ids of masks, in order: equal for two runs only if all masks are."""
-
-    def __init__(self) -> None:
-        self._digest = hashlib.sha256()
-
-    def add(self, mask: np.ndarray) -> None:
-        """Take the next mask, class ids [H, W]."""
-        self._digest.update(repr(mask.shape).encode() + mask.tobytes())
-
-    @property
-    def hexdigest(self) -> str:
-        """Of the masks so far, hexadecimal."""
-        return self._digest.hexdigest()
 
 
 class OfflineOutputs:

@@ -35,6 +35,7 @@ from rgbt_seg_ros.dds import fastdds_profile_environment
 from rgbt_seg_ros.diagnostics import STATUS_NAME
 from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.image_codec import UndecodableImage, decode_rgb, decode_thermal, stamp_ns
+from rgbt_seg_ros.mask_hash import MaskHash
 from rgbt_seg_ros.offline_outputs import BAG
 from rgbt_seg_ros.output_bag import OutputBag
 from rgbt_seg_ros.overlay import thermal_picture
@@ -168,7 +169,7 @@ class Recorder(Node):
 
 def record(
     folder: Path, input_reliability: str, ended: Callable[[Mapping[str, str]], bool], with_bag: bool = False
-) -> None:
+) -> MaskHash:
     """Record into a folder until `ended` says so; rclpy must be initialised.
 
     Args:
@@ -177,6 +178,9 @@ def record(
         ended: asked about ten times a second, with the values of the node's newest report; what is under way by
             then is still recorded.
         with_bag: write the node's messages into a rosbag2 in the folder, too.
+
+    Returns:
+        Of all masks, in the order in which they came.
 
     Raises:
         UserError: the folder or the video cannot be written.
@@ -202,6 +206,7 @@ def record(
             writer.close()
     if jobs.error is not None:
         raise UserError(jobs.error)
+    return writer.mask_hash
 
 
 def _new_bag(path: Path) -> OutputBag:

@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 
 from rgbt_seg_ros.errors import UserError
+from rgbt_seg_ros.mask_hash import MaskHash
 from rgbt_seg_ros.video import VideoWriter
 
 JPEG_QUALITY = 85
@@ -147,7 +148,11 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 
 class RunWriter:
-    """Writes a run folder from what is received; not thread-safe."""
+    """Writes a run folder from what is received; not thread-safe.
+
+    Attributes:
+        mask_hash: of all masks so far, in the order in which they were added.
+    """
 
     def __init__(self, folder: Path, max_pictures: int = 48) -> None:
         """Start a folder, without what an earlier run left in it.
@@ -161,6 +166,7 @@ class RunWriter:
         """
         self.folder = folder
         self.max_pictures = max_pictures
+        self.mask_hash = MaskHash()
         self.video = VideoWriter(folder / "overlay.mp4")
         try:
             self._clear()
@@ -185,6 +191,7 @@ class RunWriter:
         skew_ms: float | None,
     ) -> None:
         """Add one mask, class ids [H, W], uint8 or uint16; the other arguments as in `MaskRecord`."""
+        self.mask_hash.add(mask)
         cv2.imwrite(str(mask_path(self.folder, stamp_ns)), mask)
         ids, counts = np.unique(mask, return_counts=True)
         pixels = {int(class_id): int(count) for class_id, count in zip(ids, counts, strict=True)}

@@ -9,7 +9,8 @@ from recorded_runs import DIAGNOSTICS, LATENCIES_MS, SKEWS_MS, mask, stamp, writ
 
 from rgbt_seg_ros.classes import MFNET
 from rgbt_seg_ros.errors import UserError
-from rgbt_seg_ros.run_folder import read_lines, read_run
+from rgbt_seg_ros.mask_hash import MaskHash
+from rgbt_seg_ros.run_folder import RunWriter, read_lines, read_run
 from rgbt_seg_ros.video import VideoWriter
 
 
@@ -73,3 +74,15 @@ def test_video_refuses_another_size(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="the image is"):
         writer.add(1, np.zeros((24, 64, 3), np.uint8))
     writer.close()
+
+
+def test_the_hash_is_of_every_mask_in_order_even_two_of_one_image(tmp_path: Path) -> None:
+    writer = RunWriter(tmp_path)
+    expected = MaskHash()
+    # An RGB image may be the nearest of two thermal ones and be answered twice.
+    for index, which in ((0, 0), (1, 1), (1, 2)):
+        writer.add_mask(stamp(index), mask(which), 50.0, None, None)
+        expected.add(mask(which))
+    writer.close()
+    assert writer.mask_hash.hexdigest == expected.hexdigest
+    assert writer.mask_hash.hexdigest != MaskHash().hexdigest

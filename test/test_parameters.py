@@ -3,6 +3,7 @@
 import array
 import re
 
+import numpy as np
 import pytest
 import yaml
 
@@ -86,6 +87,17 @@ def test_thermal_parameters_reach_the_normalization() -> None:
     values = {"thermal.normalization": "fixed", "thermal.range.low": 7000.0, "thermal.range.high": 8500.0}
     normalization = Settings.read(values).normalization
     assert (normalization.mode, normalization.low, normalization.high) == ("fixed", 7000.0, 8500.0)
+
+
+def test_a_range_in_kelvin_reaches_the_normalization() -> None:
+    values = {
+        "thermal.normalization": "fixed",
+        "thermal.range.unit": "kelvin",
+        "thermal.kelvin_per_count": 0.04,
+    }
+    values |= {"thermal.range.low": 280.0, "thermal.range.high": 320.0, "thermal.kelvin_offset": 10.0}
+    normalized = Settings.read(values).normalization(np.array([[6750, 7250, 7750]], np.uint16))
+    np.testing.assert_allclose(normalized, [[0.0, 0.5, 1.0]])
 
 
 def test_every_parameter_is_described_and_bounded() -> None:

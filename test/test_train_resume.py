@@ -21,7 +21,7 @@ from training_runs import (
 
 from rgbt_seg_ros.models import read_card
 from training import checkpoint
-from training.checkpoint import STATE_FILE, load_state
+from training.checkpoint import STATE_FILE, SavedState, load_state, save_state
 from training.trainer import Batch, Trainer
 
 SIX_STEPS = ("train.max_steps=6", "train.eval_every=3", "train.log_every=2")
@@ -156,6 +156,26 @@ def test_resume_that_would_be_another_run_is_refused(
         error = capsys.readouterr().err
         assert sentence.format(run=run) in error
         assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [
+        ({"processes": 2}, "was trained by 2 processes, now there are 1: start as many"),
+        ({"scaler": {}}, "was trained in another precision"),
+        ({"format_version": 0}, "has format 0, this version reads 1"),
+    ],
+    ids=["processes", "precision", "format"],
+)
+def test_resume_on_other_terms_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], number: dict[str, object], sentence: str
+) -> None:
+    run = tmp_path / "run"
+    assert train_tiny(run, "train.max_steps=1") == 0
+    state = load_state(run)
+    save_state(run, SavedState(state.tensors, {**state.numbers, **number}))
+    assert train_here("--resume", str(run)) == 1
+    assert sentence in capsys.readouterr().err
 
 
 def test_the_state_holds_tensors_alone(tmp_path: Path) -> None:

@@ -268,6 +268,14 @@ def test_classes_belong_to_the_data_set() -> None:
         class_set_of("kaist")
 
 
+@pytest.mark.parametrize("key", ["rendered_share", "rendered_share_end"])
+def test_rendered_scenes_are_not_mixed_with_other_classes(samples: Path, key: str) -> None:
+    plain = DataConfig(name="pst900", root=str(samples / "pst900"), train_split="train_all")
+    assert training_sources(plain)[0] is not None
+    with pytest.raises(UserError, match="MFNet's classes, which are not pst900's: set"):
+        training_sources(dataclasses.replace(plain, **{key: 0.1}))  # type: ignore[arg-type]
+
+
 def test_wrong_root_says_what_was_expected_and_found(tmp_path: Path) -> None:
     (tmp_path / "rgb").mkdir()
     with pytest.raises(UserError) as error:

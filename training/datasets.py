@@ -83,7 +83,16 @@ def _dataset_type(name: str) -> type[DatasetOnDisk]:
 
 
 def training_sources(config: DataConfig) -> tuple[Source | None, Source]:
-    """Real samples (None for `scenes`) and rendered ones."""
+    """Real samples (None for `scenes`) and rendered ones.
+
+    Raises:
+        UserError: see `open_dataset`; or both are to be mixed, but their ids mean other classes.
+    """
+    if class_set_of(config.name) is not MFNET and max(config.rendered_share, config.rendered_share_end) > 0:
+        raise UserError(
+            f"rendered scenes are labelled with MFNet's classes, which are not {config.name}'s: "
+            "set data.rendered_share=0 data.rendered_share_end=0"
+        )
     size = (config.rendered_height, config.rendered_width)
     rendered = KeptInMemory(RenderedScenes(config.rendered_stills, size))
     if config.name == "scenes":

@@ -6,8 +6,8 @@ mean, unless it is given one (`absent`).
 Against torchmetrics, with `ignore_index=255` (test_evaluation.py holds each line):
 
 - `MulticlassConfusionMatrix` counts the same pixels. It fails on 255 in a prediction, which is a miss here.
-- `MulticlassJaccardIndex` and `MulticlassAccuracy` with `average="none"` give the same scores to classes that occur, and
-  0 to absent ones; with `average="macro"` the same means as `absent=None`.
+- `MulticlassJaccardIndex` and `MulticlassAccuracy` with `average="none"` give the same scores to classes that occur,
+  and 0 to absent ones; with `average="macro"` the same means as `absent=None`.
 - The mean of `MulticlassJaccardIndex(average="none")` over all classes is the mIoU of `absent=0.0`.
 - `segmentation.MeanIoU` is another quantity: IoU by image and class, averaged over all of these in which the class
   occurs, so that a car of ten pixels weighs as much as one of ten thousand. It cannot ignore a label.

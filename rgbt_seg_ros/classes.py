@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rgbt_seg_ros.errors import UserError
-
 UNLABELED = 255
 """Id of a pixel without a class, in labels (ignored) and in masks (unknown)."""
 
@@ -101,17 +99,6 @@ FMB = ClassSet(
 )
 
 CLASS_SETS = {classes.name: classes for classes in (MFNET, PST900, FMB)}
-
-
-def class_set(name: str) -> ClassSet:
-    """The class list of a data set by its name.
-
-    Raises:
-        UserError: no such list.
-    """
-    if name not in CLASS_SETS:
-        raise UserError(f"there is no class list {name!r}: choose one of {', '.join(CLASS_SETS)}")
-    return CLASS_SETS[name]
 
 
 def palette_for(names: Sequence[str]) -> np.ndarray:

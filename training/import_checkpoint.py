@@ -14,7 +14,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from rgbt_seg_ros.classes import class_set
+from rgbt_seg_ros.classes import CLASS_SETS
 from rgbt_seg_ros.cli import command_parser, run_command
 from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.models import ModelCard, build_model, save_model
@@ -141,15 +141,16 @@ def read_tensors(path: Path) -> object:
         raise UserError(f"there is no file {path}: give the path of a weights file")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a damaged or unsafe pickle
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+    except (
+        Exception
+    ) as error:  # torch raises many kinds for a damaged or unsafe pickle, and advises to unpickle it
         raise UserError(
-            f"{path} cannot be read as plain tensors ({reason}): is it complete and a weights file?"
+            f"{path} cannot be read as plain tensors: it is damaged, or holds something else than weights"
         ) from error
 
 
 def run(args: argparse.Namespace) -> None:
-    classes = class_set(args.classes)
+    classes = CLASS_SETS[args.classes]
     released = read_tensors(args.file)
     if not isinstance(released, dict) or not all(isinstance(value, Tensor) for value in released.values()):
         raise UserError(
@@ -180,20 +181,35 @@ def main() -> int:
     parser = command_parser(
         "python -m training.import_checkpoint",
         "Turn released SHIFNet weights into a model file.",
-        """python -m training.import_checkpoint --from shifnet SHIFNet_FMB.pth --class-embeddings fmb.pt \\
-             --classes fmb -o shifnet_fmb.safetensors""",
+        "python -m training.import_checkpoint --from shifnet SHIFNet_FMB.pth --class-embeddings fmb.pt --classes fmb "
+        "-o shifnet_fmb.safetensors",
     )
     parser.add_argument(
         "--from", dest="source", choices=["shifnet"], required=True, help="whose names the file uses"
     )
     parser.add_argument("file", type=Path, help="state dict, .pth")
-    parser.add_argument("--class-embeddings", type=Path, required=True, help="tensor [N, D], .pt")
-    parser.add_argument("--classes", required=True, help="class list: mfnet, pst900 or fmb")
-    parser.add_argument("--size", default="auto", choices=["auto", "tiny", "small", "base_plus", "large"])
+    parser.add_argument(
+        "--class-embeddings",
+        metavar="FILE",
+        type=Path,
+        required=True,
+        help="tensor [N, D] of the class embeddings that belong to the weights, .pt",
+    )
+    parser.add_argument(
+        "--classes", required=True, choices=CLASS_SETS, help="data set whose classes they are"
+    )
+    parser.add_argument(
+        "--size",
+        default="auto",
+        choices=["auto", "tiny", "small", "base_plus", "large"],
+        help="of the encoder; auto tells it from the weights (default: auto)",
+    )
     parser.add_argument(
         "--scaling", choices=RULES, help="input scaling (default: that of the released weights)"
     )
-    parser.add_argument("-o", "--output", type=Path, required=True, help="model file to write, .safetensors")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", type=Path, required=True, help="model file to write, .safetensors"
+    )
     return run_command(parser, run)
 
 

@@ -93,9 +93,13 @@ def _class_embeddings(config: Config, classes: ClassSet) -> ClassEmbeddings:
     if embeddings.names != classes.names:
         raise UserError(
             f"{config.model.embeddings} embeds {', '.join(embeddings.names)}, but {config.data.name} has the classes "
-            f"{', '.join(classes.names)}: make the file with training.embed_classes"
+            f"{', '.join(classes.names)}: set model.embeddings to a file of these (config/embeddings has some, "
+            "training.embed_classes makes others)"
         )
     weights = config.train.class_weights
     if weights is not None and len(weights) != len(classes.names):
-        raise UserError(f"train.class_weights has {len(weights)} values for {len(classes.names)} classes")
+        raise UserError(
+            f"train.class_weights has {len(weights)} values for {len(classes.names)} classes of {config.data.name}: "
+            "give one each, or null"
+        )
     return embeddings

@@ -1,6 +1,6 @@
 """Data sets on disk: what is known of each, its splits, and its samples."""
 
-import warnings
+import logging
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,6 +13,8 @@ from .folder_layout import FolderLayout, find_layout, found_near
 from .image_files import read_label, read_rgb, read_rgb_and_thermal, read_thermal
 from .sample import Sample, subset_of
 from .validation_lists import validation_names
+
+_LOG = logging.getLogger(__name__)
 
 
 class DatasetOnDisk:
@@ -136,9 +138,9 @@ class DatasetOnDisk:
             return names
         validation = validation_names(self.name, names)
         if not validation and split == "val" and names:
-            warnings.warn(
-                f"{folder} holds too few images to set any apart for validation: val is the images of train",
-                stacklevel=2,
+            _LOG.warning(
+                "warning: %s holds too few images to set any apart for validation: val is the images of train",
+                folder,
             )
             return names
         return validation if split == "val" else tuple(sorted(set(names) - set(validation)))

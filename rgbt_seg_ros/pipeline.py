@@ -36,28 +36,37 @@ class Camera:
     Args:
         name: rgb or thermal, as in the keys of /diagnostics.
         stale_after: after this time without an image, or with the same one, the camera is missing [s]; 0: never.
-        goes_alone: whether its images are answered alone while the other camera is missing.
+        alone_after: its images are answered alone while the other camera is missing, once they have come for this
+            time [s]: when both cameras come back from a pause neither is the other's only hope. None: never.
 
     Attributes:
         received: number of its images so far.
         newest_stamp_ns: stamp of the last one; None before the first.
     """
 
-    def __init__(self, name: str, stale_after: float, goes_alone: bool) -> None:
+    def __init__(self, name: str, stale_after: float, alone_after: float | None) -> None:
         self.name = name
-        self.goes_alone = goes_alone
         self.received = 0
         self.newest_stamp_ns: int | None = None
         self._stale_after_ns = round(stale_after * 1e9)
         self._watch = CameraWatch(self._stale_after_ns)
         self._paired: Frame | None = None
+        self._alone_after_ns = None if alone_after is None else round(alone_after * 1e9)
+        self._sending_since_ns = 0
         self._awaited_since_ns: int | None = None
 
     def saw(self, stamp_ns: int, message: Any, now_ns: int) -> None:
         """Note an image."""
+        # WAITING at first, MISSING after a pause; FROZEN is sending, too.
+        if self._watch.state(now_ns) in (WAITING, MISSING) or now_ns < self._sending_since_ns:
+            self._sending_since_ns = now_ns
         self.received += 1
         self.newest_stamp_ns = stamp_ns
         self._watch.saw(now_ns, message.data)
+
+    def may_go_alone(self, now_ns: int) -> bool:
+        """Whether the image that has just come may be answered alone if the other camera is missing."""
+        return self._alone_after_ns is not None and now_ns - self._sending_since_ns > self._alone_after_ns
 
     def expect(self, now_ns: int) -> None:
         """Note that the other camera has sent an image: one that never sends is missing, too, from some time on."""
@@ -109,10 +118,10 @@ class Pipeline:
         self._statistics = Statistics()
         self.responder = Responder(settings, self._statistics, deliver, report, clock_ns)
         self._pairer: Pairer[Frame, Frame] = make_pairer(settings)
-        self._rgb = Camera("rgb", settings.rgb_stale_after, settings.thermal_on_missing == "rgb_only")
-        self._thermal = Camera(
-            "thermal", settings.thermal_stale_after, settings.rgb_on_missing == "thermal_only"
-        )
+        rgb_alone_after = settings.thermal_stale_after if settings.thermal_on_missing == "rgb_only" else None
+        thermal_alone_after = settings.rgb_stale_after if settings.rgb_on_missing == "thermal_only" else None
+        self._rgb = Camera("rgb", settings.rgb_stale_after, rgb_alone_after)
+        self._thermal = Camera("thermal", settings.thermal_stale_after, thermal_alone_after)
         self._stream_clock = StreamClock()
         self._last_arrival_ns = time.monotonic_ns()
         self._depth = settings.lossless_depth if self._lossless else 1
@@ -211,7 +220,8 @@ class Pipeline:
 
     def _goes_alone(self, camera: Camera, other: Camera) -> bool:
         """Whether the image that has just come is answered without the other camera's, and counted."""
-        if not (camera.goes_alone and other.state(self._clock_ns()) in (MISSING, FROZEN)):
+        now_ns = self._clock_ns()
+        if not (camera.may_go_alone(now_ns) and other.state(now_ns) in (MISSING, FROZEN)):
             return False
         self._statistics.count("alone")
         return True

@@ -134,14 +134,13 @@ BAD: dict[str, dict[str, Any]] = {
 }
 
 
-def losses(bench: Bench) -> float:
-    values = bench.diagnostics()[2]
+def losses(values: dict[str, str]) -> float:
     return sum(float(values.get(f"dropped.{cause}", 0)) for cause in LOSSES)
 
 
 def send_until_lost(bench: Bench, send: Callable[[], int]) -> None:
     """Send bad pairs among good ones until one is counted (a waiting one may be superseded)."""
-    before = losses(bench)
+    before = losses(bench.diagnostics()[2])
     stamps: list[int] = []
 
     def send_both() -> None:
@@ -149,8 +148,11 @@ def send_until_lost(bench: Bench, send: Callable[[], int]) -> None:
         time.sleep(PERIOD_NS / 1e9)
         bench.send_pair()
 
-    bench.send_until(lambda: losses(bench) > before, "counting", send_both)
-    level, sentence, _ = bench.diagnostics()
+    def counted() -> tuple[int, str] | None:
+        level, sentence, values = bench.diagnostics()
+        return (level, sentence) if losses(values) > before else None
+
+    level, sentence = bench.send_until(counted, "counting", send_both)
     assert (level, "see the log" in sentence) == (2, True)
     bench.new_mask()
     assert not {stamp_of(mask) for mask in bench.received["mask"]} & set(stamps)

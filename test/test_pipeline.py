@@ -313,6 +313,31 @@ def test_a_dead_camera_leaves_the_other_one_alone_until_it_returns(
     assert len(answered) == len(set(answered))
 
 
+def test_after_a_pause_of_both_cameras_none_goes_alone(setup: Callable[..., Setup]) -> None:
+    bench = setup(
+        thermal_on_missing="rgb_only",
+        thermal_stale_after=0.5,
+        rgb_on_missing="thermal_only",
+        rgb_stale_after=0.5,
+    )
+    bench.segmenter.open.release(1000)
+    rgb, thermal = noise(RGB), noise(THERMAL)
+    bench.send_one_by_one(2, rgb=next(rgb), thermal=next(thermal))
+    for _ in range(60):
+        bench.now_ns += PERIOD_NS
+        bench.sent += 1
+        bench.pipeline.poll()
+    assert bench.pipeline.cameras() == {"rgb": "missing", "thermal": "missing"}
+
+    def come_back() -> None:
+        for _ in range(20):
+            bench.send_one_by_one(1, rgb=next(rgb), thermal=next(thermal))
+
+    grown = bench.growth(come_back)
+    assert "alone" not in grown
+    assert grown["masks"] >= 18
+
+
 def test_a_camera_that_never_sends_is_missing_too(setup: Callable[..., Setup]) -> None:
     bench = setup(thermal_on_missing="rgb_only", thermal_stale_after=0.5)
     bench.pipeline = Pipeline(

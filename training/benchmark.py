@@ -72,7 +72,7 @@ def _show_training(console: Console, result: dict[str, Any]) -> None:
         lines.append(f"{result['seconds_per_step']:.2f} s a step on {result['device']}")
         lines.append(f"peak memory {_gigabytes(result['peak_memory'])}")
     lines.append(f"{result['multiply_adds_per_pair'] / 1e9:.1f} G multiply-adds a pair, forward and backward")
-    lines.append(f"{result['steps']} steps of {result['pairs_per_step']} pairs")
+    lines.append(f"whole run: {result['steps']} steps, batch size {result['pairs_per_step']}")
     if "hours" in result:
         lines.append(f"{result['hours']:.3g} hours at {result['assumed_tflops']:g} TFLOP/s")
     for line in lines:

@@ -37,9 +37,8 @@ def _run(args: argparse.Namespace) -> None:
         _check_classes(segmenter, source, args)
         protocol = protocol_for(args.protocol, args.data)
         if first:
-            print(
-                f"{len(source)} images of {args.data} {args.split} on {segmenter.device}, {args.protocol} protocol"
-            )
+            images = f"{len(source)} image" + ("" if len(source) == 1 else "s")
+            print(f"{images} of {args.data} {args.split} on {segmenter.device}, {args.protocol} protocol")
         counts = {}
         for modality in MODALITIES if args.modality == "all" else (args.modality,):
             description = f"scoring {MODALITY_TITLES[modality]}" if first else None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
+from rich.table import Column, Table
 
 from rgbt_seg_ros.cli import command_parser, run_command
 from rgbt_seg_ros.errors import UserError
@@ -64,13 +64,13 @@ def _write_validation_list(path: Path, inspection: Inspection) -> None:
 
 def _print(console: Console, inspection: Inspection) -> None:
     report = inspection.as_dict()
-    splits = Table("split", "images", "known")
+    splits = Table("split", _number("images"), _number("known"))
     for name, split in report["splits"].items():
         splits.add_row(name, str(split["images"]), str(split["known"] or "-"))
     splits.add_section()
     splits.add_row("all", str(report["images"]), str(report["known_images"]))
     console.print(splits)
-    classes = Table("class", "pixels", "images")
+    classes = Table("class", _number("pixels"), _number("images"))
     for name, counts in report["classes"].items():
         classes.add_row(name, f"{100 * counts['pixel_share']:.3f} %", str(counts["images"]))
     classes.add_section()
@@ -87,6 +87,10 @@ def _print(console: Console, inspection: Inspection) -> None:
         _say(console, f"warning: {text}")
     for text in inspection.problems:
         _say(console, f"problem: {text}")
+
+
+def _number(title: str) -> Column:
+    return Column(title, justify="right")
 
 
 def _say(console: Console, text: str) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rich.table import Table
+from rich.table import Column, Table
 
 MODALITY_TITLES = {"both": "RGB+T", "rgb": "RGB only", "thermal": "T only"}
 
@@ -21,7 +21,7 @@ def score_table(scores: dict[str, dict[str, Any]]) -> Table:
     else:
         subsets = {f"IoU {subset}": _iou(part) for subset, part in first["subsets"].items() if part}
         columns = {"IoU": _iou(first), "Acc": {**first["acc"], "mean": first["macc"]}, **subsets}
-    table = Table("class", *columns)
+    table = Table("class", *(Column(title, justify="right") for title in columns))
     (rows, *_) = columns.values()
     (*_, last_class) = first["iou"]
     for row in rows:

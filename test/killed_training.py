@@ -1,9 +1,13 @@
-"""`killed_training.py STEP ARGUMENTS`: training.train that kills itself as `kill -9` does, when STEP steps are done."""
+"""`killed_training.py STEP ARGUMENTS`: training.train that kills itself as `kill -9` does, when STEP steps are done.
+
+STEP 0 is never; `--` between arguments separates runs that follow each other.
+"""
 
 import os
 import signal
 import sys
 from collections.abc import Sequence
+from itertools import groupby
 
 from training import train
 from training.trainer import Batch, Trainer
@@ -19,4 +23,5 @@ def _train_step_or_die(self: Trainer, batches: Sequence[Batch]) -> float:
 
 
 Trainer._train_step = _train_step_or_die  # type: ignore[method-assign]
-sys.exit(train.main(sys.argv[2:]))
+runs = [list(words) for is_separator, words in groupby(sys.argv[2:], "--".__eq__) if not is_separator]
+sys.exit(max(train.main(run) for run in runs))

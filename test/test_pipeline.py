@@ -1,150 +1,21 @@
 """From messages to results without ROS: what is answered, what is lost, and that all of it is counted."""
 
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from pipeline_bench import PERIOD_NS, RGB, THERMAL, TIMEOUT, Setup, setups
 
-from rgbt_seg_ros.answer import Answer
-from rgbt_seg_ros.class_selection import ClassSelection
 from rgbt_seg_ros.image_codec import EncodedImage, encode_image
-from rgbt_seg_ros.image_pair import ImagePair
-from rgbt_seg_ros.inference import Job, serve
 from rgbt_seg_ros.pipeline import Pipeline
-from rgbt_seg_ros.segmenter import Segmentation
-from rgbt_seg_ros.serving import InferenceThread
-from rgbt_seg_ros.settings import Settings
-
-TIMEOUT = 20.0
-PERIOD_NS = 33_333_333
-RGB = encode_image(np.full((16, 20, 3), 90, np.uint8))
-THERMAL = encode_image(np.full((8, 10), 30, np.uint8))
-CLASSES = ClassSelection(("unlabeled", "person"), ("person",))
-
-
-class GatedSegmenter:
-    """Calls every pixel a person once it is let through; raises where told. `batches` lists what it was asked."""
-
-    def __init__(self) -> None:
-        self.begun = threading.Semaphore(0)
-        self.open = threading.Semaphore(0)
-        self.error: Exception | None = None
-        self.refused: Callable[[ImagePair], bool] = lambda pair: True
-        self.batches: list[Sequence[ImagePair]] = []
-
-    def segment(self, pairs: Sequence[ImagePair]) -> list[Segmentation]:
-        self.begun.release()
-        assert self.open.acquire(timeout=TIMEOUT)
-        self.batches.append(pairs)
-        if self.error is not None and any(self.refused(pair) for pair in pairs):
-            raise self.error
-        ones = [np.ones(pair.size, np.uint8) for pair in pairs]
-        return [Segmentation(mask, mask.astype(np.float32), {"inference": 1.0}, CLASSES) for mask in ones]
-
-
-@dataclass
-class Setup:
-    """A pipeline, its segmenter, and what came out of it; the node's clock goes on by a period with each pair."""
-
-    inference: InferenceThread[Job]
-    segmenter: GatedSegmenter
-    results: list[Answer]
-    reports: list[tuple[str, str]]
-    pipeline: Pipeline = None  # type: ignore[assignment]
-    sent: int = 0
-    now_ns: int = 0
-
-    def send(self, pairs: int, rgb: Any = RGB, thermal: Any = THERMAL) -> None:
-        """Send pairs with equal stamps, which are decided as soon as both images are there; None sends none."""
-        for _ in range(pairs):
-            stamp = self.sent * PERIOD_NS
-            self.sent += 1
-            self.now_ns += PERIOD_NS
-            if rgb is not None:
-                self.pipeline.add_rgb(stamp, rgb)
-            if thermal is not None:
-                self.pipeline.add_thermal(stamp, thermal)
-            self.pipeline.poll()
-
-    def send_one_by_one(self, pairs: int, **images: Any) -> None:
-        """Send pairs and wait for each to be answered or lost."""
-        for _ in range(pairs):
-            self.send(1, **images)
-            self.wait_until_idle()
-
-    def send_until_rates_are_known(self) -> None:
-        """The pairer holds the first images back; send and answer enough for later pairs to be decided at once."""
-        self.segmenter.open.release(1000)
-        self.send(20)
-        self.wait_until_idle()
-        while self.segmenter.open.acquire(blocking=False):
-            pass
-        while self.segmenter.begun.acquire(blocking=False):
-            pass
-
-    def wait_until_idle(self) -> None:
-        wait_for(lambda: self.unaccounted() == 0)
-
-    def unaccounted(self) -> float:
-        """Pairs and single images neither answered nor counted as lost."""
-        values = self.pipeline.values()
-        causes = ("superseded", "stale", "undecodable", "failed", "unregistered", "overflow", "deactivated")
-        lost = sum(values.get(f"dropped.{cause}", 0) for cause in causes)
-        return values["pairs"] + values["alone"] - values["masks"] - lost
-
-    def unaccounted_images(self) -> float:
-        """Images neither in a pair, nor answered alone, nor counted as lost, nor waiting."""
-        values = self.pipeline.values()
-        causes = ("no_partner", "over_max_dt", "surplus", "late", "duplicate", "out_of_order", "frozen")
-        used = 2 * values["pairs"] - values["reused"] + values["alone"] + values["unpaired"]
-        lost = sum(values.get(f"dropped.{cause}", 0) for cause in causes)
-        return values["rgb_in"] + values["thermal_in"] - used - lost
-
-    def growth(self, action: Callable[[], None]) -> dict[str, float]:
-        """What an action adds to the counters."""
-        before = self.pipeline.values()
-        action()
-        after = self.pipeline.values()
-        return {key: after[key] - before.get(key, 0) for key in after if after[key] != before.get(key, 0)}
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + TIMEOUT
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen"
-        time.sleep(0.005)
 
 
 @pytest.fixture
 def setup() -> Iterator[Callable[..., Setup]]:
-    made: list[Setup] = []
-
-    def make(**settings: Any) -> Setup:
-        segmenter = GatedSegmenter()
-        inference: InferenceThread[Job] = InferenceThread(partial(serve, segmenter))  # type: ignore[arg-type]
-        bench = Setup(inference, segmenter, [], [])
-        # The images of most tests are all the same.
-        unwatched = {"rgb_stale_after": 0.0, "thermal_stale_after": 0.0}
-        bench.pipeline = Pipeline(
-            Settings(**{"detections_min_area": 1, **unwatched, **settings}),
-            inference,
-            deliver=bench.results.append,
-            report=lambda cause, sentence: bench.reports.append((cause, sentence)),
-            clock_ns=lambda: bench.now_ns,
-        )
-        made.append(bench)
-        bench.send_until_rates_are_known()
-        return bench
-
-    yield make
-    for each in made:
-        each.segmenter.open.release(1000)
-        each.inference.stop(TIMEOUT)
+    with setups() as make:
+        yield make
 
 
 def test_a_result_answers_its_rgb_message(setup: Callable[..., Setup]) -> None:
@@ -275,113 +146,6 @@ def test_lossless_reports_images_that_wait_for_the_other_camera_in_vain(setup: C
     cause, sentence = bench.reports[0]
     assert cause == "overflow"
     assert "rgb images wait for the other camera's" in sentence
-
-
-@pytest.mark.parametrize(("dead", "mode"), [("thermal", "rgb_only"), ("rgb", "thermal_only")])
-@pytest.mark.parametrize("frozen", [False, True])
-def test_a_dead_camera_leaves_the_other_one_alone_until_it_returns(
-    setup: Callable[..., Setup], dead: str, mode: str, frozen: bool
-) -> None:
-    bench = setup(**{f"{dead}_on_missing": mode, f"{dead}_stale_after": 0.5, "max_age": 0.0})
-    bench.segmenter.open.release(1000)
-    live = {"thermal": RGB, "rgb": THERMAL}[dead]
-    noisy = noise({"thermal": THERMAL, "rgb": RGB}[dead])
-    bench.send_one_by_one(2, **{dead: next(noisy)})
-    silence = {dead: next(noisy) if frozen else None}
-
-    # From the last change on: 15 periods are 0.5 s.
-    bench.send_one_by_one(18, **silence)
-    grown = bench.growth(lambda: bench.send_one_by_one(60, **silence))
-    assert bench.pipeline.cameras()[dead] == ("frozen" if frozen else "missing")
-    assert grown["masks"] == grown["alone"] == 60
-    assert "pairs" not in grown
-    alone = bench.results[-1]
-    assert alone.message is live
-    assert (alone.images.rgb is None, alone.images.thermal is None) == (dead == "rgb", dead == "thermal")
-    assert alone.picture.shape == (*alone.segmentation.mask.shape, 3)
-
-    def return_() -> None:
-        for _ in range(30):
-            bench.send_one_by_one(1, **{dead: next(noisy)})
-
-    grown = bench.growth(return_)
-    # Within a few periods; the first images of the camera that has returned find partners that went alone.
-    assert grown["pairs"] >= 27
-    assert grown["masks"] == grown["pairs"] + grown.get("alone", 0)
-    assert bench.unaccounted_images() == 0
-    answered = [id(result) for result in bench.results]
-    assert len(answered) == len(set(answered))
-
-
-def test_after_a_pause_of_both_cameras_none_goes_alone(setup: Callable[..., Setup]) -> None:
-    bench = setup(
-        thermal_on_missing="rgb_only",
-        thermal_stale_after=0.5,
-        rgb_on_missing="thermal_only",
-        rgb_stale_after=0.5,
-    )
-    bench.segmenter.open.release(1000)
-    rgb, thermal = noise(RGB), noise(THERMAL)
-    bench.send_one_by_one(2, rgb=next(rgb), thermal=next(thermal))
-    for _ in range(60):
-        bench.now_ns += PERIOD_NS
-        bench.sent += 1
-        bench.pipeline.poll()
-    assert bench.pipeline.cameras() == {"rgb": "missing", "thermal": "missing"}
-
-    def come_back() -> None:
-        for _ in range(20):
-            bench.send_one_by_one(1, rgb=next(rgb), thermal=next(thermal))
-
-    grown = bench.growth(come_back)
-    assert "alone" not in grown
-    assert grown["masks"] >= 18
-
-
-def test_a_camera_that_never_sends_is_missing_too(setup: Callable[..., Setup]) -> None:
-    bench = setup(thermal_on_missing="rgb_only", thermal_stale_after=0.5)
-    bench.pipeline = Pipeline(
-        bench.pipeline.settings,
-        bench.inference,
-        deliver=bench.results.append,
-        report=lambda cause, sentence: None,
-        clock_ns=lambda: bench.now_ns,
-    )
-    bench.segmenter.open.release(1000)
-    assert bench.pipeline.cameras() == {"rgb": "waiting", "thermal": "waiting"}
-    bench.send_one_by_one(15, thermal=None)
-    assert bench.pipeline.values()["masks"] == 0
-    bench.send_one_by_one(15, thermal=None)
-    assert bench.pipeline.cameras() == {"rgb": "ok", "thermal": "missing"}
-    assert bench.pipeline.values()["masks"] == bench.pipeline.values()["alone"] == 14
-    assert bench.unaccounted_images() == 0
-
-
-@pytest.mark.parametrize("frozen", [False, True])
-def test_without_leave_to_go_alone_a_dead_camera_ends_the_masks(
-    setup: Callable[..., Setup], frozen: bool
-) -> None:
-    bench = setup(thermal_stale_after=0.5)
-    bench.segmenter.open.release(1000)
-    bench.send_one_by_one(30, thermal=THERMAL if frozen else None)
-    grown = bench.growth(lambda: bench.send_one_by_one(30, thermal=THERMAL if frozen else None))
-    assert "masks" not in grown
-    assert grown.get("dropped.frozen", 0) == (30 if frozen else 0)
-    assert bench.unaccounted_images() == 0
-
-
-def test_a_recording_of_still_pictures_is_answered_in_full(setup: Callable[..., Setup]) -> None:
-    bench = setup(mode="lossless", rgb_stale_after=0.5, thermal_stale_after=0.5)
-    bench.segmenter.open.release(1000)
-    grown = bench.growth(lambda: bench.send_one_by_one(60))
-    assert grown["masks"] == 60
-    assert bench.pipeline.cameras() == {"rgb": "frozen", "thermal": "frozen"}
-
-
-def noise(image: EncodedImage) -> Iterator[EncodedImage]:
-    """The same image with another first pixel each time."""
-    for i in range(10**6):
-        yield replace(image, data=bytes([i % 256]) + image.data[1:])
 
 
 def test_images_of_several_pairs_share_a_batch_and_a_bad_one_costs_its_own_pair(

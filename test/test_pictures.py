@@ -1,5 +1,6 @@
 """Pictures are read back: texts from SVG files, colours from PNG files."""
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,14 @@ from PIL import Image
 from rgbt_seg_ros.evaluation import ConfusionMatrix
 from rgbt_seg_ros.scenes import render_still
 from rgbt_seg_ros.segmenter import Segmenter
-from training.pictures import SheetRow, save_confusion, save_prediction_sheet, save_sheet
+from training.pictures import (
+    NOTHING,
+    SheetRow,
+    picture_of_thermal,
+    save_confusion,
+    save_prediction_sheet,
+    save_sheet,
+)
 from training.sample import Sample
 
 NAMES = ("road", "person", "car")
@@ -73,6 +81,16 @@ def test_sheet_marks_wrong_pixels(tmp_path: Path) -> None:
     assert red["right"] == red["ignored"] == 0
     width = Image.open(tmp_path / "half.png").width / 5
     assert red["half"] == pytest.approx(width * width * 0.75 / 2, rel=0.1), "half of one column"
+
+
+def test_missing_thermal_is_grey() -> None:
+    whole = _sample()
+    valid = np.ones((48, 64), bool)
+    valid[10:20, 30:50] = False
+    picture = picture_of_thermal(dataclasses.replace(whole, thermal_valid=valid))
+    assert (picture[~valid] == NOTHING).all()
+    assert (picture[valid] == picture_of_thermal(whole)[valid]).all()
+    assert (picture_of_thermal(whole)[~valid] != NOTHING).any()
 
 
 def test_sheet_names_images_columns_and_classes(tmp_path: Path) -> None:

@@ -10,17 +10,16 @@ from matplotlib.ticker import MaxNLocator
 
 from rgbt_seg_ros.classes import UNLABELED, palette_for
 from rgbt_seg_ros.errors import UserError
-from rgbt_seg_ros.overlay import colorize, draw_overlay, thermal_picture
+from rgbt_seg_ros.overlay import colorize, draw_overlay
 
 from .inspection import InspectedImage, Inspection
+from .pictures import NOTHING, picture_of_thermal
 from .sample import Sample
 
 ROWS = 6
 _COLUMNS = 4
 _CELL_WIDTH, _BAR_HEIGHT = 3.0, 0.24  # inches
 _DPI = 100
-# Ignored labels and missing thermal; not black, which is a class's colour.
-_NOTHING = (205, 205, 205)
 _LEAST_PERCENT = 1e-3
 
 
@@ -42,7 +41,7 @@ def save_contact_sheet(path: str | Path, inspection: Inspection) -> None:
     known = sum(inspection.dataset.known_counts.values())
     upper.suptitle(f"{inspection.dataset.title}: {len(inspection.images)} of {known} images", fontsize=10)
     palette = palette_for(inspection.dataset.classes.names)
-    palette[UNLABELED] = _NOTHING
+    palette[UNLABELED] = NOTHING
     for line, sample in zip(upper.subplots(len(samples), _COLUMNS, squeeze=False), samples, strict=True):
         _draw_sample(line, sample, palette)
     _draw_classes(lower.subplots(1, 2, sharey=True), inspection, palette)
@@ -67,13 +66,10 @@ def choose_images(images: Sequence[InspectedImage], count: int = ROWS) -> list[I
 
 
 def _draw_sample(line: Sequence[Axes], sample: Sample, palette: np.ndarray) -> None:
-    thermal, title = thermal_picture(sample.thermal), "thermal"
-    if sample.thermal_valid is not None:
-        thermal[~sample.thermal_valid] = _NOTHING
-        title = "thermal (grey: missing)"
     overlay = draw_overlay(sample.rgb, sample.label, palette)
-    pictures = (sample.rgb, thermal, colorize(sample.label, palette), overlay)
-    titles = ("RGB", title, "label", "label over RGB")
+    pictures = (sample.rgb, picture_of_thermal(sample), colorize(sample.label, palette), overlay)
+    thermal = "thermal" if sample.thermal_valid is None else "thermal (grey: missing)"
+    titles = ("RGB", thermal, "label", "label over RGB")
     for axes, title, picture in zip(line, titles, pictures, strict=True):
         axes.imshow(picture, interpolation="antialiased")
         axes.set_title(title, loc="right", fontsize=8)

@@ -22,8 +22,8 @@ from .sample import Sample
 _COLUMNS = ("RGB", "thermal", "label", "prediction", "errors (red)")
 _CELL_WIDTH, _CELL_MARGIN = 2.6, 0.4  # inches
 _DPI = 120
-_NO_CLASS = (205, 205, 205)
-"""Colour of 255: not black, which is a class's in every data set."""
+NOTHING = (205, 205, 205)
+"""Grey: pixels of no class, and missing thermal. Not black, which is a class's colour, and the coldest thermal."""
 _WRONG = (255, 0, 0)
 
 
@@ -67,7 +67,7 @@ def save_sheet(path: str | Path, rows: Sequence[SheetRow], class_names: Sequence
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     palette = palette_for(class_names)
-    palette[UNLABELED] = _NO_CLASS
+    palette[UNLABELED] = NOTHING
     shapes = [row.label.shape for row in rows]
     heights = [_CELL_WIDTH * height / width + _CELL_MARGIN for height, width in shapes]
     size = (len(_COLUMNS) * (_CELL_WIDTH + 0.05), sum(heights) + 0.9)
@@ -91,15 +91,23 @@ def _pictures(row: SheetRow, palette: np.ndarray) -> tuple[np.ndarray, ...]:
     rgb = resize_image(row.sample.rgb, size)
     errors = np.repeat(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)[..., None] // 2, 3, axis=2)
     errors[row.label != row.mask] = _WRONG
-    errors[row.label == UNLABELED] = _NO_CLASS  # whatever was predicted there
-    thermal = resize_image(thermal_picture(row.sample.thermal), size)
+    errors[row.label == UNLABELED] = NOTHING  # whatever was predicted there
+    thermal = resize_image(picture_of_thermal(row.sample), size)
     return rgb, thermal, colorize(row.label, palette), colorize(row.mask, palette), errors
+
+
+def picture_of_thermal(sample: Sample) -> np.ndarray:
+    """Thermal in false colours, grey where it is missing: uint8 [H, W, 3]."""
+    picture = thermal_picture(sample.thermal)
+    if sample.thermal_valid is not None:
+        picture[~sample.thermal_valid] = NOTHING
+    return picture
 
 
 def _legend(class_names: Sequence[str], palette: np.ndarray) -> list[Patch]:
     entries = [
         *((name, palette[i]) for i, name in enumerate(class_names)),
-        ("ignored or unknown", palette[UNLABELED]),
+        ("ignored, unknown or missing", palette[UNLABELED]),
     ]
     return [
         Patch(facecolor=color / 255, edgecolor="black", linewidth=0.5, label=name) for name, color in entries

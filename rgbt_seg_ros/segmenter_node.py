@@ -35,7 +35,8 @@ STOP_TIMEOUT_S = 5.0
 """How long deactivation waits for the pair under way [s]; `ros2 launch` kills a process after 10 s."""
 
 HANG_S = 60.0
-"""An inference that takes longer is taken to hang [s]: the slowest model needs seconds on a CPU."""
+HANG_WARM_UPS = 30.0
+"""An inference that takes longer than both, a time [s] and a number of VGA pairs after warming up, is taken to hang."""
 
 
 class SegmenterNode(LifecycleNode):
@@ -56,6 +57,7 @@ class SegmenterNode(LifecycleNode):
         self._pairs: list[CameraPair] = []
         self._inference: InferenceThread[Job] | None = None
         self._poll_timer: Timer | None = None
+        self._hang_s = HANG_S
         self._finalized = False
         self._failure = ""
         self._logged_ns: dict[tuple[str, str], int] = {}
@@ -133,6 +135,7 @@ class SegmenterNode(LifecycleNode):
             f"classes on {segmenter.device} in {segmenter.precision}, warming up"
         )
         milliseconds = segmenter.warm_up()
+        self._hang_s = max(HANG_S, HANG_WARM_UPS * milliseconds / 1e3)
         log.info(f"ready: {milliseconds:.0f} ms for a VGA pair")
         self._pairs = [
             CameraPair(self, name, settings, partial(self._report, name)) for name in settings.pair_names
@@ -156,7 +159,7 @@ class SegmenterNode(LifecycleNode):
             return
         if not self._inference.alive:
             self.fatal = f"the inference thread has ended ({self._inference.failure})"
-        elif self._inference.busy_s > HANG_S:
+        elif self._inference.busy_s > self._hang_s:
             self.fatal = f"inference has been at the same images for {self._inference.busy_s:.0f} s"
         if self.fatal:
             self.get_logger().fatal(f"{self.fatal}: leaving with exit code 1")

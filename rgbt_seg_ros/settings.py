@@ -69,7 +69,7 @@ class Settings(ServingSettings):
     )
     rgb_stale_after: float = declare(
         "rgb.stale_after",
-        0.5,
+        1.0,
         "The RGB camera is missing after this time without an image, and frozen after this time with the same one "
         "over and over; longer than its period (and a shutter pause). 0 never judges it.",
         unit="s",
@@ -85,7 +85,7 @@ class Settings(ServingSettings):
     )
     thermal_stale_after: float = declare(
         "thermal.stale_after",
-        0.5,
+        1.0,
         "The thermal camera is missing after this time without an image, and frozen after this time with the same "
         "one over and over; longer than its period (and a shutter pause). 0 never judges it.",
         unit="s",

@@ -160,6 +160,7 @@ def test_unusable_run_is_refused_in_one_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], overrides: tuple[str, ...], sentence: str
 ) -> None:
     assert train_tiny(tmp_path / "run", *overrides) == 1
+    assert not (tmp_path / "run").exists()
     error = capsys.readouterr().err
     assert sentence in error
     assert error.startswith("error: ")

@@ -12,13 +12,12 @@ from .config import Config, load_config, save_config
 from .trainer import Trainer
 
 
-def _start_run(config: Config) -> None:
+def _check_new(config: Config) -> None:
     run = Path(config.run.dir)
     if (run / "config.yaml").exists():
         raise UserError(
             f"{run} already holds a run: resume it with --resume {run}, or choose another run.dir"
         )
-    run.mkdir(parents=True, exist_ok=True)
 
 
 def _run(args: argparse.Namespace) -> None:
@@ -27,10 +26,11 @@ def _run(args: argparse.Namespace) -> None:
         config = load_config(Path(args.resume) / "config.yaml", [*overrides, f"run.dir={args.resume}"])
     else:
         config = load_config(args.config, overrides)
-        _start_run(config)
+        _check_new(config)
     trainer = Trainer(config, resume=bool(args.resume))
     main_process = trainer.accelerator.is_main_process
     if main_process:
+        trainer.run.mkdir(parents=True, exist_ok=True)
         save_config(trainer.run / "config.yaml", config)
         print(_headline(trainer))
     trainer.fit()

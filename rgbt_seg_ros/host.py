@@ -1,7 +1,9 @@
-"""What a measurement was taken on."""
+"""What a measurement was taken on, and the memory that it took."""
 
 import os
 import platform
+import re
+from pathlib import Path
 
 import torch
 
@@ -22,6 +24,17 @@ def describe_host(device: torch.device | str = "cpu") -> dict[str, str]:
     if device.type == "cuda":
         host["gpu"] = torch.cuda.get_device_name(device)
     return host
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes that this process has held at the most: on a GPU PyTorch's, on the CPU all of them (Linux' VmHWM)."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    # Not getrusage: its maximum outlives exec, so a child would report its parent's.
+    kilobytes = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    if kilobytes is None:
+        raise OSError("/proc/self/status tells no VmHWM: memory is measured on Linux only")
+    return 1024 * int(kilobytes[1])
 
 
 def _processor() -> str:

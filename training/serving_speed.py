@@ -11,14 +11,13 @@ from rich.progress import track
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rgbt_seg_ros.host import describe_host
+from rgbt_seg_ros.host import describe_host, peak_memory
 from rgbt_seg_ros.image_pair import resize_image
 from rgbt_seg_ros.models import load_model
 from rgbt_seg_ros.segmenter import Segmenter
 from rgbt_seg_ros.thermal import ThermalNormalization
 
 from .multiply_adds import forward_multiply_adds
-from .peak_memory import peak_memory
 
 BASELINE = "PyTorch eager, float32, one pair at a time, one encoder pass for each modality"
 

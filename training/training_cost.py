@@ -10,7 +10,7 @@ from rich.progress import track
 from torch import nn
 
 from rgbt_seg_ros.errors import UserError
-from rgbt_seg_ros.host import describe_host
+from rgbt_seg_ros.host import describe_host, peak_memory
 from rgbt_seg_ros.models import ModelCard
 
 from .config import Config
@@ -20,7 +20,6 @@ from .initial_model import initial_model, untrained_model
 from .losses import SegmentationLoss
 from .multiply_adds import training_multiply_adds
 from .optimizer import decay_groups, run_steps
-from .peak_memory import peak_memory
 from .validation_lists import committed_list
 
 

@@ -139,7 +139,17 @@ def finished(one_step: Path, tmp_path: Path) -> Path:
 
 def test_nothing_to_resume_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train_here("--resume", str(tmp_path)) == 1
-    assert str(tmp_path) in capsys.readouterr().err
+    assert f"{tmp_path} holds no run to resume" in capsys.readouterr().err
+
+
+def test_a_run_that_is_done_is_left_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "run"
+    assert train_tiny(run, "train.max_steps=1") == 0
+    left = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    capsys.readouterr()
+    assert train_here("--resume", str(run)) == 0
+    assert "the run is complete: step 1 of 1" in capsys.readouterr().out
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == left
 
 
 def test_damaged_state_is_said(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,10 +20,19 @@ def _check_new(config: Config) -> None:
         )
 
 
+def _config_of_run(run: Path, overrides: Sequence[str]) -> Config:
+    path = run / "config.yaml"
+    if not path.is_file():
+        raise UserError(
+            f"{run} holds no run to resume ({path} is missing): give the folder of one, runs/NAME"
+        )
+    return load_config(path, [*overrides, f"run.dir={run}"])
+
+
 def _run(args: argparse.Namespace) -> None:
     overrides = [*args.overrides, *(["model.from_scratch=true"] if args.from_scratch else [])]
     if args.resume:
-        config = load_config(Path(args.resume) / "config.yaml", [*overrides, f"run.dir={args.resume}"])
+        config = _config_of_run(Path(args.resume), overrides)
     else:
         config = load_config(args.config, overrides)
         _check_new(config)
@@ -33,7 +42,10 @@ def _run(args: argparse.Namespace) -> None:
         trainer.run.mkdir(parents=True, exist_ok=True)
         save_config(trainer.run / "config.yaml", config)
         print(_headline(trainer))
-    trainer.fit()
+    if trainer.state.step < trainer.steps:
+        trainer.fit()
+    elif main_process:
+        print(f"the run is complete: step {trainer.state.step} of {trainer.steps}")
     if main_process:
         print(f"{trainer.run / 'best.safetensors'}: best mIoU {trainer.state.best:.3f}")
 
@@ -46,8 +58,8 @@ def _headline(trainer: Trainer) -> str:
     processes = accelerator.num_processes
     return (
         f"{model.arch} {model.size}: {trained:.3f} of {count:.3f} M parameters trained, {trainer.steps} steps of "
-        f"{trainer.pairs_a_step} pairs, on {accelerator.device}"
-        + (f" and {processes - 1} more processes" if processes > 1 else "")
+        f"{trainer.pairs_a_step} pairs, on {accelerator.device.type}"
+        + (f" by {processes} processes" if processes > 1 else "")
     )
 
 
@@ -69,7 +81,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="train SAM 2's trunk and neck, too, from random numbers (model.from_scratch=true)",
     )
     parser.add_argument(
-        "overrides", nargs="*", metavar="key=value", help="change a value of the configuration"
+        "overrides",
+        nargs="*",
+        metavar="key=value",
+        help="change a value of the configuration; training/config.py describes all keys",
     )
     return run_command(parser, _run, argv)
 

@@ -32,6 +32,7 @@ TIMED = ("test_dds", "test_demo", "test_evaluate_bag", "test_launch", "test_node
 TIMED += ("test_pairing_topics", "test_play", "test_record", "test_viewers")
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where several processes share the tests: one runs all that are timed, a file's others stay together."""
     for item in items:

@@ -117,8 +117,11 @@ def test_without_its_inference_the_node_leaves_with_1_and_the_reason(
         bench.send_until(lambda: reason in node.output, "the loss of the inference thread", send_fault)
         assert node.wait() == 1
         assert f"{reason}" in next(line for line in node.output.splitlines() if "[FATAL]" in line)
-        level, sentence, _ = bench.diagnostics()
-        assert (level, sentence[: len(reason)]) == (2, reason)
+        wait_for(
+            lambda: bench.last("/diagnostics") and bench.diagnostics()[1].startswith(reason),
+            "its last report",
+        )
+        assert bench.diagnostics()[0] == 2
 
 
 def test_a_broken_model_file_ends_the_node_with_1_and_a_sentence(tmp_path: Path, node_model: Path) -> None:

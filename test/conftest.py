@@ -27,19 +27,6 @@ def pytest_configure() -> None:
     os.environ.update(private_graph_environment(DOMAIN_ID))
 
 
-# These start processes of ROS and compare what they do with the clock.
-TIMED = ("test_dds", "test_demo", "test_evaluate_bag", "test_launch", "test_node", "test_outputs")
-TIMED += ("test_pairing_topics", "test_play", "test_record", "test_viewers")
-
-
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes share the tests: one runs all that are timed, a file's others stay together."""
-    for item in items:
-        group = "timed" if item.path.stem.startswith(TIMED) else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """Root of the checkout."""

@@ -11,8 +11,6 @@ when the node has answered all of them, and leaves the recorder's folder (see `r
 import argparse
 import gc
 import json
-import os
-import signal
 import sys
 import threading
 import time
@@ -21,18 +19,17 @@ from pathlib import Path
 from typing import Any
 
 import rclpy
-from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
 from rgbt_seg_ros.argument_types import positive_number
 from rgbt_seg_ros.cli import command_parser, run_command
-from rgbt_seg_ros.dds import fastdds_profile_environment
 from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.host import describe_host
 from rgbt_seg_ros.offline_outputs import METRICS
 from rgbt_seg_ros.record import record
 from rgbt_seg_ros.recording import LABELS_FOLDER, Recording, find_image_topics, find_labels
 from rgbt_seg_ros.report import write_report
+from rgbt_seg_ros.ros_process import join_graph
 from rgbt_seg_ros.run_folder import read_run
 from rgbt_seg_ros.summary import summarize, verdict
 
@@ -134,12 +131,7 @@ def _evaluate_bag(args: argparse.Namespace) -> None:
         labels = args.bag / LABELS_FOLDER
     rgb, thermal = (recording.topics[topics[kind]].count for kind in ("rgb", "thermal"))
     end = EndOfRecording(rgb, thermal, args.idle)
-    os.environ.update(fastdds_profile_environment())
-    stop = threading.Event()
-    # Our own handlers instead of rclpy's: the files must be ended, whatever number of signals comes.
-    for signal_number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signal_number, lambda *_: stop.set())
-    rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
+    stop = join_graph()
     try:
         print(f"waiting for {' and '.join(topics.values())} of {args.bag}", flush=True)
         metrics = evaluate_bag(recording, args.output, end, stop, find_labels(labels) if labels else None)

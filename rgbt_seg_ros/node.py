@@ -3,18 +3,16 @@
 import argparse
 import gc
 import os
-import signal
 import sys
 import threading
 import traceback
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
 from rgbt_seg_ros.cli import command_parser, run_command
-from rgbt_seg_ros.dds import fastdds_profile_environment
+from rgbt_seg_ros.ros_process import join_graph
 from rgbt_seg_ros.segmenter_node import SegmenterNode
 
 
@@ -24,13 +22,7 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         UserError: the Fast DDS profile is not part of the installation.
     """
-    os.environ.update(fastdds_profile_environment())
-    stop = threading.Event()
-    # Our own handlers instead of rclpy's: the context must live until the last message is out, and a second signal
-    # during shutdown (ros2 launch sends one) must change nothing.
-    for signal_number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signal_number, lambda *_: stop.set())
-    rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
+    stop = join_graph()
     node = SegmenterNode()
     try:
         if not node.bring_up():

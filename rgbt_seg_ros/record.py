@@ -7,11 +7,8 @@ The files are described in `rgbt_seg_ros.run_folder`. Topics can be remapped:
 
 import argparse
 import json
-import os
 import shutil
-import signal
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -25,13 +22,11 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from rgbt_seg_ros.cli import command_parser, run_command
-from rgbt_seg_ros.dds import fastdds_profile_environment
 from rgbt_seg_ros.diagnostics import STATUS_NAME
 from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.image_codec import UndecodableImage, decode_rgb, decode_thermal, stamp_ns
@@ -39,6 +34,7 @@ from rgbt_seg_ros.mask_hash import MaskHash
 from rgbt_seg_ros.offline_outputs import BAG
 from rgbt_seg_ros.output_bag import OutputBag
 from rgbt_seg_ros.overlay import thermal_picture
+from rgbt_seg_ros.ros_process import join_graph
 from rgbt_seg_ros.run_folder import Box, RunWriter, read_run
 from rgbt_seg_ros.summary import summarize, verdict
 from rgbt_seg_ros.writer_thread import WriterThread
@@ -240,12 +236,7 @@ def _thermal_picture(message: Image | None) -> np.ndarray | None:
 
 
 def _record(args: argparse.Namespace) -> None:
-    os.environ.update(fastdds_profile_environment())
-    stop = threading.Event()
-    # Our own handlers instead of rclpy's: the files must be ended, whatever number of signals comes.
-    for signal_number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signal_number, lambda *_: stop.set())
-    rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
+    stop = join_graph()
     try:
         print(f"recording to {args.output}, Ctrl-C ends it", flush=True)
         record(args.output, args.input_reliability, lambda _: stop.is_set(), args.bag)

@@ -17,6 +17,7 @@ GLUE = {
     "rgbt_seg_ros.play",
     "rgbt_seg_ros.record",
     "rgbt_seg_ros.ros_parameters",
+    "rgbt_seg_ros.ros_process",
     "rgbt_seg_ros.segmenter_node",
     "rgbt_seg_ros.upstream_sync",
 }

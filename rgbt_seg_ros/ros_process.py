@@ -1,0 +1,28 @@
+"""How a process of ours joins the ROS graph and learns that it should end."""
+
+import os
+import signal
+import sys
+import threading
+
+import rclpy
+from rclpy.signals import SignalHandlerOptions
+
+from rgbt_seg_ros.dds import fastdds_profile_environment
+
+
+def join_graph() -> threading.Event:
+    """Initialise rclpy, with the Fast DDS profile for large images; the event is set by SIGINT and SIGTERM.
+
+    Our own handlers instead of rclpy's: the context must live until the last message is out and the files are ended,
+    and a second signal meanwhile (`ros2 launch` sends one) must change nothing.
+
+    Raises:
+        UserError: the Fast DDS profile is not part of the installation.
+    """
+    os.environ.update(fastdds_profile_environment())
+    stop = threading.Event()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_number, lambda *_: stop.set())
+    rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
+    return stop

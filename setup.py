@@ -78,11 +78,13 @@ setup(
             "transformers>=4.40",
             "huggingface_hub>=0.23",
             "accelerate>=1",
+            "peft>=0.11",
             "tensorboard>=2.15",
             "omegaconf>=2.3",
         ],
+        "export": ["onnx>=1.16", "onnxscript>=0.1", "onnxruntime>=1.18"],
         # The name under which colcon looks for pytest; without it `colcon test` runs nothing and reports success.
-        "test": ["pytest>=7.4", "hypothesis>=6.98", "torchmetrics>=1.3"],
+        "test": ["pytest>=7.4", "hypothesis>=6.98", "torchmetrics>=1.3", "playwright>=1.40"],
     },
     zip_safe=False,
     entry_points={

@@ -65,6 +65,13 @@ def test_saved_configuration_reads_back_equal(tmp_path: Path) -> None:
         ("train.schedule=step", "train.schedule is 'step': it must be one of poly, cosine"),
         ("model.fusion=mean", "model.fusion is 'mean'"),
         ("model.decoder=fcn", "model.decoder is 'fcn'"),
+        ("model.arch=fcn", "model.arch is 'fcn': it must be one of shifnet, sartm"),
+        ("model.neck=max", "model.neck is 'max'"),
+        ("model.auxiliary=ppm", "model.auxiliary is 'ppm'"),
+        ("model.prediction=both", "model.prediction is 'both'"),
+        ("model.rank=0", "model.rank is 0: it must be at least 1"),
+        ("loss.prototype=-1", "loss.prototype is -1: it must be at least 0"),
+        ("loss.ohem=7", "loss.ohem is 7: it must be within 0 and 1"),
         ("train.accumulate=0", "train.accumulate is 0"),
         ("data.rendered_share=1.5", "data.rendered_share is 1.5"),
         ("augment.min_scale=3", "augment.min_scale"),
@@ -75,6 +82,29 @@ def test_wrong_override_is_one_sentence(override: str, sentence: str) -> None:
         load_config(None, [override])
     assert sentence in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("arch", "other", "overrides"),
+    [
+        ("shifnet", "sartm", ["model.rank=8", "model.neck=sum", "loss.prototype=0", "loss.ramp=true"]),
+        ("sartm", "shifnet", ["model.sem=false", "model.fusion=add", "train.class_weights=[1,2]"]),
+    ],
+)
+def test_keys_of_the_other_architecture_are_refused(arch: str, other: str, overrides: list[str]) -> None:
+    for override in overrides:
+        key = override.split("=")[0]
+        with pytest.raises(UserError) as error:
+            load_config(None, [f"model.arch={arch}", override])
+        assert str(error.value) == f"{key} belongs to {other}: leave it out, or set model.arch={other}"
+        load_config(None, [f"model.arch={other}", override])
+
+
+def test_an_auxiliary_head_that_is_off_predicts_nothing() -> None:
+    sartm = ["model.arch=sartm", "model.auxiliary=off"]
+    assert load_config(None, sartm).model.prediction == "mean"
+    with pytest.raises(UserError, match=r"model\.prediction is 'aux', but model\.auxiliary is 'off'"):
+        load_config(None, [*sartm, "model.prediction=aux"])
 
 
 def test_misspelt_key_in_a_file_names_the_file_and_the_right_key(tmp_path: Path) -> None:

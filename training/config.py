@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, cast
 
@@ -88,11 +89,15 @@ class ModelConfig:
     """Which network.
 
     Attributes:
-        arch: `shifnet`.
+        arch: `shifnet` or `sartm`.
         size: `nano` (ours, trained whole) or a size of SAM 2: `tiny`, `small`, `base_plus`, `large`.
-        fusion: `sacf`, `add` or `concat` (paper, Table VI).
-        decoder: `hpd`, `segformer` or `ppm` (paper, Table VII).
-        sem: the semantic enhancement module of `hpd` (paper, Table VIII).
+        fusion: of SHIFNet: `sacf`, `add` or `concat` (its Table VI).
+        decoder: of SHIFNet: `hpd`, `segformer` or `ppm` (its Table VII).
+        sem: of SHIFNet: the semantic enhancement module of `hpd` (its Table VIII).
+        rank: of SARTM: rank of LoRA.
+        neck: of SARTM: how the neck fuses levels, `avg` (its Eq. 8) or `sum` (as SAM 2 does).
+        auxiliary: of SARTM: head beside the mask decoder, `fpn`, `deeplab`, `segformer` (its Table VIII) or `off`.
+        prediction: of SARTM: `mask` decoder, `aux` head or `mean` of both's probabilities.
         base_weights: Meta's SAM 2 or 2.1 `.pt` file of this size; trunk and neck are loaded from it and frozen.
         from_scratch: train trunk and neck, too, from random numbers; sizes of SAM 2 need either this or base_weights.
         embeddings: file written by `training.embed_classes`; one below `config/` may be a shipped one.
@@ -105,10 +110,35 @@ class ModelConfig:
     fusion: str = "sacf"
     decoder: str = "hpd"
     sem: bool = True
+    rank: int = 16
+    neck: str = "avg"
+    auxiliary: str = "fpn"
+    prediction: str = "mean"
     base_weights: str | None = None
     from_scratch: bool = False
     embeddings: str = "config/embeddings/mfnet_minilm.safetensors"
     short_side: int | None = None
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Loss of SARTM (its Eq. 15, weights of its Table VII); see `training.sartm_loss`.
+
+    Attributes:
+        mask: weight of the cross-entropy of the mask decoder, w0.
+        auxiliary: of that of the auxiliary head, w1.
+        prototype: of the distance to the running prototypes, w2.
+        similarity: of the distillation of the text's similarities, w3.
+        ramp: let w2 and w3 rise linearly over `train.warmup_steps`.
+        ohem: pixels whose class has less than this probability are hard and count in the cross-entropies.
+    """
+
+    mask: float = 1.0
+    auxiliary: float = 0.008
+    prototype: float = 1.0e4
+    similarity: float = 100.0
+    ramp: bool = False
+    ohem: float = 0.7
 
 
 @dataclass(frozen=True)
@@ -122,6 +152,7 @@ class TrainConfig:
         accumulate: forward passes of every process in one step, so a step sees batch_size x accumulate x processes
             pairs.
         warmup_steps: steps over which the learning rate rises linearly.
+        warmup_ratio: share of the learning rate that it rises from.
         schedule: how it falls to zero after that: `poly`, (1 - progress)^poly_power, or `cosine`.
         class_weights: one loss weight a class, in the order of the ids; null: all equal.
         ema_decay: decay of the moving average of the trained weights that is validated and saved; 0: none.
@@ -142,6 +173,7 @@ class TrainConfig:
     lr: float = 1e-4
     weight_decay: float = 0.01
     warmup_steps: int = 100
+    warmup_ratio: float = 0.0
     schedule: str = "poly"
     poly_power: float = 0.9
     class_weights: list[float] | None = None
@@ -175,6 +207,7 @@ class Config:
     data: DataConfig = field(default_factory=DataConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     run: RunConfig = field(default_factory=RunConfig)
 
@@ -198,9 +231,8 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
         layers.append((override, OmegaConf.to_container(OmegaConf.from_dotlist([override]))))
     merged = _structured(Config)
     for source, values in layers:
-        _check_keys(values, Config, source)
         try:
-            merged = OmegaConf.merge(merged, values)
+            merged = OmegaConf.merge(merged, _checked(values, Config, source))
         except OmegaConfBaseException as error:
             raise UserError(f"{source}: {str(error).splitlines()[0]}") from error
     config = cast(Config, OmegaConf.to_object(merged))
@@ -241,17 +273,45 @@ def _read_yaml(path: Path) -> Any:
         raise UserError(f"{path} is not a YAML configuration: {str(error).splitlines()[0]}") from error
 
 
-def _check_keys(values: Any, schema: type, source: str, prefix: str = "") -> None:
-    """Raise for the first key that the dataclass does not have."""
+def _checked(values: Any, schema: type, source: str, prefix: str = "") -> dict[str, Any]:
+    """The values of a file or override; raises for the first key that the dataclass does not have."""
     if not isinstance(values, Mapping):
         raise UserError(f"{source}: {prefix.rstrip('.') or 'the file'} must hold keys, not {values!r}")
     fields = {entry.name: entry for entry in dataclasses.fields(schema)}
+    checked = {}
     for key, value in values.items():
         if key not in fields:
             near = difflib.get_close_matches(str(key), fields, n=1, cutoff=0.0)[0]
             raise UserError(f"{source}: there is no key {prefix}{key}, did you mean {prefix}{near}?")
         if dataclasses.is_dataclass(fields[key].type):
-            _check_keys(value, cast(type, fields[key].type), source, f"{prefix}{key}.")
+            value = _checked(value, cast(type, fields[key].type), source, f"{prefix}{key}.")
+        elif fields[key].type is str and value is False:
+            value = "off"  # YAML takes this word for false
+        checked[key] = value
+    return checked
+
+
+ARCHITECTURES = {
+    "shifnet": ("fusion", "decoder", "sem"),
+    "sartm": ("rank", "neck", "auxiliary", "prediction"),
+}
+"""Keys of `ModelConfig` that an architecture alone is built with, beside its size."""
+
+_LOSS_KEYS = {
+    "shifnet": ("train.class_weights",),
+    "sartm": tuple(f"loss.{entry.name}" for entry in dataclasses.fields(LossConfig)),
+}
+"""Keys of an architecture's loss."""
+
+
+def _check_architecture(config: Config) -> None:
+    """Raise for a key of the other architecture that was set."""
+    default = Config()
+    for arch, arguments in ARCHITECTURES.items():
+        for key in (*(f"model.{argument}" for argument in arguments), *_LOSS_KEYS[arch]):
+            of_run, of_default = (attrgetter(key)(values) for values in (config, default))
+            if arch != config.model.arch and of_run != of_default:
+                raise UserError(f"{key} belongs to {arch}: leave it out, or set model.arch={arch}")
 
 
 def _check_values(config: Config) -> None:
@@ -259,13 +319,19 @@ def _check_values(config: Config) -> None:
         "data.rendered_share": config.data.rendered_share,
         "data.rendered_share_end": config.data.rendered_share_end,
         "augment.drop_rgb + augment.drop_thermal": config.augment.drop_rgb + config.augment.drop_thermal,
+        "train.warmup_ratio": config.train.warmup_ratio,
+        "loss.ohem": config.loss.ohem,
     }
     for key, value in shares.items():
         if not 0.0 <= value <= 1.0:
             raise UserError(f"{key} is {value:g}: it must be within 0 and 1")
     choices = {
+        "model.arch": (config.model.arch, tuple(ARCHITECTURES)),
         "model.fusion": (config.model.fusion, ("sacf", "add", "concat")),
         "model.decoder": (config.model.decoder, ("hpd", "segformer", "ppm")),
+        "model.neck": (config.model.neck, ("avg", "sum")),
+        "model.auxiliary": (config.model.auxiliary, ("fpn", "deeplab", "segformer", "off")),
+        "model.prediction": (config.model.prediction, ("mean", "mask", "aux")),
         "train.precision": (config.train.precision, ("fp32", "bf16", "fp16")),
         "train.schedule": (config.train.schedule, ("poly", "cosine")),
     }
@@ -274,6 +340,7 @@ def _check_values(config: Config) -> None:
             raise UserError(f"{key} is {choice!r}: it must be one of {', '.join(allowed)}")
     train = config.train
     counts = {
+        "model.rank": config.model.rank,
         "train.max_steps": train.max_steps,
         "train.epochs": train.epochs,
         "train.batch_size": train.batch_size,
@@ -287,3 +354,10 @@ def _check_values(config: Config) -> None:
             raise UserError(f"{key} is {count}: it must be at least 1")
     if not 0.0 < config.augment.min_scale <= config.augment.max_scale:
         raise UserError("augment.min_scale must be above 0 and at most augment.max_scale")
+    weights = dataclasses.asdict(config.loss)
+    for key in ("mask", "auxiliary", "prototype", "similarity"):
+        if weights[key] < 0:
+            raise UserError(f"loss.{key} is {weights[key]:g}: it must be at least 0")
+    if config.model.auxiliary == "off" and config.model.prediction == "aux":
+        raise UserError("model.prediction is 'aux', but model.auxiliary is 'off': choose a head, or mask")
+    _check_architecture(config)

@@ -14,7 +14,7 @@ from rgbt_seg_ros.models.encoder import Encoder, init_from_scratch
 from rgbt_seg_ros.share import share_path
 
 from .base_weights import load_base_weights
-from .config import Config, ModelConfig
+from .config import ARCHITECTURES, Config, ModelConfig
 from .datasets import class_set_of
 
 
@@ -39,12 +39,7 @@ def untrained_model(config: Config) -> tuple[nn.Module, ModelCard]:
     classes = class_set_of(config.data.name)
     embeddings = _class_embeddings(config, classes)
     model = config.model
-    architecture = {
-        "size": model.size,
-        "fusion": model.fusion,
-        "decoder": model.decoder,
-        "sem": model.sem,
-    }
+    architecture = {key: getattr(model, key) for key in ("size", *ARCHITECTURES[model.arch])}
     network = build_model(model.arch, architecture, embeddings.vectors)
     cast(Encoder, network.encoder).checkpointing = config.train.checkpointing
     values = dataclasses.asdict(config)

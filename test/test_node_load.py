@@ -1,10 +1,12 @@
 """The node with more images than it can answer: the newest are answered in time, every other one is counted."""
 
+import re
 import threading
 import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from node_bench import (
     FAULTY_NODE,
     OLD_STAMP_NS,
@@ -61,6 +63,7 @@ class LiveCameras:
             time.sleep(max(0.0, next_s - time.monotonic()))
 
 
+@pytest.mark.alone
 def test_a_slow_inference_gives_fresh_masks_in_constant_memory_and_counts_the_rest(
     bench: Bench, node_model: Path, tmp_path: Path
 ) -> None:
@@ -84,8 +87,6 @@ def test_a_slow_inference_gives_fresh_masks_in_constant_memory_and_counts_the_re
         level, _, values = bench.diagnostics()
         count = Counter({key: float(value) for key, value in values.items() if is_number(value)})
         assert 0.8 * SECONDS / INFERENCE_S < len(masks) <= SECONDS / INFERENCE_S + 2
-        # Three threads are waited for: the node's two, and this process's subscriber.
-        assert max(ages) <= PERIOD_S + INFERENCE_S + 0.1 + 3 * cameras.late_s
         assert late[0] - early[0] < 10_000
         assert late[1] == early[1]
         # In = out + counted, of images and of pairs.
@@ -98,6 +99,15 @@ def test_a_slow_inference_gives_fresh_masks_in_constant_memory_and_counts_the_re
         )
         assert count["dropped.superseded"] > len(masks)
         assert level != 2 or "no images" in bench.diagnostics()[1]
+        node.process.terminate()
+        assert node.wait() == 0, node.output
+    longest = re.search(r"longest inference: (\S+) s", node.output)
+    assert longest, node.output
+    bound = PERIOD_S + INFERENCE_S + 0.1
+    assert sorted(ages)[int(0.95 * len(ages))] <= bound
+    # A stall of the machine may make an inference longer, and three threads wake up later: the node's two, and this
+    # process's subscriber.
+    assert max(ages) <= bound + float(longest[1]) - INFERENCE_S + 3 * cameras.late_s
 
 
 def is_number(text: str) -> bool:

@@ -1,7 +1,7 @@
-"""SAM 2's image encoder (Hiera trunk, FPN neck) with SHIFNet's bottleneck adapters in every block.
+"""SAM 2's image encoder (Hiera trunk, FPN neck), and SHIFNet's form of it with bottleneck adapters in every block.
 
 Trunk and neck are the `sam2` package's own modules and keep their parameter names, so that Meta's weights load
-by name; only the adapters are added.
+by name; only adapters (here) or LoRA (`sartm_encoder`) are added.
 """
 
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from sam2.modeling.backbones.hieradet import Hiera, MultiScaleAttention, MultiSc
 from sam2.modeling.backbones.image_encoder import FpnNeck
 from sam2.modeling.sam2_utils import MLP
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 
@@ -24,6 +25,38 @@ class TrunkConfig:
     global_att_blocks: tuple[int, ...]
     window_pos_embed_bkg_spatial_size: tuple[int, int]
     window_spec: tuple[int, int, int, int]
+
+
+TRUNKS = {
+    "nano": TrunkConfig(24, 1, (1, 2, 6, 2), (6, 8), (7, 7), (8, 4, 8, 8)),  # ours, for a CPU
+    "tiny": TrunkConfig(96, 1, (1, 2, 7, 2), (5, 7, 9), (7, 7), (8, 4, 14, 7)),
+    "small": TrunkConfig(96, 1, (1, 2, 11, 2), (7, 10, 13), (7, 7), (8, 4, 14, 7)),
+    "base_plus": TrunkConfig(112, 2, (2, 3, 16, 3), (12, 16, 20), (14, 14), (8, 4, 14, 7)),
+    "large": TrunkConfig(144, 2, (2, 6, 36, 4), (23, 33, 43), (7, 7), (8, 4, 16, 8)),
+}
+_ADDED = {"adapter", "q", "k", "v"}
+
+
+def is_added(name: str) -> bool:
+    """Whether a weight or module of an encoder was added to SAM 2's own: an adapter or LoRA."""
+    return not _ADDED.isdisjoint(name.split("."))
+
+
+def padded_pair(rgb: Tensor, thermal: Tensor) -> tuple[Tensor, Tensor]:
+    """Both images [B, 3, H, W] padded on the right and below to multiples of 32.
+
+    The trunk tiles its windowed position embedding, which needs these; 0 is the mean after scaling.
+
+    Raises:
+        ValueError: the shapes differ or are not those of images.
+    """
+    if rgb.shape != thermal.shape or rgb.ndim != 4 or rgb.shape[1] != 3:
+        raise ValueError(
+            f"rgb and thermal must both be [B, 3, H, W], got {list(rgb.shape)} and {list(thermal.shape)}"
+        )
+    height, width = rgb.shape[-2:]
+    pad = (0, -width % 32, 0, -height % 32)
+    return F.pad(rgb, pad), F.pad(thermal, pad)
 
 
 class Adapter(nn.Module):
@@ -40,7 +73,7 @@ class Adapter(nn.Module):
         nn.init.zeros_(self.up.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.up(nn.functional.gelu(self.down(x)))
+        return self.up(F.gelu(self.down(x)))
 
 
 class AdaptedAttention(MultiScaleAttention):
@@ -81,6 +114,16 @@ class Trunk(Hiera):
     checkpointing = False
     """Whether a backward pass computes the inside of each block again instead of keeping it in memory."""
 
+    def __init__(self, config: TrunkConfig) -> None:
+        super().__init__(
+            embed_dim=config.embed_dim,
+            num_heads=config.num_heads,
+            stages=config.stages,
+            global_att_blocks=config.global_att_blocks,
+            window_pos_embed_bkg_spatial_size=config.window_pos_embed_bkg_spatial_size,
+            window_spec=config.window_spec,
+        )
+
     def forward(self, images: Tensor) -> list[Tensor]:
         """[B, 3, H, W] -> four maps, strides 4, 8, 16, 32; the same numbers as `Hiera.forward`."""
         x = self.patch_embed(images)  # [B, h, w, dim]
@@ -94,30 +137,28 @@ class Trunk(Hiera):
         return levels
 
 
-class Encoder(nn.Module):
-    """Adapted SAM 2 image encoder, shared by both modalities."""
+class Sam2Encoder(nn.Module):
+    """Trunk and neck, and what both networks ask of them.
 
-    def __init__(self, config: TrunkConfig, channels: int) -> None:
+    Args:
+        trunk: with what is added to it.
+        channels: of the neck's maps.
+        fuse: how the neck joins a level with the coarser one: `sum` (SAM 2's) or `avg`.
+    """
+
+    def __init__(self, trunk: Trunk, channels: int, fuse: str = "sum") -> None:
         super().__init__()
-        self.trunk = Trunk(
-            embed_dim=config.embed_dim,
-            num_heads=config.num_heads,
-            stages=config.stages,
-            global_att_blocks=config.global_att_blocks,
-            window_pos_embed_bkg_spatial_size=config.window_pos_embed_bkg_spatial_size,
-            window_spec=config.window_spec,
-        )
-        for block in self.trunk.blocks:
-            _adapt(block)
+        self.trunk = trunk
         self.neck = FpnNeck(
             position_encoding=_NoPositionEncoding(),
             d_model=channels,
-            backbone_channel_list=self.trunk.channel_list,
+            backbone_channel_list=trunk.channel_list,
+            fuse_type=fuse,
             fpn_top_down_levels=[2, 3],
             fpn_interp_model="nearest",
         )
 
-    def forward(self, images: Tensor) -> list[Tensor]:
+    def levels(self, images: Tensor) -> list[Tensor]:
         """[B, 3, H, W], H and W multiples of 32 -> four maps [B, C, H/s, W/s], strides 4, 8, 16, 32."""
         features, _ = self.neck(self.trunk(images))
         return features
@@ -132,9 +173,23 @@ class Encoder(nn.Module):
         self.trunk.checkpointing = on
 
     def freeze_base(self) -> None:
-        """Freeze SAM 2's own weights and leave the adapters trainable; call before wrapping for DDP."""
+        """Freeze SAM 2's own weights, leave what was added trainable; call before wrapping for DDP."""
         for name, parameter in self.named_parameters():
-            parameter.requires_grad_(".adapter." in name)
+            parameter.requires_grad_(is_added(name))
+
+
+class Encoder(Sam2Encoder):
+    """SHIFNet's encoder, adapted and shared by both modalities."""
+
+    def __init__(self, config: TrunkConfig, channels: int) -> None:
+        trunk = Trunk(config)
+        for block in trunk.blocks:
+            _adapt(block)
+        super().__init__(trunk, channels)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """[B, 3, H, W], H and W multiples of 32 -> four maps [B, C, H/s, W/s], strides 4, 8, 16, 32."""
+        return self.levels(images)
 
 
 def _adapt(block: MultiScaleBlock) -> None:
@@ -143,10 +198,10 @@ def _adapt(block: MultiScaleBlock) -> None:
     block.mlp = AdaptedMlp(block.dim_out)
 
 
-def init_from_scratch(encoder: Encoder) -> None:
+def init_from_scratch(encoder: Sam2Encoder) -> None:
     """Transformer initialisation for a trunk without pretrained weights (its own default leaves positions at 0)."""
     for name, module in encoder.trunk.named_modules():
-        if isinstance(module, nn.Linear) and ".adapter." not in f".{name}.":
+        if isinstance(module, nn.Linear) and not is_added(name):
             nn.init.trunc_normal_(module.weight, std=0.02)
             nn.init.zeros_(module.bias)
     with torch.no_grad():

@@ -3,8 +3,9 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,16 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from rgbt_seg_ros.errors import UserError
+from rgbt_seg_ros.models.sartm import SARTM
 from rgbt_seg_ros.models.shifnet import SHIFNet
 from rgbt_seg_ros.scaling import InputScaling
 from rgbt_seg_ros.share import share_path
 
 FORMAT_VERSION = 1
 _METADATA_KEY = "rgbt_seg_ros"
-_ARCHITECTURES = {"shifnet": SHIFNet}
+_ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {"shifnet": SHIFNet, "sartm": SARTM}
+# With the same state dict, but without `peft`, which the machine that a model serves on need not have.
+_SERVED = _ARCHITECTURES | {"sartm": partial(SARTM, merged=True)}
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class ModelCard:
     """What a model file says about itself (its metadata, as JSON).
 
     Attributes:
-        arch: `shifnet`.
+        arch: `shifnet` or `sartm`.
         config: the architecture's arguments, for instance `{"size": "nano"}`.
         class_names: names in the order of the ids.
         thing_classes: those of them that are countable objects and become detections.
@@ -52,8 +56,15 @@ class ModelCard:
         return json.dumps({"format_version": FORMAT_VERSION, **dataclasses.asdict(self)}, sort_keys=True)
 
 
-def build_model(arch: str, config: Mapping[str, Any], class_embeddings: Tensor) -> nn.Module:
-    """A new model of an architecture; class_embeddings is [N, D].
+def build_model(
+    arch: str, config: Mapping[str, Any], class_embeddings: Tensor, served: bool = False
+) -> nn.Module:
+    """A new model of an architecture.
+
+    Args:
+        arch, config: see `ModelCard`.
+        class_embeddings: [N, D].
+        served: build it for service; else it can be trained.
 
     Raises:
         UserError: unknown architecture or configuration.
@@ -61,7 +72,8 @@ def build_model(arch: str, config: Mapping[str, Any], class_embeddings: Tensor) 
     if arch not in _ARCHITECTURES:
         raise UserError(f"there is no model architecture {arch!r}: choose one of {', '.join(_ARCHITECTURES)}")
     try:
-        return _ARCHITECTURES[arch](**config, class_embeddings=class_embeddings)
+        build = _SERVED[arch] if served else _ARCHITECTURES[arch]
+        return build(**config, class_embeddings=class_embeddings)
     except TypeError as error:
         raise UserError(f"configuration {dict(config)} does not fit architecture {arch}: {error}") from error
 
@@ -126,7 +138,7 @@ def read_card(model: str | Path) -> ModelCard:
 
 
 def load_model(model: str | Path, device: str | torch.device = "cpu") -> nn.Module:
-    """The network of a model file, in evaluation mode and float32.
+    """The network of a model file, for service, in evaluation mode and float32.
 
     Returns:
         A module `model(rgb [B, 3, H, W], thermal [B, 3, H, W]) -> logits [B, N, H, W]` on scaled floats, any H, W.
@@ -147,7 +159,7 @@ def load_model(model: str | Path, device: str | torch.device = "cpu") -> nn.Modu
         raise UserError(
             f"{path} names {len(card.class_names)} classes but has {rows}: write the model file again"
         )
-    network = build_model(card.arch, card.config, embeddings)
+    network = build_model(card.arch, card.config, embeddings, served=True)
     _check_fit(path, network, tensors)
     network.load_state_dict(tensors)
     return network.eval().to(device)

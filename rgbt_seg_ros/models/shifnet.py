@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.models.decoders import PpmDecoder, SegformerDecoder
-from rgbt_seg_ros.models.encoder import Encoder, TrunkConfig, init_from_scratch
+from rgbt_seg_ros.models.encoder import TRUNKS, Encoder, TrunkConfig, init_from_scratch, padded_pair
 from rgbt_seg_ros.models.fusion import AddFusion, ConcatFusion
 from rgbt_seg_ros.models.hpd import HPD, HpdConfig
 from rgbt_seg_ros.models.sacf import SACF
@@ -30,16 +29,13 @@ class ShifnetSize:
 SIZES = {
     # Ours, for a CPU: the same modules, narrower.
     "nano": ShifnetSize(
-        trunk=TrunkConfig(24, 1, (1, 2, 6, 2), (6, 8), (7, 7), (8, 4, 8, 8)),
+        trunk=TRUNKS["nano"],
         channels=48,
         sacf_hidden=48,
         hpd=HpdConfig(sem=24, sem_branch=32, sem_squeeze=8, level=32, fused=64),
         from_scratch=True,
     ),
-    "tiny": ShifnetSize(TrunkConfig(96, 1, (1, 2, 7, 2), (5, 7, 9), (7, 7), (8, 4, 14, 7))),
-    "small": ShifnetSize(TrunkConfig(96, 1, (1, 2, 11, 2), (7, 10, 13), (7, 7), (8, 4, 14, 7))),
-    "base_plus": ShifnetSize(TrunkConfig(112, 2, (2, 3, 16, 3), (12, 16, 20), (14, 14), (8, 4, 14, 7))),
-    "large": ShifnetSize(TrunkConfig(144, 2, (2, 6, 36, 4), (23, 33, 43), (7, 7), (8, 4, 16, 8))),
+    **{name: ShifnetSize(TRUNKS[name]) for name in ("tiny", "small", "base_plus", "large")},
 }
 
 
@@ -107,14 +103,8 @@ class SHIFNet(nn.Module):
         Raises:
             ValueError: the shapes differ or are not those of images.
         """
-        if rgb.shape != thermal.shape or rgb.ndim != 4 or rgb.shape[1] != 3:
-            raise ValueError(
-                f"rgb and thermal must both be [B, 3, H, W], got {list(rgb.shape)} and {list(thermal.shape)}"
-            )
+        images = torch.cat(padded_pair(rgb, thermal))  # [2B, 3, H', W']
         height, width = rgb.shape[-2:]
-        # The trunk tiles its windowed position embedding, which needs multiples of 32; 0 is the mean after scaling.
-        pad = (0, -width % 32, 0, -height % 32)
-        images = F.pad(torch.cat([rgb, thermal]), pad)  # [2B, 3, H', W']
         fused = self.fuse(self.encoder(images))
         logits = self.get_submodule(self.decoder)(fused, self.class_embeddings)
         return logits[..., :height, :width]

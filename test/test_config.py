@@ -71,7 +71,7 @@ def test_saved_configuration_reads_back_equal(tmp_path: Path) -> None:
         ("model.prediction=both", "model.prediction is 'both'"),
         ("model.rank=0", "model.rank is 0: it must be at least 1"),
         ("loss.prototype=-1", "loss.prototype is -1: it must be at least 0"),
-        ("loss.ohem=7", "loss.ohem is 7: it must be within 0 and 1"),
+        ("loss.ohem=7", "loss.ohem is 7: it must be above 0 and at most 1"),
         ("train.accumulate=0", "train.accumulate is 0"),
         ("data.rendered_share=1.5", "data.rendered_share is 1.5"),
         ("augment.min_scale=3", "augment.min_scale"),

@@ -29,6 +29,13 @@ def test_learning_rate_warms_up_and_falls_to_zero() -> None:
     assert rates[100] == 0.0
 
 
+def test_learning_rate_may_warm_up_from_a_share_of_it() -> None:
+    train = TrainConfig(lr=0.1, warmup_steps=9, warmup_ratio=0.1, poly_power=0.0)
+    assert [learning_rate(train, 100, step) for step in (0, 4, 8, 50)] == pytest.approx(
+        [0.02, 0.06, 0.1, 0.1]
+    )
+
+
 def test_cosine_schedule_is_a_half_wave() -> None:
     train = TrainConfig(lr=0.1, warmup_steps=1, schedule="cosine")
     rates = [learning_rate(train, 100, step) for step in range(101)]

@@ -320,7 +320,6 @@ def _check_values(config: Config) -> None:
         "data.rendered_share_end": config.data.rendered_share_end,
         "augment.drop_rgb + augment.drop_thermal": config.augment.drop_rgb + config.augment.drop_thermal,
         "train.warmup_ratio": config.train.warmup_ratio,
-        "loss.ohem": config.loss.ohem,
     }
     for key, value in shares.items():
         if not 0.0 <= value <= 1.0:
@@ -354,6 +353,8 @@ def _check_values(config: Config) -> None:
             raise UserError(f"{key} is {count}: it must be at least 1")
     if not 0.0 < config.augment.min_scale <= config.augment.max_scale:
         raise UserError("augment.min_scale must be above 0 and at most augment.max_scale")
+    if not 0.0 < config.loss.ohem <= 1.0:
+        raise UserError(f"loss.ohem is {config.loss.ohem:g}: it must be above 0 and at most 1")
     weights = dataclasses.asdict(config.loss)
     for key in ("mask", "auxiliary", "prototype", "similarity"):
         if weights[key] < 0:

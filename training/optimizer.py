@@ -40,7 +40,8 @@ def learning_rate(train: TrainConfig, steps: int, step: int) -> float:
 
     It depends on nothing else, so a resumed run needs no state of it.
     """
-    warmup = min(1.0, (step + 1) / max(1, train.warmup_steps))
+    risen = min(1.0, (step + 1) / max(1, train.warmup_steps))
+    warmup = train.warmup_ratio + (1.0 - train.warmup_ratio) * risen
     left = max(0.0, 1.0 - step / steps)
     if train.schedule == "cosine":
         return train.lr * warmup * 0.5 * (1.0 - math.cos(math.pi * left))

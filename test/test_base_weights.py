@@ -1,4 +1,4 @@
-"""Meta's SAM 2 files fill trunk and neck, completely, or are refused by name."""
+"""Meta's SAM 2 files fill trunk and neck, in SARTM the mask decoder, too: completely, or they are refused by name."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,8 @@ from sam2.build_sam import build_sam2
 
 from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.models import build_model, file_hash
-from training.base_weights import encoder_weights, load_base_weights
+from rgbt_seg_ros.models.encoder import is_added
+from training.base_weights import decoder_weights, encoder_weights, load_base_weights
 
 YAML = {"2": "configs/sam2/sam2_hiera_t.yaml", "2.1": "configs/sam2.1/sam2.1_hiera_t.yaml"}
 
@@ -17,6 +18,16 @@ YAML = {"2": "configs/sam2/sam2_hiera_t.yaml", "2.1": "configs/sam2.1/sam2.1_hie
 def network(size: str = "tiny") -> torch.nn.Module:
     torch.manual_seed(1)
     return build_model("shifnet", {"size": size}, torch.eye(3, 8)).eval()
+
+
+def sartm(classes: int, **config: str) -> torch.nn.Module:
+    torch.manual_seed(1)
+    return build_model("sartm", {"size": "tiny", **config}, torch.eye(classes, 8)).eval()
+
+
+@pytest.fixture(scope="module")
+def new_sartm() -> torch.nn.Module:
+    return sartm(classes=9)
 
 
 @pytest.fixture(scope="module")
@@ -64,18 +75,69 @@ def test_the_rest_of_the_model_is_left_alone(write):
             assert torch.equal(a, b), name
 
 
+def test_sartms_features_and_masks_are_those_of_sam2(write, sam2):
+    model = sartm(classes=4, neck="sum")
+    load_base_weights(model, write())
+    model.decoder.mask_tokens.load_state_dict(sam2.sam_mask_decoder.mask_tokens.state_dict())
+    images = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(2))
+    with torch.inference_mode():
+        ours = model.encoder(images, images.flip(3))
+        theirs = sam2.image_encoder(torch.cat([images, images.flip(3)]))["backbone_fpn"]
+        for a, b in zip(ours, theirs, strict=True):
+            assert torch.equal(a, b)
+        finer = [sam2.sam_mask_decoder.conv_s0(theirs[0]), sam2.sam_mask_decoder.conv_s1(theirs[1])]
+        sparse, _ = sam2.sam_prompt_encoder(None, None, None)
+        masks, *_ = sam2.sam_mask_decoder.predict_masks(
+            image_embeddings=theirs[2],
+            image_pe=sam2.sam_prompt_encoder.pe_layer((4, 6))[None],
+            sparse_prompt_embeddings=sparse.expand(2, -1, -1),
+            dense_prompt_embeddings=sam2.sam_prompt_encoder.no_mask_embed.weight.reshape(1, -1, 1, 1),
+            repeat_image=False,
+            high_res_features=finer,
+        )
+        finer = [model.decoder.conv_s0(ours[0]), model.decoder.conv_s1(ours[1])]
+        assert torch.equal(model.decoder([*finer, ours[2]]), masks)
+
+
+def test_hyper_networks_are_copied_in_turn_and_class_tokens_start_fresh(write, sam2, new_sartm):
+    model = sartm(classes=9)
+    load_base_weights(model, write())
+    pretrained = sam2.sam_mask_decoder.output_hypernetworks_mlps
+    for i, hyper_network in enumerate(model.decoder.output_hypernetworks_mlps):
+        for a, b in zip(hyper_network.parameters(), pretrained[i % 4].parameters(), strict=True):
+            assert torch.equal(a, b), i
+    filled = model.state_dict()
+    for name, tensor in new_sartm.state_dict().items():
+        ours = is_added(name) or name.startswith("decoder.mask_tokens.")
+        if ours or not name.startswith(("encoder.", "decoder.")):
+            assert torch.equal(filled[name], tensor), name
+
+
 @pytest.mark.parametrize("version", YAML)
-def test_every_encoder_weight_of_both_versions_has_its_place(version):
+def test_every_weight_of_both_versions_has_its_place(version, new_sartm):
     released = build_sam2(YAML[version], ckpt_path=None, device="cpu").state_dict()
-    filled = encoder_weights(Path("sam2.pt"), {"model": released})
+    filled = encoder_weights(released)
     assert len(filled) == sum(name.startswith("image_encoder.") for name in released)
-    assert set(filled) == {name for name in network().encoder.state_dict() if ".adapter." not in name}
+    assert set(filled) == {
+        name for name in network().state_dict() if name[:8] == "encoder." and not is_added(name)
+    }
+
+    replaced = ("mask_tokens.", "iou_prediction_head.", "pred_obj_score_head.")
+    decoder = {name[17:] for name in released if name.startswith("sam_mask_decoder.")}
+    decoder = {f"decoder.{name}" for name in decoder if not name.startswith(replaced)}
+    prompts = {"decoder.pe_layer.positional_encoding_gaussian_matrix", "decoder.no_mask_embed.weight"}
+    assert set(decoder_weights(released, classes=4)) == decoder | prompts
+    taken_over = {name for name in new_sartm.state_dict() if name[:8] == "decoder."}
+    assert set(decoder_weights(released, classes=9)) == taken_over - {"decoder.mask_tokens.weight"}
 
 
 def test_names_change_by_their_prefix_and_other_parts_are_left_out():
     qkv, other = torch.ones(1), torch.zeros(1)
     released = {"image_encoder.trunk.blocks.0.attn.qkv.bias": qkv, "memory_encoder.out_proj.bias": other}
-    assert encoder_weights(Path("sam2.pt"), {"model": released}) == {"trunk.blocks.0.attn.qkv.bias": qkv}
+    assert encoder_weights(released) == {"encoder.trunk.blocks.0.attn.qkv.bias": qkv}
+    token = {f"sam_mask_decoder.output_hypernetworks_mlps.{i}.layers.0.bias": i * qkv for i in range(4)}
+    copies = decoder_weights({**released, **token}, classes=6)
+    assert copies == {f"decoder.output_hypernetworks_mlps.{i}.layers.0.bias": i % 4 for i in range(6)}
 
 
 @pytest.mark.parametrize(
@@ -98,6 +160,24 @@ def test_what_does_not_fill_the_encoder_is_named(write, change, sentence):
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
     assert torch.equal(model.encoder.trunk.pos_embed, untouched.encoder.trunk.pos_embed)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda r: r.pop("sam_mask_decoder.output_hypernetworks_mlps.2.layers.1.bias"),
+         r"mlps\.2\.layers\.1\.bias is missing; decoder\.output_hypernetworks_mlps\.6\.layers\.1\.bias is missing"),
+        (lambda r: r.pop("sam_prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"),
+         r"decoder\.pe_layer\.positional_encoding_gaussian_matrix is missing"),
+        (lambda r: r.update({"sam_mask_decoder.new.weight": torch.zeros(1)}), r"decoder\.new\.weight is unknown"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fill_the_mask_decoder_is_named(write, change, sentence, new_sartm):
+    before = {name: tensor.clone() for name, tensor in new_sartm.state_dict().items()}
+    with pytest.raises(UserError, match=sentence):
+        load_base_weights(new_sartm, write(change))
+    for name, tensor in new_sartm.state_dict().items():
+        assert torch.equal(tensor, before[name]), name
 
 
 def test_another_size_is_named(write):

@@ -20,4 +20,4 @@ batches = list(islice(trainer.batches, trainer.config.train.accumulate))
 loss = accumulate_gradients(trainer.accelerator, trainer.parallel, trainer.loss, batches)
 if trainer.accelerator.is_main_process:
     gradients = {name: p.grad for name, p in trainer.state.parameters.items()}
-    save_file({**gradients, "loss": torch.tensor(loss, dtype=torch.float64)}, sys.argv[1])
+    save_file({**gradients, "loss": torch.tensor(loss.total, dtype=torch.float64)}, sys.argv[1])

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from training import train
+from training.gradients import StepLoss
 from training.trainer import Batch, Trainer
 
 _STEP = int(sys.argv[1])
 _train_step = Trainer._train_step
 
 
-def _train_step_or_die(self: Trainer, batches: Sequence[Batch]) -> float:
+def _train_step_or_die(self: Trainer, batches: Sequence[Batch]) -> StepLoss:
     if self.state.step == _STEP > 0:
         os.kill(os.getpid(), signal.SIGKILL)
     return _train_step(self, batches)

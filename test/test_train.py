@@ -16,6 +16,7 @@ from rgbt_seg_ros.segmenter import Segmenter
 from training import loss_watch, train, trainer
 from training.checkpoint import STATE_FILE, load_state
 from training.config import load_config
+from training.gradients import StepLoss
 from training.trainer import Trainer
 
 
@@ -121,7 +122,11 @@ def test_diverging_loss_stops_the_run_and_keeps_the_state_of_before(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, steps = tmp_path / "run", itertools.count(1)
-    monkeypatch.setattr(trainer, "accumulate_gradients", lambda *_: 0.2 if next(steps) <= 10 else 3.0)
+
+    def diverging(*_: object, **__: object) -> StepLoss:
+        return StepLoss({"cross_entropy": 0.2 if next(steps) <= 10 else 3.0}, {})
+
+    monkeypatch.setattr(trainer, "accumulate_gradients", diverging)
     monkeypatch.setattr(loss_watch, "_PATIENCE", 3)
     assert train_tiny(run, "train.max_steps=50", "train.eval_every=5") == 1
     error = capsys.readouterr().err

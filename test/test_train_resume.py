@@ -23,6 +23,7 @@ from training_runs import (
 from rgbt_seg_ros.models import read_card
 from training import checkpoint
 from training.checkpoint import STATE_FILE, SavedState, load_state, save_state
+from training.gradients import StepLoss
 from training.trainer import Batch, Trainer
 
 SIX_STEPS = ("train.max_steps=6", "train.eval_every=3", "train.log_every=2")
@@ -88,7 +89,7 @@ def test_interrupted_run_saves_and_resumes_as_if_never_stopped(
     assert train_tiny(whole, "train.max_steps=4", "train.log_every=3") == 0
     train_step = Trainer._train_step
 
-    def step_then_signal(self: Trainer, batches: Sequence[Batch]) -> float:
+    def step_then_signal(self: Trainer, batches: Sequence[Batch]) -> StepLoss:
         loss = train_step(self, batches)
         if self.state.step == 2:
             signal.raise_signal(number)
@@ -112,11 +113,11 @@ def test_interrupted_run_saves_and_resumes_as_if_never_stopped(
 def test_second_interrupt_stops_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     steps = []
 
-    def signal_twice(self: Trainer, batches: Sequence[Batch]) -> float:
+    def signal_twice(self: Trainer, batches: Sequence[Batch]) -> StepLoss:
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
         steps.append(self.state.step)
-        return 0.0
+        return StepLoss({"cross_entropy": 0.0}, {})
 
     monkeypatch.setattr(Trainer, "_train_step", signal_twice)
     assert train_tiny(tmp_path / "run", "train.max_steps=4") == 130

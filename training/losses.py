@@ -1,6 +1,7 @@
 """Losses of semantic segmentation."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -9,17 +10,47 @@ from torch.nn import functional as F
 from rgbt_seg_ros.classes import UNLABELED
 
 
-class SegmentationLoss(nn.Module):
+class Criterion(nn.Module):
+    """A loss that is a sum of weighted terms; every architecture has its own."""
+
+    watched: str
+    """The term whose rise means that a run diverges."""
+
+    def at_step(self, step: int) -> None:
+        """Told before each step (the first is 0), for what depends on it."""
+
+    def weight(self, label: Tensor) -> Tensor:
+        """What one forward pass counts in the mean over a step, a float64 scalar.
+
+        Args:
+            label: int64 [B, H, W].
+        """
+        raise NotImplementedError
+
+    def terms(self, output: Any, label: Tensor, total: Tensor) -> dict[str, Tensor]:
+        """Weighted terms of one forward pass, scalars that add up to its part of the loss.
+
+        Args:
+            output: of the network in training mode.
+            label: int64 [B, H, W].
+            total: sum of the weights of all forward passes of the step.
+        """
+        raise NotImplementedError
+
+
+class SegmentationLoss(Criterion):
     """Cross-entropy at label resolution; pixels labelled 255 do not count.
 
     Args:
         class_weights: one factor a class, in the order of the ids; None: all 1.
     """
 
+    watched = "cross_entropy"
+
     def __init__(self, class_weights: Sequence[float] | None = None) -> None:
         super().__init__()
         weights = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32)
-        self.register_buffer("weights", weights)
+        self.register_buffer("weights", weights, persistent=False)
         self.weights: Tensor | None
 
     def weight(self, label: Tensor) -> Tensor:
@@ -32,6 +63,9 @@ class SegmentationLoss(nn.Module):
         if self.weights is None:
             return torch.tensor(labelled.numel(), dtype=torch.float64, device=label.device)
         return self.weights[labelled].sum(dtype=torch.float64)
+
+    def terms(self, output: Tensor, label: Tensor, total: Tensor) -> dict[str, Tensor]:
+        return {"cross_entropy": self(output, label, total)}
 
     def forward(self, logits: Tensor, label: Tensor, total: Tensor | None = None) -> Tensor:
         """Weighted mean over labelled pixels; 0 where there are none.

@@ -8,6 +8,8 @@ import numpy as np
 from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 
+from .gradients import StepLoss
+
 
 class RunLog:
     """Writes numbers and pictures of a run into its folder; a context. One process of a run has it.
@@ -22,11 +24,13 @@ class RunLog:
         _drop_later_lines(run / "metrics.jsonl", step)
         self._tensorboard = SummaryWriter(str(run / "tensorboard"), purge_step=step + 1)
 
-    def training(self, step: int, loss: float, lr: float, seconds_per_step: float) -> None:
-        """Means over the steps since the last call."""
+    def training(self, step: int, loss: float, lr: float, seconds_per_step: float, last: StepLoss) -> None:
+        """Means over the steps since the last call; of a loss of several terms also those of the last step."""
         values = {"loss": loss, "lr": lr, "seconds_per_step": seconds_per_step}
-        self._write({"step": step, **values})
-        for name, value in values.items():
+        parts = {"terms": last.terms, "gradient_norms": last.gradient_norms} if len(last.terms) > 1 else {}
+        self._write({"step": step, **values, **parts})
+        named = {f"{part}/{name}": value for part, terms in parts.items() for name, value in terms.items()}
+        for name, value in (values | named).items():
             self._tensorboard.add_scalar(f"train/{name}", value, step)
 
     def validation(self, step: int, scores: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ class RunState:
     Args:
         accelerator: with the run's processes, device and gradient scaler.
         network: not wrapped for data-parallel training.
+        loss: whose buffers (SARTM's running prototypes) belong to the state, though not to the network.
         optimizer: of its trained parameters.
         ema_decay: of the moving average of what is trained; 0: none.
 
@@ -41,12 +42,14 @@ class RunState:
         self,
         accelerator: Accelerator,
         network: nn.Module,
+        loss: nn.Module,
         optimizer: torch.optim.Optimizer,
         ema_decay: float,
     ) -> None:
         self._accelerator = accelerator
         self._optimizer = optimizer
         self._frozen_hash = frozen_hash(network)
+        self._loss = loss
         self.trained = trained_state(network)
         self.parameters = trained_parameters(network)
         self.average = MovingAverage(self.trained, ema_decay) if ema_decay > 0 else None
@@ -84,6 +87,7 @@ class RunState:
         tensors = {
             "network": self.trained,
             "average": {} if self.average is None else self.average.tensors,
+            "loss": self._loss.state_dict(),
             "optimizer": optimizer_tensors(self._optimizer, self.parameters),
             "random": random,
         }
@@ -114,6 +118,7 @@ class RunState:
         if self.average is not None:
             copy_tensors(saved.tensors["average"], self.average.tensors)
             self.average.updates = numbers["average_updates"]
+        copy_tensors(saved.tensors.get("loss", {}), self._loss.state_dict())
         restore_optimizer(self._optimizer, self.parameters, saved.tensors.get("optimizer", {}))
         if self._accelerator.scaler is not None:
             self._accelerator.scaler.load_state_dict(numbers["scaler"])

@@ -27,11 +27,11 @@ from rgbt_seg_ros.thermal import ThermalNormalization
 
 from .augment import Augmentation
 from .config import Config
+from .criterion import build_criterion
 from .datasets import training_sources, validation_source
-from .gradients import accumulate_gradients, convert_batch_norm, synchronize_statistics
+from .gradients import StepLoss, accumulate_gradients, convert_batch_norm, synchronize_statistics
 from .initial_model import initial_model
 from .interrupts import ignore_interrupts, interrupts
-from .losses import SegmentationLoss
 from .optimizer import decay_groups, learning_rate, run_steps
 from .pictures import save_prediction_sheet
 from .run_log import RunLog
@@ -74,10 +74,12 @@ class Trainer:
         self.parallel, self.optimizer = self.accelerator.prepare(network, optimizer)
         # Without accelerate's autocast around it, so that validation is in float32 whatever training is in.
         self.network = self.accelerator.unwrap_model(self.parallel, keep_fp32_wrapper=False)
-        self.loss = SegmentationLoss(config.train.class_weights).to(self.accelerator.device)
+        self.loss = build_criterion(config, self.network).to(self.accelerator.device)
         # The same network in each process, but other dropout.
         set_seed(config.train.seed, device_specific=True)
-        self.state = RunState(self.accelerator, self.network, self.optimizer, config.train.ema_decay)
+        self.state = RunState(
+            self.accelerator, self.network, self.loss, self.optimizer, config.train.ema_decay
+        )
         if resume:
             self.state.restore(self.run)
         self.batches = self.accelerator.prepare(self._loader())
@@ -96,7 +98,7 @@ class Trainer:
             self._timed_from = (time.perf_counter(), self.state.step)
             for items in self._items_of_steps():
                 loss = self._train_step(self._agree_to_go_on(items, interrupted))
-                progress.update(task, completed=self.state.step, loss=loss)
+                progress.update(task, completed=self.state.step, loss=loss.total)
                 self._log_losses(log, loss)
                 if self.state.step % self.config.train.eval_every == 0 or self.state.step == self.steps:
                     self.console.print(self._evaluate(log))
@@ -130,10 +132,12 @@ class Trainer:
             raise KeyboardInterrupt
         return [item for item in items if not isinstance(item, UserError)]
 
-    def _train_step(self, batches: Sequence[Batch]) -> float:
+    def _train_step(self, batches: Sequence[Batch]) -> StepLoss:
         self.network.train()
         self.optimizer.zero_grad()
-        loss = accumulate_gradients(self.accelerator, self.parallel, self.loss, batches)
+        self.loss.at_step(self.state.step)
+        logged = (self.state.step + 1) % self.config.train.log_every == 0
+        loss = accumulate_gradients(self.accelerator, self.parallel, self.loss, batches, measure=logged)
         norm = self.accelerator.clip_grad_norm_(
             list(self.state.parameters.values()), self.config.train.clip_norm
         )
@@ -147,32 +151,32 @@ class Trainer:
             self.state.average.update(self.state.trained)
         return loss
 
-    def _check(self, loss: float, norm: Tensor) -> None:
+    def _check(self, loss: StepLoss, norm: Tensor) -> None:
         """Raise where the step that has this loss and gradient norm must not be taken."""
         scaler = self.accelerator.scaler
         # float16 overflows now and then: its scaler skips the step and lowers the scale.
-        finite = math.isfinite(loss) and (scaler is not None or bool(torch.isfinite(norm)))
+        finite = math.isfinite(loss.total) and (scaler is not None or bool(torch.isfinite(norm)))
         if not finite or (scaler is not None and scaler.get_scale() < 1.0):
             raise UserError(
-                f"the loss ({loss:g}) or its gradient is not finite at step {self.state.step + 1}: "
+                f"the loss ({loss.total:g}) or its gradient is not finite at step {self.state.step + 1}: "
                 f"lower train.lr ({kept(self.run)})"
             )
-        self.state.watch.add(loss)
+        self.state.watch.add(loss.terms[self.loss.watched])
         if self.state.watch.diverged:
             raise UserError(
                 f"the loss has diverged, it stays above {self.state.watch.limit:.3g} at step {self.state.step + 1}: "
                 f"lower train.lr ({kept(self.run)})"
             )
 
-    def _log_losses(self, log: RunLog | None, loss: float) -> None:
+    def _log_losses(self, log: RunLog | None, loss: StepLoss) -> None:
         """Log the mean of the losses since the last time, every `train.log_every` steps."""
-        self.state.unlogged.append(loss)
+        self.state.unlogged.append(loss.total)
         if self.state.step % self.config.train.log_every == 0:
             since, first = self._timed_from
             seconds = (time.perf_counter() - since) / (self.state.step - first)
             if log is not None:
                 lr = self.optimizer.param_groups[0]["lr"]
-                log.training(self.state.step, fmean(self.state.unlogged), lr, seconds)
+                log.training(self.state.step, fmean(self.state.unlogged), lr, seconds, loss)
             self.state.unlogged = []
             self._timed_from = (time.perf_counter(), self.state.step)
 

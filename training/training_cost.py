@@ -14,10 +14,10 @@ from rgbt_seg_ros.host import describe_host, peak_memory
 from rgbt_seg_ros.models import ModelCard
 
 from .config import Config
+from .criterion import build_criterion
 from .datasets import DATASETS
 from .gradients import accumulate_gradients
 from .initial_model import initial_model, untrained_model
-from .losses import SegmentationLoss
 from .multiply_adds import training_multiply_adds
 from .optimizer import decay_groups, run_steps
 from .validation_lists import committed_list
@@ -44,7 +44,7 @@ def measure_steps(config: Config, steps: int, device: str = "auto") -> dict[str,
     network, card = _network(config)
     optimizer = torch.optim.AdamW(decay_groups(network, train.weight_decay), lr=train.lr)
     network, optimizer = accelerator.prepare(network.train(), optimizer)
-    loss = SegmentationLoss(train.class_weights).to(accelerator.device)
+    loss = build_criterion(config, accelerator.unwrap_model(network)).to(accelerator.device)
     batches = [_random_batch(config, card, accelerator.device) for _ in range(train.accumulate)]
     seconds = []
     for _ in track(range(steps + 1), description="steps"):

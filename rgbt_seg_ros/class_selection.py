@@ -78,7 +78,7 @@ def select_classes(
     known = (*card.class_names, *(embeddings.names if embeddings is not None else ()))
     unknown = next((name for name in names if name not in known), None)
     if unknown is not None:
-        raise _unknown_class(unknown, known, embeddings is None)
+        raise _unknown_class(unknown, known, embeddings is None and _compares_with_text(card))
     if set(names) <= set(card.class_names):
         return _own_subset(card, names)
     assert embeddings is not None
@@ -96,11 +96,17 @@ def _own_subset(card: ModelCard, names: Sequence[str]) -> ClassSelection:
     return ClassSelection(tuple(names), things, ids=np.array(ids, selection.mask_type))
 
 
+def _compares_with_text(card: ModelCard) -> bool:
+    """Whether a model tells classes apart by text vectors alone, so that it can be asked for others."""
+    return card.arch == "shifnet" and card.config.get("decoder", "hpd") == "hpd"
+
+
 def _check_belongs(card: ModelCard, own_vectors: Tensor, embeddings: ClassEmbeddings) -> None:
-    if card.config.get("decoder", "hpd") != "hpd":
+    if not _compares_with_text(card):
+        model = "SARTM" if card.arch == "sartm" else f"a model with the decoder {card.config['decoder']}"
         raise UserError(
-            f"a model with the decoder {card.config['decoder']} knows only the classes it was trained on: "
-            "take the class embeddings away, or choose a model with the decoder hpd"
+            f"{model} knows only the classes it was trained on: "
+            "take the class embeddings away, or choose a SHIFNet with the decoder hpd"
         )
     encoder, own_hash = card.embeddings.get("encoder", "unknown"), card.embeddings.get("encoder_hash")
     if own_hash != embeddings.encoder_hash or embeddings.vectors.shape[1] != own_vectors.shape[1]:
@@ -111,9 +117,9 @@ def _check_belongs(card: ModelCard, own_vectors: Tensor, embeddings: ClassEmbedd
         )
 
 
-def _unknown_class(name: str, known: Sequence[str], only_own: bool) -> UserError:
+def _unknown_class(name: str, known: Sequence[str], file_helps: bool) -> UserError:
     nearest = get_close_matches(name, known, n=1, cutoff=0.0)[0]
-    advice = "; other classes need a class embedding file" if only_own else ""
+    advice = "; other classes need a class embedding file" if file_helps else ""
     return UserError(
         f"there is no class {name!r} (the nearest is {nearest!r}): choose among {', '.join(dict.fromkeys(known))}"
         f"{advice}"

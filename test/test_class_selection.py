@@ -181,6 +181,15 @@ def test_embeddings_are_refused_by_models_that_cannot_use_them() -> None:
     assert select_classes(fixed, OWN, ["car"]).names == ("car",)
 
 
+def test_sartm_takes_its_own_classes_alone() -> None:
+    card = dataclasses.replace(CARD, arch="sartm", config={"size": "nano"})
+    assert select_classes(card, OWN, ["car", "person"]).names == ("car", "person")
+    with pytest.raises(UserError, match="SARTM knows only the classes it was trained on: take the class embeddings"):
+        select_classes(card, OWN, ["forklift"], OTHER)
+    with pytest.raises(UserError, match="no class 'forklift'.*choose among .*color_cone, bump$"):
+        select_classes(card, OWN, ["forklift"])
+
+
 def test_classes_change_between_two_pairs_and_never_within_one(segmenter: Segmenter) -> None:
     selections: list[ClassSelection] = [
         own_classes(CARD),

@@ -14,6 +14,7 @@ INDEX_MARKER = f"resource/{PACKAGE}"
 COMMANDS = [
     "play",
     "record",
+    "watch",
     "make_bag",
     "render_bag",
     "offline",

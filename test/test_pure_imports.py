@@ -20,6 +20,8 @@ GLUE = {
     "rgbt_seg_ros.ros_process",
     "rgbt_seg_ros.segmenter_node",
     "rgbt_seg_ros.upstream_sync",
+    "rgbt_seg_ros.watch",
+    "rgbt_seg_ros.watch_feed",
 }
 
 # Imports every module of both packages where no ROS package can be found; prints the error of each that fails.

@@ -1,0 +1,267 @@
+"use strict";
+
+// The page only reads: /numbers is an event stream of JSON (see watch_state.py), /NAME.mjpg a stream of pictures.
+
+const PICTURES = { overlay: "Overlay", rgb: "RGB", thermal: "Thermal", mask: "Mask" };
+const SILENCE_MS = 4000; // numbers come once a second at least
+const HISTORY = 120; // seconds
+
+// As in docs/diagnostics.md.
+const CAUSES = {
+  "surplus": "of the faster camera, nobody's nearest: nothing is lost with them",
+  "no_partner": "the other camera had no image for them",
+  "over_max_dt": "the nearest image of the other camera was farther than sync.max_dt",
+  "late": "came after the node had stopped waiting for them",
+  "duplicate": "with the stamp of the image before",
+  "out_of_order": "with a stamp before that of the image before",
+  "frozen": "of a camera that repeats itself",
+  "lost": "lost by the middleware",
+  "superseded": "replaced by a newer pair while waiting",
+  "stale": "older than max_age when their turn came",
+  "undecodable": "with an image that cannot be read",
+  "unregistered": "before the camera_infos, or not fitting them",
+  "failed": "lost to an error, see the node's log",
+  "overflow": "more than lossless.depth waited",
+  "deactivated": "still waiting at deactivation",
+};
+
+const byId = (id) => document.getElementById(id);
+const history = { rate: [], latency: [] };
+let numbers = null; // the event source, while somebody looks
+let heardAt = 0;
+let values = {};
+const drawn = {};
+
+function element(name, text = "", className = "") {
+  const made = document.createElement(name);
+  made.textContent = text;
+  made.className = className;
+  return made;
+}
+
+function format(text, digits = 0) {
+  return text === undefined ? "–" : Number(text).toFixed(digits);
+}
+
+// --- streams: only while the page is seen, as the node makes the overlay for whoever looks ---
+
+function start() {
+  if (numbers !== null || document.hidden) return;
+  heardAt = Date.now();
+  numbers = new EventSource("numbers");
+  // Also when the connection comes back.
+  numbers.onopen = () => document.querySelectorAll("figure").forEach(startPicture);
+  numbers.onmessage = (event) => {
+    heardAt = Date.now();
+    render(JSON.parse(event.data));
+  };
+}
+
+function stop() {
+  if (numbers === null) return;
+  numbers.close();
+  numbers = null;
+  document.querySelectorAll("figure").forEach(stopPicture);
+}
+
+function startPicture(figure) {
+  figure.querySelector("img").src = `${figure.dataset.name}.mjpg?${Date.now()}`;
+}
+
+function stopPicture(figure) {
+  figure.querySelector("img").removeAttribute("src");
+}
+
+// --- which pictures; the address keeps the choice ---
+
+function chosen() {
+  const names = location.hash.slice(1).split(",").filter((name) => name in PICTURES);
+  return names.length ? names : ["overlay"];
+}
+
+function toggle(name) {
+  const names = chosen();
+  const left = names.includes(name) ? names.filter((other) => other !== name) : [...names, name];
+  location.replace(`#${left.join(",")}`);
+}
+
+function showPictures() {
+  const names = chosen();
+  for (const button of byId("choice").children) {
+    button.setAttribute("aria-pressed", String(names.includes(button.dataset.name)));
+  }
+  for (const figure of document.querySelectorAll("figure")) {
+    if (!names.includes(figure.dataset.name)) {
+      stopPicture(figure);
+      figure.remove();
+    }
+  }
+  for (const name of Object.keys(PICTURES)) {
+    if (!names.includes(name)) continue;
+    const shown = byId(`figure-${name}`);
+    const figure = shown ?? makeFigure(name);
+    byId("pictures").append(figure);
+    if (shown === null && numbers !== null) startPicture(figure);
+  }
+}
+
+function makeFigure(name) {
+  const figure = element("figure");
+  figure.id = `figure-${name}`;
+  figure.dataset.name = name;
+  const frame = element("div", "", "frame waiting");
+  const image = element("img");
+  image.alt = `${PICTURES[name]}, live`;
+  frame.append(image, element("p", "connecting"));
+  const caption = element("figcaption");
+  caption.append(element("b", PICTURES[name]), element("span"), element("span"));
+  figure.append(frame, caption);
+  return figure;
+}
+
+// --- what came ---
+
+function render(state) {
+  values = state.values;
+  byId("node").textContent = state.pair ? `${state.node}, ${state.pair}` : state.node;
+  say(state.level, state.sentence);
+  for (const [name, picture] of Object.entries(state.pictures)) renderPicture(byId(`figure-${name}`), picture);
+  renderTiles(state.detections);
+  renderCauses();
+  renderClasses(state.classes, state.detections ?? []);
+  draw("values", Object.entries(values), ([key, text]) => tableRow(key, text));
+}
+
+function say(level, sentence) {
+  const verdict = byId("verdict");
+  verdict.className = `verdict ${level}`;
+  // Said again, it would be read out again.
+  if (verdict.textContent !== sentence) verdict.textContent = sentence;
+  document.title = `${sentence} · RGB-T segmentation`;
+}
+
+function renderPicture(figure, picture) {
+  if (figure === null) return;
+  const frame = figure.querySelector(".frame");
+  frame.classList.toggle("waiting", picture.waiting !== "");
+  if (picture.size) frame.style.aspectRatio = picture.size.join(" / ");
+  const note = frame.querySelector("p");
+  note.hidden = picture.waiting === "";
+  note.textContent = picture.waiting;
+  const [facts, topic] = figure.querySelectorAll("span");
+  facts.textContent = picture.size ? `${picture.size.join("×")} · ${picture.hz.toFixed(1)} Hz` : "";
+  topic.textContent = picture.topic;
+}
+
+function renderTiles(detections) {
+  const texts = {
+    "rate": format(values["mask_hz"], 1),
+    "latency": `${format(values["latency_ms.p50"])} ms`,
+    "latency-p95": `p95 ${format(values["latency_ms.p95"])} ms`,
+    "rgb-camera": values["rgb_camera"] ?? "–",
+    "thermal-camera": values["thermal_camera"] ?? "–",
+    "rgb-hz": `${format(values["rgb_hz"], 1)} Hz`,
+    "thermal-hz": `${format(values["thermal_hz"], 1)} Hz`,
+    "detections": detections === null ? "–" : String(detections.length),
+    "detections-total": `${format(values["detections"])} in all`,
+    "pairs": `${format(values["masks"])} masks of ${format(values["pairs"])} pairs`,
+  };
+  for (const [id, text] of Object.entries(texts)) byId(id).textContent = text;
+  for (const camera of ["rgb", "thermal"]) {
+    byId(`${camera}-camera`).className = `camera ${values[`${camera}_camera`] ?? "waiting"}`;
+  }
+}
+
+function renderCauses() {
+  const counts = Object.entries(values)
+    .filter(([key, count]) => key.startsWith("dropped.") && Number(count) > 0)
+    .map(([key, count]) => [key.slice("dropped.".length), Number(count)])
+    .sort((one, other) => other[1] - one[1]);
+  const lost = counts.filter(([cause]) => cause !== "surplus").reduce((sum, [, count]) => sum + count, 0);
+  byId("dropped").textContent = "pairs" in values ? String(lost) : "–";
+  byId("causes-section").hidden = counts.length === 0;
+  draw("causes", counts, ([cause, count]) => {
+    const row = tableRow(cause.replaceAll("_", " "), String(count));
+    row.firstChild.append(element("small", CAUSES[cause] ?? ""));
+    return row;
+  });
+}
+
+function renderClasses(classes, detections) {
+  byId("no-classes").hidden = classes.length > 0;
+  const counted = classes.map(({ name, color }) => {
+    return { name, color, count: detections.filter(([found]) => found === name).length };
+  });
+  draw("classes", counted, ({ name, color, count }) => {
+    const item = element("li");
+    const swatch = element("i", "", "swatch");
+    swatch.style.background = color;
+    item.append(swatch, element("span", name.replaceAll("_", " ")), element("b", count ? String(count) : ""));
+    return item;
+  });
+}
+
+// Rows are made anew only when they change: detections come with every picture.
+function draw(id, items, make) {
+  const text = JSON.stringify(items);
+  if (drawn[id] === text) return;
+  drawn[id] = text;
+  byId(id).replaceChildren(...items.map(make));
+}
+
+function tableRow(head, text) {
+  const row = element("tr");
+  const th = element("th", head);
+  th.scope = "row";
+  row.append(th, element("td", text));
+  return row;
+}
+
+// --- once a second ---
+
+function tick() {
+  if (numbers === null) return;
+  const silence = Date.now() - heardAt;
+  if (numbers.readyState !== EventSource.OPEN || silence > SILENCE_MS) {
+    if (silence > SILENCE_MS) lose(silence);
+    if (numbers.readyState === EventSource.CLOSED) {
+      stop();
+      start();
+    }
+    return;
+  }
+  remember("rate", values["mask_hz"]);
+  remember("latency", values["latency_ms.p95"]);
+}
+
+function lose(silence) {
+  values = {};
+  say("waiting", `no word from the watch command for ${Math.round(silence / 1000)} s: waiting for it`);
+  document.querySelectorAll(".frame").forEach((frame) => frame.classList.add("waiting"));
+  renderTiles(null);
+  renderCauses();
+}
+
+function remember(name, text) {
+  const seen = history[name];
+  seen.push(text === undefined ? 0 : Number(text));
+  if (seen.length > HISTORY) seen.shift();
+  const top = Math.max(...seen) || 1;
+  const left = HISTORY - seen.length;
+  const points = seen.map((value, i) => `${left + i},${(23 - 22 * value / top).toFixed(1)}`);
+  byId(`${name}-history`).querySelector("polyline").setAttribute("points", points.join(" "));
+}
+
+for (const [name, title] of Object.entries(PICTURES)) {
+  const button = element("button", title);
+  button.type = "button";
+  button.dataset.name = name;
+  button.onclick = () => toggle(name);
+  byId("choice").append(button);
+}
+showPictures();
+addEventListener("hashchange", showPictures);
+document.addEventListener("visibilitychange", () => (document.hidden ? stop() : start()));
+addEventListener("pagehide", stop);
+addEventListener("pageshow", start);
+setInterval(tick, 1000);

@@ -1,0 +1,109 @@
+"""A live view of a running node for a web browser: overlay, cameras, mask, and what the node says of itself.
+
+It only reads, and what nobody looks at it does not subscribe to. Topics can be remapped:
+``python -m rgbt_seg_ros.watch --ros-args -r rgb/image:=/camera/image_raw -r thermal/image:=/boson/image_raw``.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.utilities import remove_ros_args
+
+from rgbt_seg_ros.cli import command_parser, run_command
+from rgbt_seg_ros.ros_process import join_graph
+from rgbt_seg_ros.watch_feed import WatchFeed
+from rgbt_seg_ros.watch_server import WatchServer
+
+_NAME = r"[A-Za-z][A-Za-z0-9_]*"
+
+
+def node_name(text: str) -> str:
+    """The name of a node, with or without its namespace."""
+    if not re.fullmatch(rf"/?({_NAME}/)*{_NAME}", text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a node's name such as rgbt_segmenter or /robot/seg"
+        )
+    return text
+
+
+def pair_name(text: str) -> str:
+    """One of a node's `camera_pairs`."""
+    if not re.fullmatch(_NAME, text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a camera pair's name such as front")
+    return text
+
+
+def port_number(text: str) -> int:
+    """A TCP port, or 0."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"must be 0 to 65535, not {text}")
+    return int(text)
+
+
+def _watch(args: argparse.Namespace) -> None:
+    stop = join_graph()
+    feed = WatchFeed(args.node, args.pair or "")
+    try:
+        server = WatchServer(args.host, args.port, feed.pictures, feed.numbers)
+        server.run()
+        if not server.on_loopback:
+            print(f"anyone who can reach port {server.server_port} of this machine can see the pictures")
+        print(f"watching {feed.target}: open {server.url} in a browser, Ctrl-C ends it", flush=True)
+        executor = SingleThreadedExecutor()
+        executor.add_node(feed)
+        while not stop.is_set():
+            # A signal does not end the wait, therefore the timeout.
+            executor.spin_once(timeout_sec=0.1)
+        executor.shutdown()
+        server.close()
+    finally:
+        feed.destroy_node()
+        rclpy.try_shutdown()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command `python -m rgbt_seg_ros.watch`; ROS arguments are taken from the process's command line."""
+    parser = command_parser(
+        "python -m rgbt_seg_ros.watch",
+        "Show a running node in the web browser: overlay, cameras, mask and numbers, until Ctrl-C; it only reads.",
+        """
+        python -m rgbt_seg_ros.watch
+        python -m rgbt_seg_ros.watch --node /robot/rgbt_segmenter --pair front --port 8081
+        python -m rgbt_seg_ros.watch --ros-args -r rgb/image:=/camera/image_raw -r thermal/image:=/boson/image_raw
+        """,
+    )
+    parser.add_argument(
+        "--node",
+        type=node_name,
+        default="rgbt_segmenter",
+        metavar="NAME",
+        help="the node, with its namespace if it has one (default rgbt_segmenter)",
+    )
+    parser.add_argument(
+        "--pair",
+        type=pair_name,
+        metavar="NAME",
+        help="the camera pair, where the node has `camera_pairs`",
+    )
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="listen on this address (default 127.0.0.1: this machine alone; 0.0.0.0: everyone on its networks)",
+    )
+    parser.add_argument(
+        "--port",
+        type=port_number,
+        default=8080,
+        metavar="N",
+        help="listen on this port (default 8080; 0: any free one)",
+    )
+    return run_command(parser, _watch, remove_ros_args(sys.argv)[1:] if argv is None else argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

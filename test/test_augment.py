@@ -273,3 +273,35 @@ def test_recipe_of_the_paper_makes_crops_of_its_size(height: int, width: int, cr
         assert out["rgb"].shape == out["thermal"].shape == (3, *crop)
         assert out["label"].shape == crop
         assert set(out["label"].unique().tolist()) <= {7, UNLABELED}
+
+
+def test_focus_lays_crops_around_pixels_of_the_rare_class() -> None:
+    sample = _disk_sample()
+    corner = np.zeros_like(sample.label)
+    corner[180:184, 4:8] = 5
+    sample = dataclasses.replace(sample, label=corner)
+    crop = {"crop_height": 48, "crop_width": 64}
+    always = [(_augment(sample, seed, focus=1.0, **crop)["label"] == 5).any() for seed in range(20)]
+    never = [(_augment(sample, seed, **crop)["label"] == 5).any() for seed in range(20)]
+    assert all(always)
+    assert sum(never) < 8
+
+
+def test_focus_takes_any_crop_where_there_is_nothing_to_find() -> None:
+    sample = dataclasses.replace(_disk_sample(), label=np.zeros((192, 256), np.uint8))
+    out = _augment(sample, focus=1.0, crop_height=48, crop_width=64)
+    assert not out["label"].any()
+    assert out["label"].shape == (48, 64)
+
+
+def test_gain_control_spreads_a_dark_thermal_image_over_the_greys() -> None:
+    dark = dataclasses.replace(
+        _noise_sample(), thermal=np.random.default_rng(0).integers(10, 40, (96, 128), np.uint8)
+    )
+    for seed in range(10):
+        spread = _augment(dark, seed, thermal_agc=1.0)["thermal"][0]
+        low, high = spread.quantile(torch.tensor([0.01, 0.99])).tolist()
+        assert 0.0 <= low <= 0.41
+        assert 0.59 <= high <= 1.0
+        order = np.argsort(dark.thermal.ravel(), kind="stable")
+        assert (np.diff(spread.ravel().numpy()[order]) >= -1e-6).all()

@@ -34,24 +34,49 @@ class RandomScaledCrop(v2.Transform):
         size: height and width of the crop.
         short_side: the image is first shrunk to this short side; None: its own.
         min_scale, max_scale: range of the factor after that.
+        focus: probability that the crop is laid around a pixel of a class drawn among those in the label other than 0.
     """
 
     def __init__(
-        self, size: tuple[int, int], short_side: int | None, min_scale: float, max_scale: float
+        self,
+        size: tuple[int, int],
+        short_side: int | None,
+        min_scale: float,
+        max_scale: float,
+        focus: float = 0.0,
     ) -> None:
         super().__init__()
         self.size = size
         self.short_side = short_side
         self.min_scale = min_scale
         self.max_scale = max_scale
+        self.focus = focus
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         height, width = VF.get_size(flat_inputs[0])
         base = 1.0 if self.short_side is None else min(1.0, self.short_side / min(height, width))
         scale = base * float(torch.empty(()).uniform_(self.min_scale, self.max_scale))
-        top, rows, out_height = _window(height, self.size[0], scale)
-        left, columns, out_width = _window(width, self.size[1], scale)
+        row, column = self._aim(flat_inputs)
+        top, rows, out_height = _window(height, self.size[0], scale, row)
+        left, columns, out_width = _window(width, self.size[1], scale, column)
         return {"window": (top, left, rows, columns), "size": [out_height, out_width]}
+
+    def _aim(self, flat_inputs: list[Any]) -> tuple[int | None, int | None]:
+        """Row and column of a pixel that the crop must contain, or None and None."""
+        if self.focus == 0.0 or torch.rand(()) >= self.focus:
+            return None, None
+        label = next(
+            image.as_subclass(Tensor)
+            for image in flat_inputs
+            if isinstance(image, tv_tensors.Mask) and not isinstance(image, ValidMask)
+        )
+        counts = torch.bincount(label.flatten(), minlength=UNLABELED + 1)
+        classes = counts[1:UNLABELED].nonzero().flatten() + 1
+        if len(classes) == 0:
+            return None, None
+        places = (label == classes[torch.randint(len(classes), ())]).nonzero()
+        row, column = places[torch.randint(len(places), ())].tolist()
+        return row, column
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         window = VF.crop(inpt, *params["window"])
@@ -70,11 +95,17 @@ class RandomScaledCrop(v2.Transform):
         return VF.resize(window, size, antialias=True)
 
 
-def _window(length: int, crop: int, scale: float) -> tuple[int, int, int]:
-    """Along one axis of `length` pixels: first pixel and number of pixels cut out, and their number once scaled."""
+def _window(length: int, crop: int, scale: float, aim: int | None) -> tuple[int, int, int]:
+    """Along one axis of `length` pixels: first pixel and number of pixels cut out, and their number once scaled.
+
+    The window contains the pixel `aim`, if there is one.
+    """
     cut = min(length, max(1, round(crop / scale)))
     scaled = crop if cut < length else min(crop, max(1, round(length * scale)))
-    return int(torch.randint(length - cut + 1, ())), cut, scaled
+    if aim is None:
+        return int(torch.randint(length - cut + 1, ())), cut, scaled
+    first = aim - int(torch.randint(cut, ()))
+    return min(max(first, 0), length - cut), cut, scaled
 
 
 class Augmentation:
@@ -93,7 +124,7 @@ class Augmentation:
         size = (config.crop_height, config.crop_width)
         self.geometry = v2.Compose(
             [
-                RandomScaledCrop(size, short_side, config.min_scale, config.max_scale),
+                RandomScaledCrop(size, short_side, config.min_scale, config.max_scale, config.focus),
                 v2.RandomHorizontalFlip(config.flip),
             ]
         )
@@ -148,12 +179,21 @@ class Augmentation:
 
         Stripes are the noise of the readout of an uncooled sensor: its columns have an amplifier each.
         """
+        if self.config.thermal_agc > 0.0 and torch.rand(()) < self.config.thermal_agc:
+            thermal = self.control_gain(thermal)
         gain = 1.0 + self.config.thermal_gain * float(torch.empty(()).uniform_(-1.0, 1.0))
         offset = self.config.thermal_offset * float(torch.empty(()).uniform_(-1.0, 1.0))
         noise = self.config.thermal_noise * float(torch.rand(())) * torch.randn_like(thermal)
         columns = torch.randn(thermal.shape[-1])
         stripes = self.config.thermal_stripes * float(torch.rand(())) * columns
         return (gain * thermal + offset + noise + stripes).clamp(0.0, 1.0)
+
+    def control_gain(self, thermal: Tensor) -> Tensor:
+        """Thermal as a camera shows it that gives every scene its whole range of grey levels."""
+        low, high = thermal.quantile(torch.tensor([0.01, 0.99])).tolist()
+        dark, bright = torch.rand(2).tolist()
+        dark, bright = 0.4 * dark, 0.6 + 0.4 * bright
+        return dark + (bright - dark) * (thermal - low) / max(high - low, 1.0 / 255.0)
 
     def drop_modality(self, rgb: Tensor, thermal: Tensor) -> tuple[Tensor, Tensor]:
         """Scaled inputs, one of them sometimes missing: zeros, as in service."""

@@ -56,6 +56,7 @@ class AugmentConfig:
     Attributes:
         crop_height, crop_width: size of training samples in pixels, after scaling.
         min_scale, max_scale: range of the random scale, relative to the size that the network sees in service.
+        focus: probability that a crop is laid around a pixel of a class drawn among those in the image other than 0.
         flip: probability of a horizontal flip.
         jitter, jitter_strength: probability and strength (0.5: factors 0.5..1.5) of RGB colour jitter.
         blur: probability of blurring RGB.
@@ -63,6 +64,7 @@ class AugmentConfig:
         thermal_gain, thermal_offset: largest relative gain error and offset of thermal in [0, 1].
         thermal_noise: largest standard deviation of noise on thermal in [0, 1].
         thermal_stripes: largest standard deviation of column noise (stripes of a sensor) on thermal in [0, 1].
+        thermal_agc: probability that thermal is stretched as by a camera's automatic gain control.
         drop_rgb, drop_thermal: probabilities that one modality is missing (zeros after scaling); never both.
     """
 
@@ -70,6 +72,7 @@ class AugmentConfig:
     crop_width: int = 640
     min_scale: float = 0.5
     max_scale: float = 2.0
+    focus: float = 0.0
     flip: float = 0.5
     jitter: float = 0.2
     jitter_strength: float = 0.5
@@ -80,6 +83,7 @@ class AugmentConfig:
     thermal_offset: float = 0.05
     thermal_noise: float = 0.02
     thermal_stripes: float = 0.0
+    thermal_agc: float = 0.0
     drop_rgb: float = 0.0
     drop_thermal: float = 0.0
 
@@ -103,6 +107,9 @@ class ModelConfig:
         embeddings: file written by `training.embed_classes`; one below `config/` may be a shipped one.
         short_side: images are shrunk to this short side in pixels before the network, in training (before the
             random scale) and in service alike; null: never.
+        thermal_mean, thermal_std: statistics that thermal in [0, 1] is scaled with; null: neither.
+        start_from: model file whose weights the run starts from, `default` for the packaged one; the network must be
+            the same, the class embeddings stay those of `embeddings`; null: random numbers, or base_weights.
     """
 
     arch: str = "shifnet"
@@ -118,6 +125,9 @@ class ModelConfig:
     from_scratch: bool = False
     embeddings: str = "config/embeddings/mfnet_minilm.safetensors"
     short_side: int | None = None
+    thermal_mean: float | None = None
+    thermal_std: float | None = None
+    start_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -155,6 +165,7 @@ class TrainConfig:
         warmup_ratio: share of the learning rate that it rises from.
         schedule: how it falls to zero after that: `poly`, (1 - progress)^poly_power, or `cosine`.
         class_weights: one loss weight a class, in the order of the ids; null: all equal.
+        lovasz: weight of the Lovász-softmax loss of SHIFNet beside its cross-entropy, see `training.lovasz`.
         ema_decay: decay of the moving average of the trained weights that is validated and saved; 0: none.
         clip_norm: largest norm of the gradient.
         precision: `fp32`, or autocast in `bf16` or `fp16`.
@@ -177,6 +188,7 @@ class TrainConfig:
     schedule: str = "poly"
     poly_power: float = 0.9
     class_weights: list[float] | None = None
+    lovasz: float = 0.0
     ema_decay: float = 0.0
     clip_norm: float = 1.0
     precision: str = "fp32"
@@ -298,7 +310,7 @@ ARCHITECTURES = {
 """Keys of `ModelConfig` that an architecture alone is built with, beside its size."""
 
 _LOSS_KEYS = {
-    "shifnet": ("train.class_weights",),
+    "shifnet": ("train.class_weights", "train.lovasz"),
     "sartm": tuple(f"loss.{entry.name}" for entry in dataclasses.fields(LossConfig)),
 }
 """Keys of an architecture's loss."""

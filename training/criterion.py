@@ -22,4 +22,4 @@ def build_criterion(config: Config, network: nn.Module) -> Criterion:
         text = cast(Tensor, network.class_embeddings)
         ramp_steps = train.warmup_steps if config.loss.ramp else 0
         return SartmLoss(text, SIZES[model.size].dim, config.loss, ramp_steps)
-    return SegmentationLoss(train.class_weights)
+    return SegmentationLoss(train.class_weights, train.lovasz)

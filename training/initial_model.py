@@ -11,6 +11,8 @@ from rgbt_seg_ros.classes import ClassSet
 from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.models import ModelCard, build_model
 from rgbt_seg_ros.models.encoder import Encoder, init_from_scratch
+from rgbt_seg_ros.models.model_file import file_hash, load_model, misfits, resolve_model
+from rgbt_seg_ros.scaling import InputScaling
 from rgbt_seg_ros.share import share_path
 
 from .base_weights import load_base_weights
@@ -23,11 +25,14 @@ def initial_model(config: Config) -> tuple[nn.Module, ModelCard]:
 
     Raises:
         UserError: the embeddings are not of the data set's classes, there is no such architecture or size, or the
-            base weights are missing or do not fit.
+            base weights or those to start from are missing or do not fit.
     """
     network, card = untrained_model(config)
-    base_hash = _start_base(network, config.model)
-    return network, dataclasses.replace(card, training={**card.training, "base_weights": base_hash})
+    hashes = {
+        "base_weights": _start_base(network, config.model),
+        "start_from": _load_start(network, config.model),
+    }
+    return network, dataclasses.replace(card, training={**card.training, **hashes})
 
 
 def untrained_model(config: Config) -> tuple[nn.Module, ModelCard]:
@@ -43,8 +48,8 @@ def untrained_model(config: Config) -> tuple[nn.Module, ModelCard]:
     network = build_model(model.arch, architecture, embeddings.vectors)
     cast(Encoder, network.encoder).checkpointing = config.train.checkpointing
     values = dataclasses.asdict(config)
-    # Where the data and the base weights lie and the run goes is of the machine, not of the model.
-    del values["data"]["root"], values["model"]["base_weights"], values["run"]
+    # Where files lie and the run goes is of the machine, not of the model.
+    del values["data"]["root"], values["model"]["base_weights"], values["model"]["start_from"], values["run"]
     card = ModelCard(
         arch=model.arch,
         config=architecture,
@@ -55,6 +60,7 @@ def untrained_model(config: Config) -> tuple[nn.Module, ModelCard]:
             "encoder_hash": embeddings.encoder_hash,
             "templates": list(embeddings.templates),
         },
+        scaling=InputScaling(thermal_mean=model.thermal_mean, thermal_std=model.thermal_std),
         short_side=model.short_side,
         training={"data": config.data.name, "config": values},
     )
@@ -78,6 +84,22 @@ def _start_base(network: nn.Module, model: ModelConfig) -> str | None:
         init_from_scratch(cast(Encoder, network.encoder))
         network.requires_grad_(True)
     return None
+
+
+def _load_start(network: nn.Module, model: ModelConfig) -> str | None:
+    """Give the network the weights of `start_from`, if there is one, but not its embeddings; tells the file's hash."""
+    if model.start_from is None:
+        return None
+    path = resolve_model(model.start_from)
+    own = network.state_dict()
+    tensors = {**load_model(path).state_dict(), "class_embeddings": own["class_embeddings"]}
+    if faults := misfits(own, tensors):
+        raise UserError(
+            f"model.start_from: the weights in {path} do not fit the network ({faults[0]}): "
+            "give a model file of the same architecture and size"
+        )
+    network.load_state_dict(tensors)
+    return file_hash(path)
 
 
 def _class_embeddings(config: Config, classes: ClassSet) -> ClassEmbeddings:

@@ -9,6 +9,8 @@ from torch.nn import functional as F
 
 from rgbt_seg_ros.classes import UNLABELED
 
+from .lovasz import lovasz_softmax
+
 
 class Criterion(nn.Module):
     """A loss that is a sum of weighted terms; every architecture has its own."""
@@ -43,12 +45,14 @@ class SegmentationLoss(Criterion):
 
     Args:
         class_weights: one factor a class, in the order of the ids; None: all 1.
+        lovasz: weight of the Lovász-softmax loss as a second term; 0: cross-entropy alone.
     """
 
     watched = "cross_entropy"
 
-    def __init__(self, class_weights: Sequence[float] | None = None) -> None:
+    def __init__(self, class_weights: Sequence[float] | None = None, lovasz: float = 0.0) -> None:
         super().__init__()
+        self.lovasz = lovasz
         weights = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32)
         self.register_buffer("weights", weights, persistent=False)
         self.weights: Tensor | None
@@ -65,7 +69,12 @@ class SegmentationLoss(Criterion):
         return self.weights[labelled].sum(dtype=torch.float64)
 
     def terms(self, output: Tensor, label: Tensor, total: Tensor) -> dict[str, Tensor]:
-        return {"cross_entropy": self(output, label, total)}
+        terms = {"cross_entropy": self(output, label, total)}
+        if self.lovasz > 0.0:
+            # An IoU is not a mean over pixels: each forward pass has its own, and counts by what is labelled in it.
+            share = self.weight(label) / torch.where(total > 0, total, 1.0)
+            terms["lovasz"] = self.lovasz * share.to(output.dtype) * lovasz_softmax(output.float(), label)
+        return terms
 
     def forward(self, logits: Tensor, label: Tensor, total: Tensor | None = None) -> Tensor:
         """Weighted mean over labelled pixels; 0 where there are none.

@@ -222,17 +222,18 @@ def _demo(args: argparse.Namespace) -> None:
         )
         print(note)
         run_graph(source, seconds, args.model, rate, args.output)
-        summary = summarize(read_run(args.output), source.labels())
-    summary |= {
-        "recording": source.name,
-        "playback_rate": rate,
-        "note": note,
-        "model": args.model,
-        "settings": {"mode": "lossless"},
-        "host": describe_host(device),
-    }
-    (args.output / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
-    report = write_report(args.output)
+        labels = source.labels()
+        summary = summarize(read_run(args.output), labels)
+        summary |= {
+            "recording": source.name,
+            "playback_rate": rate,
+            "note": note,
+            "model": args.model,
+            "settings": {"mode": "lossless"},
+            "host": describe_host(device),
+        }
+        (args.output / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+        report = write_report(args.output, labels)
     level, sentence = verdict(summary)
     if level == "error":
         raise UserError(f"no mask came; the node's last lines: {last_words(args.output / 'node.log')}")

@@ -113,7 +113,7 @@ def evaluate_bag(
         "host": describe_host(last.get("device", "cpu")),
     }
     (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
-    write_report(folder)
+    write_report(folder, labels)
     metrics = summary | {
         "mask_hash": mask_hash.hexdigest,
         "bag_hash": recording.content_hash(),

@@ -1,29 +1,32 @@
-"""What an offline run leaves in its folder.
+"""What an offline run leaves in its folder: the files of `rgbt_seg_ros.run_folder`, without a video, and
 
-masks/STAMP.png   class ids of each pair, named by the RGB image's stamp in nanoseconds
 segmentation/     a rosbag2 (mcap) with the node's output topics
 metrics.json      the numbers
+report.html       the page
 """
 
 import json
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import cv2
 import numpy as np
 
+from rgbt_seg_ros.answer import Answer
 from rgbt_seg_ros.bag_writer import BagWriter
 from rgbt_seg_ros.classes import palette_for
 from rgbt_seg_ros.detections import Detection
+from rgbt_seg_ros.diagnostics import OK
 from rgbt_seg_ros.errors import UserError
-from rgbt_seg_ros.mask_hash import MaskHash
-from rgbt_seg_ros.overlay import draw_overlay
+from rgbt_seg_ros.overlay import draw_overlay, thermal_picture
 from rgbt_seg_ros.recording import RecordedImage
+from rgbt_seg_ros.run_folder import Box
+from rgbt_seg_ros.run_writer import FOLDERS, LINES, RunWriter
 
-MASKS, BAG, METRICS = "masks", "segmentation", "metrics.json"
+BAG, METRICS = "segmentation", "metrics.json"
 NAMESPACE = "/rgbt_segmenter"
 
 
@@ -43,21 +46,21 @@ class OfflineOutputs:
         self._folder = folder
         self._class_names = class_names
         self._palette = palette_for(class_names)
-        self._mask_hash = MaskHash()
         try:
             _empty(folder)
-            (folder / MASKS).mkdir(parents=True)
         except OSError as error:
             raise UserError(
                 f"cannot write to {folder} ({error.strerror}): choose another --output"
             ) from error
+        self._run = RunWriter(folder)
+        self._run.add_classes(class_names)
         self._bag = BagWriter(folder / BAG)
         self._label_frame: str | None = None
 
     @property
     def mask_hash(self) -> str:
         """See the class."""
-        return self._mask_hash.hexdigest
+        return self._run.mask_hash.hexdigest
 
     def __enter__(self) -> "OfflineOutputs":
         self._bag.__enter__()
@@ -70,21 +73,19 @@ class OfflineOutputs:
         traceback: TracebackType | None,
     ) -> None:
         self._bag.__exit__(kind, error, traceback)
+        self._run.close()
 
-    def add(
-        self, source: RecordedImage, rgb: np.ndarray, mask: np.ndarray, detections: Sequence[Detection]
-    ) -> None:
+    def add(self, source: RecordedImage, answer: Answer, skew_ms: float) -> None:
         """Add the result for one pair, under the header of its RGB image.
 
         Args:
             source: the recorded RGB image.
-            rgb: it as an array, uint8 [H, W, 3].
-            mask: class ids, uint8 [H, W].
-            detections: objects in the mask.
+            answer: to it and its thermal image.
+            skew_ms: stamp of the thermal image minus that of the RGB image.
         """
-        self._mask_hash.add(mask)
-        cv2.imwrite(str(self._folder / MASKS / f"{source.stamp_ns}.png"), mask)
-        overlay = draw_overlay(rgb, mask, self._palette, detections)
+        self._add_to_run(source.stamp_ns, answer, skew_ms)
+        mask, detections = answer.segmentation.mask, answer.detections
+        overlay = draw_overlay(answer.picture, mask, self._palette, detections)
         messages = {
             "mask": self._bag.image(mask, source.stamp_ns, source.frame_id),
             "overlay": self._bag.image(overlay, source.stamp_ns, source.frame_id),
@@ -97,11 +98,26 @@ class OfflineOutputs:
         for name, message in messages.items():
             self._bag.write(f"{NAMESPACE}/{name}", message, source.received_ns)
 
+    def add_counts(self, stamp_ns: int, values: Mapping[str, object]) -> None:
+        """Note how far the run is, by keys of docs/diagnostics.md, at an image's stamp."""
+        self._run.add_diagnostics(stamp_ns, OK, "", {key: str(value) for key, value in values.items()})
+
     def write_metrics(self, metrics: Mapping[str, Any]) -> Path:
         """Write metrics.json and return its path."""
         path = self._folder / METRICS
         path.write_text(json.dumps(metrics, indent=2) + "\n")
         return path
+
+    def _add_to_run(self, stamp_ns: int, answer: Answer, skew_ms: float) -> None:
+        segmentation, run = answer.segmentation, self._run
+        latency_ms = round(sum(answer.stage_ms.values()), 3)
+        run.add_mask(stamp_ns, segmentation.mask, time.monotonic(), latency_ms, skew_ms, answer.stage_ms)
+        run.add_confidence(stamp_ns, np.round(segmentation.confidence * 255.0).astype(np.uint8))
+        run.add_detections(stamp_ns, [Box.of(found) for found in answer.detections])
+        if answer.images.rgb is not None:
+            run.add_picture(stamp_ns, "rgb", answer.images.rgb)
+        if answer.images.thermal is not None:
+            run.add_picture(stamp_ns, "thermal", thermal_picture(answer.images.thermal))
 
     def _detections_message(self, source: RecordedImage, detections: Sequence[Detection]) -> Any:
         """A vision_msgs/Detection2DArray; pixels of the RGB image, pixel centres at integers, class_id = class name."""
@@ -147,12 +163,14 @@ def _empty(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise UserError(f"{folder} is a file: choose a folder for --output")
-    others = sorted(path.name for path in folder.iterdir() if path.name not in (MASKS, BAG, METRICS))
+    files = ("classes.json", METRICS, "report.html", "comparison.html")
+    own = {*FOLDERS, *(f"{name}.jsonl" for name in LINES), *files, BAG}
+    others = sorted(path.name for path in folder.iterdir() if path.name not in own)
     if others:
         raise UserError(
             f"{folder} holds other things ({others[0]}): choose an empty or new folder for --output"
         )
-    for name in (MASKS, BAG):
+    for name in (*FOLDERS, BAG):
         if (folder / name).exists():
             shutil.rmtree(folder / name)
     (folder / METRICS).unlink(missing_ok=True)

@@ -35,7 +35,8 @@ from rgbt_seg_ros.offline_outputs import BAG
 from rgbt_seg_ros.output_bag import OutputBag
 from rgbt_seg_ros.overlay import thermal_picture
 from rgbt_seg_ros.ros_process import join_graph
-from rgbt_seg_ros.run_folder import Box, RunWriter, read_run
+from rgbt_seg_ros.run_folder import Box, read_run
+from rgbt_seg_ros.run_writer import RunWriter
 from rgbt_seg_ros.summary import summarize, verdict
 from rgbt_seg_ros.writer_thread import WriterThread
 
@@ -61,6 +62,8 @@ class Recorder(Node):
         self._bag = bag
         self._rgb_times: dict[int, float] = {}
         self._newest_rgb_ns: int | None = None
+        self._newest_ns: int | None = None
+        self._newest_s = 0.0
         self._thermal_stamps: deque[int] = deque(maxlen=_KEPT_TIMES)
         self._rgb_images: dict[int, Image] = {}
         self._thermal_images: dict[int, Image] = {}
@@ -74,6 +77,7 @@ class Recorder(Node):
         self._subscribe_output(Image, "rgbt_segmenter/mask", self._on_mask)
         self._subscribe_output(Detection2DArray, "rgbt_segmenter/detections", self._on_detections)
         self._subscribe_output(Image, "rgbt_segmenter/overlay", self._on_overlay)
+        self._subscribe_output(Image, "rgbt_segmenter/confidence", self._on_confidence)
         self._subscribe_output(LabelInfo, "rgbt_segmenter/label_info", self._on_label_info, latched=True)
         self._subscribe_output(DiagnosticArray, "/diagnostics", self._on_diagnostics)
 
@@ -99,11 +103,13 @@ class Recorder(Node):
     def _on_rgb(self, message: Image) -> None:
         stamp = stamp_ns(message.header)
         self._newest_rgb_ns = stamp
+        self._newest_ns, self._newest_s = stamp, time.monotonic()
         _keep(self._rgb_times, stamp, time.monotonic(), _KEPT_TIMES)
         _keep(self._rgb_images, stamp, message, _KEPT_IMAGES)
 
     def _on_thermal(self, message: Image) -> None:
         stamp = stamp_ns(message.header)
+        self._newest_ns, self._newest_s = stamp, time.monotonic()
         self._thermal_stamps.append(stamp)
         _keep(self._thermal_images, stamp, message, _KEPT_IMAGES)
 
@@ -144,13 +150,18 @@ class Recorder(Node):
 
         def write() -> None:
             try:
-                self._writer.add_overlay(
-                    stamp, decode_rgb(message), _rgb_picture(rgb), _thermal_picture(thermal)
-                )
+                self._writer.add_overlay(stamp, decode_rgb(message))
             except ValueError as error:
                 self.get_logger().warning(f"an overlay is not in the video: {error}", throttle_duration_sec=1)
+            for kind, picture in (("rgb", _rgb_picture(rgb)), ("thermal", _thermal_picture(thermal))):
+                if picture is not None:
+                    self._writer.add_picture(stamp, kind, picture)
 
         self._jobs.add(write)
+
+    def _on_confidence(self, message: Image) -> None:
+        stamp = stamp_ns(message.header)
+        self._jobs.add(lambda: self._writer.add_confidence(stamp, decode_thermal(message)))
 
     def _on_label_info(self, message: LabelInfo) -> None:
         names = [entry.class_name for entry in sorted(message.class_map, key=lambda entry: entry.class_id)]
@@ -160,7 +171,14 @@ class Recorder(Node):
         for status in message.status:
             if status.name == STATUS_NAME:
                 self.node_values = values = {entry.key: entry.value for entry in status.values}
-                self._jobs.add(self._writer.add_diagnostics, status.level[0], status.message, values)
+                level, sentence = status.level[0], status.message
+                self._jobs.add(self._writer.add_diagnostics, self._now_ns(), level, sentence, values)
+
+    def _now_ns(self) -> int | None:
+        """Where in the recording it is: the newest image's stamp and, should both cameras be silent, the time since."""
+        if self._newest_ns is None:
+            return None
+        return self._newest_ns + round((time.monotonic() - self._newest_s) * 1e9)
 
 
 def record(

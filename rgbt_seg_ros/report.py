@@ -1,179 +1,87 @@
-"""One self-contained HTML page about a recorded run: verdict, pictures, latency, counts, classes.
+"""One self-contained HTML page about a run, or about two beside each other.
 
-It reads the recorder's folder (see `rgbt_seg_ros.run_folder`) and the summary.json in it, nothing else; no ROS.
+A run is a folder that record, the demo, offline, evaluate_bag or training.evaluate --report has left (see
+`rgbt_seg_ros.run_folder`); nothing else is read; no ROS.
 """
 
 import argparse
-import base64
-import io
 import json
+import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
-import jinja2
-import matplotlib
-
-from rgbt_seg_ros.classes import UNLABELED, palette_for
 from rgbt_seg_ros.cli import command_parser, run_command
 from rgbt_seg_ros.errors import UserError
-from rgbt_seg_ros.run_folder import MaskRecord, RunFolder, picture_path, read_run
-from rgbt_seg_ros.share import share_path
-from rgbt_seg_ros.summary import verdict
+from rgbt_seg_ros.report_comparison import render_comparison
+from rgbt_seg_ros.report_page import render_report
+from rgbt_seg_ros.run_folder import read_run, truth_path
 
-matplotlib.use("svg")
-from matplotlib.figure import Figure
-
-PICTURE_ROWS = 6
-PICTURE_WIDTH = 640
-TEXT_COLOR, ACCENT_COLOR = "#010203", "#010204"
-"""Colours that stand for the page's own ones in a figure, so that it follows light and dark."""
+SUMMARIES = ("summary.json", "metrics.json")
 
 
-def write_report(folder: Path) -> Path:
-    """Write report.html into a recorder's folder that has a summary.json.
+def write_report(folder: Path, labels: Mapping[int, Path] | None = None) -> Path:
+    """Write report.html into the folder of a run that has its numbers.
+
+    Args:
+        folder: see `rgbt_seg_ros.run_folder`.
+        labels: PNG files of true class ids by stamp, which are kept in the folder, so that the page can be made again.
 
     Returns:
         the page's path.
 
     Raises:
-        UserError: the folder is not a recorded run, or has no summary.
+        UserError: the folder is not one of a run, or has no summary.
     """
     run = read_run(folder)
-    try:
-        summary = json.loads((folder / "summary.json").read_text())
-    except (OSError, json.JSONDecodeError) as error:
-        raise UserError(f"{folder} has no readable summary.json ({error}): run the demo again") from None
+    for mask in run.masks:
+        if labels and mask.stamp_ns in labels:
+            shutil.copyfile(labels[mask.stamp_ns], truth_path(folder, mask.stamp_ns))
     path = folder / "report.html"
-    path.write_text(render_report(run, summary))
+    path.write_text(render_report(run, read_summary(folder)))
     return path
 
 
-def render_report(run: RunFolder, summary: dict[str, Any]) -> str:
-    """The page as text.
+def write_comparison(folder_a: Path, folder_b: Path, path: Path) -> None:
+    """Write a page about two runs of the same images.
 
-    Args:
-        run: what the recorder left.
-        summary: as `rgbt_seg_ros.summary.summarize` makes it; `recording`, `playback_rate`, `note`, `host` and
-            `settings` are shown where they are present.
+    Raises:
+        UserError: one is not a run, they have no frame in common, or the page cannot be written.
     """
-    level, sentence = verdict(summary)
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["number"] = format_number
-    template = environment.from_string(share_path("resource/report.html").read_text())
-    return template.render(
-        summary=summary,
-        level=level,
-        verdict=sentence,
-        frames=_frames(run),
-        classes=_classes(run, summary),
-        latency_figure=_latency_figure(run.masks, summary["latency_ms"]),
-        video=(run.path / "overlay.mp4").is_file(),
+    runs = [(read_run(folder), read_summary(folder)) for folder in (folder_a, folder_b)]
+    page = render_comparison(*runs)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(page)
+    except OSError as error:
+        raise UserError(f"cannot write {path} ({error.strerror}): choose another -o") from None
+
+
+def read_summary(folder: Path) -> dict[str, Any]:
+    """The numbers of a run.
+
+    Raises:
+        UserError: there are none, or they cannot be read.
+    """
+    for name in SUMMARIES:
+        if (folder / name).is_file():
+            try:
+                summary: dict[str, Any] = json.loads((folder / name).read_text())
+            except (OSError, json.JSONDecodeError) as error:
+                raise UserError(f"{folder / name} cannot be read ({error}): run it again") from None
+            return summary
+    raise UserError(
+        f"{folder} has no {' or '.join(SUMMARIES)}: the run did not come to its end, run it again"
     )
 
 
-def format_number(value: float | int | None, digits: int = 1) -> str:
-    """A number for people: integers whole, others with `digits` decimals, a dash for None."""
-    if value is None:
-        return "–"
-    return f"{value:d}" if isinstance(value, int) else f"{value:.{digits}f}"
-
-
-def _frames(run: RunFolder) -> list[dict[str, Any]]:
-    """A few frames spread evenly over those that there are pictures of."""
-    stamps = run.pictured_stamps()
-    rows = min(PICTURE_ROWS, len(stamps))
-    chosen = [stamps[round((i + 0.5) * len(stamps) / rows - 0.5)] for i in range(rows)]
-    first = run.masks[0].stamp_ns if run.masks else 0
-    latency = {mask.stamp_ns: mask.latency_ms for mask in run.masks}
-    return [
-        {
-            "seconds": (stamp_ns - first) / 1e9,
-            "latency_ms": latency.get(stamp_ns),
-            "detections": run.detections.get(stamp_ns, ()),
-            "pictures": [
-                {"kind": kind, "title": title, "data": _picture(run.path, stamp_ns, kind)}
-                for kind, title in (("rgb", "RGB"), ("thermal", "thermal"), ("overlay", "classes over RGB"))
-            ],
-        }
-        for stamp_ns in chosen
-    ]
-
-
-def _picture(folder: Path, stamp_ns: int, kind: str) -> str | None:
-    """A picture as base64 JPEG of at most PICTURE_WIDTH pixels' width; None if it was not received."""
-    image = cv2.imread(str(picture_path(folder, stamp_ns, kind)))
-    if image is None:
-        return None
-    height, width = image.shape[:2]
-    if width > PICTURE_WIDTH:
-        size = (PICTURE_WIDTH, round(height * PICTURE_WIDTH / width))
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 80])
-    return base64.b64encode(data.tobytes()).decode()
-
-
-def _classes(run: RunFolder, summary: dict[str, Any]) -> list[dict[str, Any]]:
-    """Rows of the table of classes, with the overlay's colours."""
-    palette = palette_for(run.class_names)
-    ids = {name: class_id for class_id, name in enumerate(run.class_names)}
-    return [
-        {
-            "name": name,
-            "color": "#{:02x}{:02x}{:02x}".format(*palette[ids.get(name, UNLABELED)]),
-            "background": ids.get(name) == 0,
-            "pixel_share": counts["pixel_share"],
-            "detections": counts["detections"],
-            "iou": summary.get("iou", {}).get(name),
-        }
-        for name, counts in summary["classes"].items()
-    ]
-
-
-def _latency_figure(masks: tuple[MaskRecord, ...], percentiles: dict[str, float | None]) -> str | None:
-    """Latency of every mask over the time of the recording, as SVG text; None without any latency."""
-    points = [(mask.stamp_ns, mask.latency_ms) for mask in masks if mask.latency_ms is not None]
-    if not points:
-        return None
-    first = points[0][0]
-    style: dict[Any, Any] = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": "rgbt_seg_ros",
-        "font.family": "sans-serif",
-        "font.size": 9,
-    }
-    with matplotlib.rc_context(style):
-        figure = Figure(figsize=(5.4, 2.5), layout="constrained")
-        axes = figure.add_subplot()
-        seconds = [(stamp_ns - first) / 1e9 for stamp_ns, _ in points]
-        axes.plot(seconds, [latency for _, latency in points], ".", color=ACCENT_COLOR, markersize=4)
-        end = max(seconds[-1], 1e-3)
-        for name, dashes in (("p50", "-"), ("p95", "--")):
-            value = percentiles[name]
-            if value is not None:
-                axes.axhline(value, color=TEXT_COLOR, linewidth=0.8, linestyle=dashes, alpha=0.6)
-                axes.annotate(
-                    f" {name}", (end * 1.02, value), color=TEXT_COLOR, va="center", annotation_clip=False
-                )
-        axes.set_xlim(-0.02 * end, 1.02 * end)
-        axes.set_ylim(bottom=0)
-        axes.set_xlabel("time in the recording (s)", color=TEXT_COLOR)
-        axes.set_ylabel("latency (ms)", color=TEXT_COLOR)
-        axes.tick_params(colors=TEXT_COLOR)
-        axes.grid(color=TEXT_COLOR, alpha=0.12, linewidth=0.6)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.spines[["bottom", "left"]].set_color(TEXT_COLOR)
-        file = io.StringIO()
-        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
-    svg = file.getvalue()
-    svg = svg.replace(TEXT_COLOR, "currentColor").replace(ACCENT_COLOR, "var(--accent)")
-    return svg[svg.index("<svg") :]
-
-
 def _command(args: argparse.Namespace) -> None:
-    path = write_report(args.folder)
+    if args.other is None:
+        path = write_report(args.run)
+    else:
+        path = args.output
+        write_comparison(args.run, args.other, path)
     print(f"report: {path}")
 
 
@@ -181,11 +89,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command `python -m rgbt_seg_ros.report`."""
     parser = command_parser(
         "python -m rgbt_seg_ros.report",
-        "Write report.html from a recorded run and its summary.json.",
-        "python -m rgbt_seg_ros.report out/demo",
+        "Write report.html into the folder of a run, or a page that compares two runs of the same images.",
+        """
+        python -m rgbt_seg_ros.report out/demo
+        python -m rgbt_seg_ros.report out/before out/after -o comparison.html
+        """,
     )
-    parser.add_argument("folder", type=Path, help="a folder written by the demo")
-    return run_command(parser, _command, argv)
+    parser.add_argument(
+        "run", type=Path, metavar="RUN", help="folder of record, demo, offline, or evaluate --report"
+    )
+    parser.add_argument(
+        "other", type=Path, metavar="OTHER", nargs="?", help="a second run, to compare the first with"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="page of a comparison (default comparison.html in the second run's folder)",
+    )
+
+    def command(args: argparse.Namespace) -> None:
+        if args.output and args.other is None:
+            parser.error(
+                "-o is for the comparison of two runs; the page of one run is report.html in its folder"
+            )
+        if args.other is not None and args.output is None:
+            args.output = args.other / "comparison.html"
+        _command(args)
+
+    return run_command(parser, command, argv)
 
 
 if __name__ == "__main__":

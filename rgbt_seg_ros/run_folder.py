@@ -1,44 +1,49 @@
-"""What the recorder leaves on disk, as plain files that any program can read.
+"""What a run leaves on disk, as plain files that any program can read; the page `report.html` is made from them alone.
 
     classes.json        names of the classes, in the order of their ids
-    masks.jsonl         one line a mask: stamp_ns, received_s, latency_ms, skew_ms, pixels {id: n}
+    masks.jsonl         one line a mask: stamp_ns, received_s, latency_ms, skew_ms, pixels {id: n}, stage_ms, name
+    confidence.jsonl    one line a mask: stamp_ns, mean
     detections.jsonl    one line a message: stamp_ns, detections [{class_name, score, center_x, ..., size_y}]
-    diagnostics.jsonl   one line a message of the node: level, message, values {key: text}
+    diagnostics.jsonl   one line a report of counts: level, message, values {key: text}, stamp_ns
     masks/STAMP.png     every mask
-    pictures/STAMP_rgb.jpg, STAMP_thermal.jpg, STAMP_overlay.jpg    some frames, spread over the recording
-    overlay.mp4         every overlay
+    truth/STAMP.png     labels: what the masks should be, where that is known
+    pictures/STAMP_rgb.jpg, STAMP_thermal.jpg, STAMP_confidence.jpg    frames, spread evenly if there are very many
+    overlay.mp4         every overlay, of a node
+    summary.json        the numbers, see `rgbt_seg_ros.summary`
 
-STAMP is the RGB image's stamp in nanoseconds. Lines are written as they come, so that a run can be watched while it
-goes on and survives a crash.
+STAMP is the RGB image's stamp in nanoseconds, or the image's place in a data set. The recorder of a running node, the
+offline runner and the evaluation on a data set write them (`rgbt_seg_ros.run_writer`), line by line as results come, so
+that a run can be watched while it goes on and survives a crash.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import cv2
 import numpy as np
 
+from rgbt_seg_ros.detections import Detection
 from rgbt_seg_ros.errors import UserError
-from rgbt_seg_ros.mask_hash import MaskHash
-from rgbt_seg_ros.video import VideoWriter
 
-JPEG_QUALITY = 85
 DIAGNOSTIC_LEVELS = ("ok", "warn", "error", "stale")
+PICTURE_KINDS = ("rgb", "thermal", "confidence")
 
 
 @dataclass(frozen=True)
 class MaskRecord:
-    """One received mask.
+    """One mask.
 
     Attributes:
-        stamp_ns: the RGB image's stamp.
-        received_s: when it came, in seconds on the recorder's monotonic clock.
-        latency_ms: from receiving the RGB image to receiving the mask; None if the image was not received.
-        skew_ms: stamp of the nearest thermal image received minus `stamp_ns`; None without thermal.
+        stamp_ns: the RGB image's stamp; an image's place in a data set.
+        received_s: when it came, in seconds on a monotonic clock of the process that writes.
+        latency_ms: from receiving the RGB image to receiving the mask; None if the image was not received. Where
+            nothing is received, the sum of `stage_ms`.
+        skew_ms: stamp of the thermal image minus `stamp_ns`; None without thermal.
         pixels: number of pixels by class id.
+        stage_ms: milliseconds by stage, where they are known of this very mask.
+        name: of the image in a data set; None in a recording.
     """
 
     stamp_ns: int
@@ -46,6 +51,8 @@ class MaskRecord:
     latency_ms: float | None
     skew_ms: float | None
     pixels: dict[int, int]
+    stage_ms: dict[str, float] = field(default_factory=dict)
+    name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -59,14 +66,27 @@ class Box:
     size_x: float
     size_y: float
 
+    @classmethod
+    def of(cls, found: Detection) -> "Box":
+        """What of a detection goes over the wire."""
+        return cls(found.class_name, found.score, found.center_x, found.center_y, found.size_x, found.size_y)
+
 
 @dataclass(frozen=True)
 class Diagnostics:
-    """One diagnostic message of the node."""
+    """One report of counts: the node's, or the offline runner's.
+
+    Attributes:
+        level: one of `DIAGNOSTIC_LEVELS`.
+        message: the node's sentence; empty without a node.
+        values: by the keys of docs/diagnostics.md.
+        stamp_ns: where in the recording it came, on the time of the images' stamps; None before the first image.
+    """
 
     level: str
     message: str
     values: dict[str, str]
+    stamp_ns: int | None = None
 
     def number(self, key: str) -> float | None:
         """The value of a key as a number; None if it is missing or not a number."""
@@ -78,11 +98,16 @@ class Diagnostics:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The recorder's files, read back. Masks are sorted by stamp."""
+    """The files of a run, read back: all that a report is made from, whoever wrote them. Masks are sorted by stamp.
+
+    Attributes:
+        confidence: mean probability of the chosen class over a mask's pixels, 0 to 1, by stamp.
+    """
 
     path: Path
     class_names: tuple[str, ...] = ()
     masks: tuple[MaskRecord, ...] = ()
+    confidence: dict[int, float] = field(default_factory=dict)
     detections: dict[int, tuple[Box, ...]] = field(default_factory=dict)
     diagnostics: tuple[Diagnostics, ...] = ()
 
@@ -90,29 +115,40 @@ class RunFolder:
         """Class ids [H, W] of one mask, uint8 or uint16."""
         return _read_image(mask_path(self.path, stamp_ns))
 
+    def truth_image(self, stamp_ns: int) -> np.ndarray | None:
+        """What one mask should be: class ids uint8 [H, W], 255 = ignored; None if it is not known."""
+        path = truth_path(self.path, stamp_ns)
+        return _read_image(path) if path.is_file() else None
+
     def pictured_stamps(self) -> list[int]:
         """Stamps of the frames that there are pictures of, in order."""
-        names = [path.name.removesuffix("_overlay.jpg") for path in self.path.glob("pictures/*_overlay.jpg")]
-        return sorted(int(name) for name in names)
+        stems = [path.stem.partition("_") for path in self.path.glob("pictures/*.jpg")]
+        return sorted({int(stamp) for stamp, _, kind in stems if kind in ("rgb", "thermal")})
 
 
 def mask_path(folder: Path, stamp_ns: int) -> Path:
     return folder / "masks" / f"{stamp_ns}.png"
 
 
+def truth_path(folder: Path, stamp_ns: int) -> Path:
+    return folder / "truth" / f"{stamp_ns}.png"
+
+
 def picture_path(folder: Path, stamp_ns: int, kind: str) -> Path:
-    """Path of a picture; kind is rgb, thermal or overlay."""
+    """Path of a picture; kind is one of `PICTURE_KINDS`."""
     return folder / "pictures" / f"{stamp_ns}_{kind}.jpg"
 
 
 def read_run(folder: Path) -> RunFolder:
-    """Read a recorder's folder, also one that is still being written.
+    """Read a run's folder, also one that is still being written.
 
     Raises:
         UserError: it is not such a folder, or a file in it is damaged.
     """
     if not (folder / "masks.jsonl").is_file():
-        raise UserError(f"{folder} has no masks.jsonl: it was not written by the recorder")
+        raise UserError(
+            f"{folder} has no masks.jsonl: it is no folder that record, offline or evaluate --report has written"
+        )
     names = _read_json(folder / "classes.json") if (folder / "classes.json").is_file() else []
     masks = [
         MaskRecord(**{**line, "pixels": {int(class_id): count for class_id, count in line["pixels"].items()}})
@@ -122,6 +158,7 @@ def read_run(folder: Path) -> RunFolder:
         path=folder,
         class_names=tuple(names),
         masks=tuple(sorted(masks, key=lambda mask: mask.stamp_ns)),
+        confidence={line["stamp_ns"]: line["mean"] for line in read_lines(folder / "confidence.jsonl")},
         detections={
             line["stamp_ns"]: tuple(Box(**box) for box in line["detections"])
             for line in read_lines(folder / "detections.jsonl")
@@ -147,119 +184,6 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
         raise UserError(f"{path} is damaged: {error}") from None
 
 
-class RunWriter:
-    """Writes a run folder from what is received; not thread-safe.
-
-    Attributes:
-        mask_hash: of all masks so far, in the order in which they were added.
-    """
-
-    def __init__(self, folder: Path, max_pictures: int = 48) -> None:
-        """Start a folder, without what an earlier run left in it.
-
-        Args:
-            folder: made if need be; files of other names are left alone.
-            max_pictures: frames that pictures are kept of, whatever the length of the recording.
-
-        Raises:
-            UserError: the folder cannot be written, or there is no ffmpeg.
-        """
-        self.folder = folder
-        self.max_pictures = max_pictures
-        self.mask_hash = MaskHash()
-        self.video = VideoWriter(folder / "overlay.mp4")
-        try:
-            self._clear()
-            self._masks = _open_lines(folder / "masks.jsonl")
-            self._detections = _open_lines(folder / "detections.jsonl")
-            self._diagnostics = _open_lines(folder / "diagnostics.jsonl")
-        except OSError as error:
-            raise UserError(f"cannot write to {folder}: {error.strerror or error}") from None
-        self._overlays = 0
-        self._stride = 1
-        self._pictured: list[int] = []
-
-    def add_classes(self, names: Sequence[str]) -> None:
-        (self.folder / "classes.json").write_text(json.dumps(list(names)) + "\n")
-
-    def add_mask(
-        self,
-        stamp_ns: int,
-        mask: np.ndarray,
-        received_s: float,
-        latency_ms: float | None,
-        skew_ms: float | None,
-    ) -> None:
-        """Add one mask, class ids [H, W], uint8 or uint16; the other arguments as in `MaskRecord`."""
-        self.mask_hash.add(mask)
-        cv2.imwrite(str(mask_path(self.folder, stamp_ns)), mask)
-        ids, counts = np.unique(mask, return_counts=True)
-        pixels = {int(class_id): int(count) for class_id, count in zip(ids, counts, strict=True)}
-        record = MaskRecord(stamp_ns, received_s, latency_ms, skew_ms, pixels)
-        _write_line(self._masks, asdict(record))
-
-    def add_detections(self, stamp_ns: int, boxes: Sequence[Box]) -> None:
-        _write_line(self._detections, {"stamp_ns": stamp_ns, "detections": [asdict(box) for box in boxes]})
-
-    def add_diagnostics(self, level: int, message: str, values: Mapping[str, str]) -> None:
-        """Add a status; level as in diagnostic_msgs/DiagnosticStatus, 0 to 3."""
-        record = Diagnostics(level=DIAGNOSTIC_LEVELS[level], message=message, values=dict(values))
-        _write_line(self._diagnostics, asdict(record))
-
-    def add_overlay(
-        self, stamp_ns: int, overlay: np.ndarray, rgb: np.ndarray | None, thermal: np.ndarray | None
-    ) -> None:
-        """Add one overlay to the video and, for some, pictures: uint8 [H, W, 3], RGB; sizes may differ.
-
-        Raises:
-            UserError: the video cannot be written.
-            ValueError: the overlay has another size than those before.
-        """
-        self.video.add(stamp_ns, overlay)
-        if self._overlays % self._stride == 0:
-            if len(self._pictured) == self.max_pictures:
-                self._drop_every_other_picture()
-            for kind, picture in (("rgb", rgb), ("thermal", thermal), ("overlay", overlay)):
-                if picture is not None:
-                    _write_jpeg(picture_path(self.folder, stamp_ns, kind), picture)
-            self._pictured.append(stamp_ns)
-        self._overlays += 1
-
-    def close(self) -> None:
-        """End all files.
-
-        Raises:
-            UserError: the video could not be written.
-        """
-        for file in (self._masks, self._detections, self._diagnostics):
-            file.close()
-        self.video.close()
-
-    def _clear(self) -> None:
-        for name in ("masks", "pictures"):
-            (self.folder / name).mkdir(parents=True, exist_ok=True)
-        old = [*self.folder.glob("masks/*.png"), *self.folder.glob("pictures/*.jpg")]
-        old += [self.folder / "classes.json", self.folder / "overlay.mp4"]
-        for path in old:
-            path.unlink(missing_ok=True)
-
-    def _drop_every_other_picture(self) -> None:
-        for stamp_ns in self._pictured[1::2]:
-            for kind in ("rgb", "thermal", "overlay"):
-                picture_path(self.folder, stamp_ns, kind).unlink(missing_ok=True)
-        self._pictured = self._pictured[::2]
-        self._stride *= 2
-
-
-def _open_lines(path: Path) -> TextIO:
-    # Line-buffered: whoever watches sees whole lines at once.
-    return open(path, "w", buffering=1)
-
-
-def _write_line(file: TextIO, record: Mapping[str, Any]) -> None:
-    file.write(json.dumps(record) + "\n")
-
-
 def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text())
@@ -272,7 +196,3 @@ def _read_image(path: Path) -> np.ndarray:
     if image is None:
         raise UserError(f"{path} is missing or no readable image: record the run again")
     return image
-
-
-def _write_jpeg(path: Path, rgb: np.ndarray) -> None:
-    cv2.imwrite(str(path), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])

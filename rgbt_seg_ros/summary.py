@@ -1,7 +1,7 @@
 """The numbers of a recorded run: the content of summary.json, and the verdict in one sentence."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,14 @@ import numpy as np
 
 from rgbt_seg_ros.classes import UNLABELED
 from rgbt_seg_ros.errors import UserError
-from rgbt_seg_ros.evaluation import ConfusionMatrix
+from rgbt_seg_ros.evaluation import ConfusionMatrix, image_miou
 from rgbt_seg_ros.recording import read_label
 from rgbt_seg_ros.run_folder import RunFolder
 
 ENOUGH_MASKS = 0.95
 """Share of the pairs that must have become masks for a run to count as complete."""
+
+LATENCY_PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0}
 
 
 def summarize(run: RunFolder, labels: Mapping[int, Path] | None = None) -> dict[str, Any]:
@@ -33,9 +35,11 @@ def summarize(run: RunFolder, labels: Mapping[int, Path] | None = None) -> dict[
         skew_ms: p50 and max of the absolute time between the images of a pair.
         masks_hz: masks a second of wall-clock time; duration_s: time between the first and the last stamp.
         rgb_in, thermal_in: images that the node received.
-        stages_ms: {stage: {p50}}, and model, model_hash, device: as the node says.
+        stages_ms: {stage: {p50, p95, p99}}, of the masks where their times are known, else as the node says.
+        model, model_hash, device: as the node says.
+        confidence: mean probability of the chosen class, 0 to 1; None if it was not received.
         classes: by name `pixel_share` (0 to 1 of all mask pixels) and `detections`.
-        miou, iou {class: value or None}: only with labels.
+        miou, iou and acc {class: value or None}, labelled_masks, frame_miou {stamp: value or None}: only with labels.
 
     Raises:
         UserError: a mask or label cannot be read, or they do not fit together.
@@ -45,9 +49,7 @@ def summarize(run: RunFolder, labels: Mapping[int, Path] | None = None) -> dict[
         "masks": len(run.masks),
         "detections": sum(len(boxes) for boxes in run.detections.values()),
         "dropped": _dropped(run),
-        "latency_ms": _percentiles(
-            [mask.latency_ms for mask in run.masks], {"p50": 50, "p95": 95, "p99": 99}
-        ),
+        "latency_ms": _percentiles([mask.latency_ms for mask in run.masks], LATENCY_PERCENTILES),
         "skew_ms": _percentiles(
             [abs(mask.skew_ms) for mask in run.masks if mask.skew_ms is not None], {"p50": 50, "max": 100}
         ),
@@ -59,6 +61,7 @@ def summarize(run: RunFolder, labels: Mapping[int, Path] | None = None) -> dict[
         "model": _node_text(run, "model"),
         "model_hash": _node_text(run, "model_hash"),
         "device": _node_text(run, "device"),
+        "confidence": round(float(np.mean([*run.confidence.values()])), 4) if run.confidence else None,
         "classes": _classes(run),
     }
     if labels:
@@ -68,6 +71,11 @@ def summarize(run: RunFolder, labels: Mapping[int, Path] | None = None) -> dict[
 
 def verdict(summary: Mapping[str, Any]) -> tuple[str, str]:
     """A level (ok, warn or error) and one sentence."""
+    if "split" in summary:
+        number, miou = summary["labelled_masks"], summary["miou"]
+        images = f"{number} image" + ("" if number == 1 else "s")
+        score = "None of the pixels is labelled" if miou is None else f"mIoU {miou:.3f}"
+        return "ok", f"{score} on {images} of {summary['data']} {summary['split']}."
     pairs, masks = summary["pairs"], summary["masks"]
     if masks == 0:
         return "error", "No mask came."
@@ -81,26 +89,30 @@ def verdict(summary: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def score_masks(run: RunFolder, labels: Mapping[int, Path]) -> dict[str, Any]:
-    """mIoU and IoU by class of the masks that have a label: ``{miou, iou, labelled_masks}``.
+    """Scores of the masks that have a label: ``{miou, iou, acc, labelled_masks, frame_miou}``, see `summarize`.
 
     Raises:
         UserError: no mask has a label, or a file cannot be read or does not fit.
     """
     matrix = ConfusionMatrix(len(run.class_names))
-    scored = 0
+    frames: dict[str, float | None] = {}
     for mask in run.masks:
         if mask.stamp_ns not in labels:
             continue
         path = labels[mask.stamp_ns]
         try:
-            matrix.update(read_label(path), run.mask_image(mask.stamp_ns))
+            label, ids = read_label(path), run.mask_image(mask.stamp_ns)
+            matrix.update(label, ids)
         except ValueError as error:
             raise UserError(f"label {path} does not fit its mask: {error}") from None
-        scored += 1
-    if scored == 0:
-        raise UserError("no label has the stamp of a mask: they belong to another recording")
+        frames[str(mask.stamp_ns)] = image_miou(label, ids, matrix.num_classes)
+    if not frames:
+        raise UserError(
+            f"none of the {len(labels)} labels has the stamp of a mask: they belong to another recording"
+        )
     scores = matrix.as_dict(run.class_names)
-    return {"miou": scores["miou"], "iou": scores["iou"], "labelled_masks": scored}
+    keys = ("miou", "iou", "acc")
+    return {key: scores[key] for key in keys} | {"labelled_masks": len(frames), "frame_miou": frames}
 
 
 def _node_count(run: RunFolder, key: str) -> int | None:
@@ -122,13 +134,19 @@ def _dropped(run: RunFolder) -> dict[str, int]:
     return dropped
 
 
-def _stages(run: RunFolder) -> dict[str, dict[str, float]]:
+def _stages(run: RunFolder) -> dict[str, dict[str, float | None]]:
+    names = dict.fromkeys(stage for mask in run.masks for stage in mask.stage_ms)
+    if names:
+        times = {name: [mask.stage_ms.get(name) for mask in run.masks] for name in names}
+        return {name: _percentiles(values, LATENCY_PERCENTILES) for name, values in times.items()}
     last = run.diagnostics[-1] if run.diagnostics else None
-    stages = {}
+    stages: dict[str, dict[str, float | None]] = {}
     for key in last.values if last else ():
+        prefix, _, rest = key.partition(".")
+        stage, _, percentile = rest.rpartition(".")
         value = last.number(key) if last else None
-        if key.startswith("stage_ms.") and key.endswith(".p50") and value is not None:
-            stages[key.removeprefix("stage_ms.").removesuffix(".p50")] = {"p50": value}
+        if prefix == "stage_ms" and percentile in LATENCY_PERCENTILES and value is not None:
+            stages.setdefault(stage, {})[percentile] = value
     return stages
 
 
@@ -147,7 +165,7 @@ def _classes(run: RunFolder) -> dict[str, dict[str, float]]:
     }
 
 
-def _percentiles(values: list[float | None], wanted: Mapping[str, float]) -> dict[str, float | None]:
+def _percentiles(values: Sequence[float | None], wanted: Mapping[str, float]) -> dict[str, float | None]:
     known = [value for value in values if value is not None]
     if not known:
         return dict.fromkeys(wanted)

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from rgbt_seg_ros.classes import MFNET
-from rgbt_seg_ros.run_folder import Box, RunWriter
+from rgbt_seg_ros.run_folder import Box
+from rgbt_seg_ros.run_writer import MAX_PICTURES, RunWriter
 
 START_NS = 1_700_000_000_000_000_000
 PERIOD_NS = 100_000_000
@@ -19,7 +20,11 @@ DIAGNOSTICS = {
     "masks": "10",
     "dropped.surplus": "3",
     "dropped.over_max_dt": "2",
+    "rgb_camera": "ok",
+    "thermal_camera": "ok",
     "stage_ms.inference.p50": "71.25",
+    "stage_ms.inference.p95": "80.5",
+    "stage_ms.inference.p99": "99.0",
     "model": "default",
     "model_hash": "0123abcd",
     "device": "cpu",
@@ -40,7 +45,12 @@ def mask(index: int) -> np.ndarray:
     return ids
 
 
-def write_run(folder: Path, masks: int = 10, max_pictures: int = 48) -> Path:
+def confidence(index: int) -> np.ndarray:
+    """uint8 [48, 64]: the later the frame, the less sure."""
+    return np.full((48, 64), 250 - 20 * index, np.uint8)
+
+
+def write_run(folder: Path, masks: int = 10, max_pictures: int = MAX_PICTURES) -> Path:
     """A run of 10 Hz with a car in every frame and a person in every other."""
     writer = RunWriter(folder, max_pictures)
     writer.add_classes(MFNET.names)
@@ -51,9 +61,19 @@ def write_run(folder: Path, masks: int = 10, max_pictures: int = 48) -> Path:
         boxes = [Box("car", 0.9, 4.0 * which, 24.0, 8.0, 48.0), Box("person", 0.8, 55.0, 25.0, 10.0, 10.0)]
         writer.add_detections(stamp(index), boxes[: 1 + index % 2])
         rgb = noise.integers(0, 256, (48, 64, 3), np.uint8)
-        writer.add_overlay(stamp(index), rgb, rgb, rgb[:24, :32])
-    writer.add_diagnostics(0, "on its way", {**DIAGNOSTICS, "masks": "4", "pairs": "5"})
-    writer.add_diagnostics(0, "running", DIAGNOSTICS)
+        writer.add_confidence(stamp(index), confidence(which))
+        for kind, picture in (("rgb", rgb), ("thermal", rgb[:24, :32])):
+            writer.add_picture(stamp(index), kind, picture)
+        writer.add_overlay(stamp(index), rgb)
+    half = {
+        **DIAGNOSTICS,
+        "masks": "4",
+        "pairs": "5",
+        "dropped.over_max_dt": "0",
+        "thermal_camera": "missing",
+    }
+    writer.add_diagnostics(stamp(5), 1, "on its way", half)
+    writer.add_diagnostics(stamp(9), 0, "running", DIAGNOSTICS)
     writer.close()
     return folder
 

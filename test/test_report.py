@@ -1,21 +1,35 @@
-"""Summary and report of a recorded run: the numbers, and that the page stands alone and shows them."""
+"""Summary and report of a recorded run: the numbers, and that the page stands alone and shows them.
+
+What the page does in a browser is in test_report_browser.py.
+"""
 
 import base64
 import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from recorded_runs import LATENCIES_MS, SKEWS_MS, write_labels, write_run
+from recorded_runs import LATENCIES_MS, SKEWS_MS, stamp, write_labels, write_run
 
+from rgbt_seg_ros import report_frames
 from rgbt_seg_ros.errors import UserError
-from rgbt_seg_ros.report import main, render_report, write_report
+from rgbt_seg_ros.report import main, write_report
+from rgbt_seg_ros.report_charts import bin_edges, stage_rows, time_charts
+from rgbt_seg_ros.report_page import render_report
 from rgbt_seg_ros.run_folder import read_run
 from rgbt_seg_ros.summary import summarize, verdict
 
 VOID_TAGS = {"meta", "img", "br", "link", "input"}
+DATA = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
+
+
+def data_of(page: str) -> dict[str, Any]:
+    """What the page's script gets."""
+    (text,) = DATA.findall(page)
+    return json.loads(text)
 
 
 class Page(HTMLParser):
@@ -45,7 +59,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if "style" not in self.open:
+        if not {"style", "script"}.intersection(self.open):
             self.words += " " + " ".join(data.split())
 
 
@@ -71,7 +85,8 @@ def test_summary_counts_and_percentiles(folder: Path) -> None:
     assert summary["skew_ms"] == {"p50": pytest.approx(np.median(skews)), "max": pytest.approx(skews.max())}
     assert summary["masks_hz"] == pytest.approx(5.0)
     assert summary["duration_s"] == pytest.approx(0.9)
-    assert summary["stages_ms"] == {"inference": {"p50": 71.25}}
+    assert summary["stages_ms"] == {"inference": {"p50": 71.25, "p95": 80.5, "p99": 99.0}}
+    assert summary["confidence"] == pytest.approx(np.mean([250 - 20 * i for i in range(10)]) / 255, abs=1e-4)
     assert summary["model_hash"] == "0123abcd"
 
 
@@ -82,6 +97,8 @@ def test_summary_scores_against_labels(folder: Path) -> None:
     background = (48 * 64 - 8 * 48 - 100) / (48 * 64 - 8 * 48)
     assert summary["miou"] == pytest.approx((background + car + person) / 3)
     assert summary["labelled_masks"] == 10
+    assert summary["frame_miou"][str(stamp(0))] == pytest.approx(summary["miou"])
+    assert summary["acc"]["car"] == 1.0
 
 
 def test_summary_without_the_node_s_diagnostics(folder: Path) -> None:
@@ -119,21 +136,112 @@ def test_page_stands_alone(folder: Path) -> None:
     text = path.read_text()
     page = Page(text)
     assert page.open == []
-    outside = [a for a in page.addresses if not a.startswith(("data:image/jpeg;base64,", "#"))]
-    assert outside == ["overlay.mp4"]
+    assert [a for a in page.addresses if not a.startswith(("data:", "#"))] == ["overlay.mp4"]
     assert "@import" not in text
     assert re.findall(r"url\((?!#)", text) == []
-    assert "<script" not in text
-    assert path.stat().st_size < 5_000_000
+    addresses = [a for frame in data_of(text)["frames"] for a in frame["pictures"].values()]
+    assert all(
+        address.startswith(("data:image/jpeg;base64,", "data:image/png;base64,")) for address in addresses
+    )
 
 
-def test_page_shows_pictures_with_their_alternative(folder: Path) -> None:
-    page = Page(write_report(folder).read_text())
-    pictures = [a for a in page.addresses if a.startswith("data:image/jpeg")]
-    assert len(pictures) == 18
-    assert all(base64.b64decode(p.partition(",")[2]).startswith(b"\xff\xd8") for p in pictures)
-    assert len(set(page.alternatives)) == 18
-    assert all(page.alternatives)
+def test_page_has_every_picture_of_every_frame(folder: Path, tmp_path: Path) -> None:
+    labels = {int(path.stem): path for path in (tmp_path / "labels").iterdir()}
+    frames = data_of(write_report(folder, labels).read_text())["frames"]
+    assert [frame["stamp"] for frame in frames] == [str(stamp(index)) for index in range(10)]
+    for frame in frames:
+        kinds = {kind: base64.b64decode(a.partition(",")[2])[:4] for kind, a in frame["pictures"].items()}
+        jpeg, png = b"\xff\xd8\xff\xe0", b"\x89PNG"
+        assert kinds == dict.fromkeys(("rgb", "thermal", "confidence"), jpeg) | dict.fromkeys(
+            ("mask", "truth", "errors"), png
+        )
+    assert frames[1]["facts"] == [
+        ["latency", "110 ms"],
+        ["thermal − RGB", "−10.0 ms"],
+        ["confidence", "90.2 %"],
+        ["mIoU", "0.65"],
+        ["detections", "1 car, 1 person"],
+    ]
+    assert frames[1]["boxes"]["boxes"][1]["rectangle"] == [50.5, 20.5, 10.0, 10.0]
+
+
+def test_a_long_run_has_evenly_chosen_frames_and_the_worst(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of ten frames three: the ends and the middle, besides the slowest, the least confident, the lowest IoU."""
+    monkeypatch.setattr(report_frames, "MAX_FRAMES", 3)
+    monkeypatch.setattr(report_frames, "WORST_FRAMES", 1)
+    page = write_report(folder).read_text()
+    frames = data_of(page)["frames"]
+    assert [frame["position"] for frame in frames] == [0.0, 0.4, 0.9]
+    words = " ".join(Page(page).words.split())
+    assert "3 of 10 frames: evenly chosen ones and the worst." in words
+    assert "Slowest 390 ms" in words
+    assert "Least confident 27.5 % on average" in words
+
+
+def test_the_page_s_size_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = data_of(write_report(folder).read_text())["frames"]
+    bound = sum(len(address) for frame in whole for address in frame["pictures"].values()) // 3
+    monkeypatch.setattr(report_frames, "MAX_PICTURE_BYTES", bound)
+    monkeypatch.setattr(report_frames, "WORST_FRAMES", 1)
+    fewer = data_of(write_report(folder).read_text())["frames"]
+    assert 2 <= len(fewer) < len(whole)
+    assert sum(len(address) * 3 // 4 for frame in fewer for address in frame["pictures"].values()) <= bound
+
+
+def test_worst_frames_lie_apart(folder: Path) -> None:
+    run = read_run(folder)
+    rankings = {entry.title: entry.frames for entry in report_frames.worst_frames(run, summarize(run))}
+    assert [text for _, text in rankings["Slowest"]] == ["390 ms", "140 ms"]
+    assert [place for place, _ in rankings["Least confident"]] == [stamp(9), stamp(4)]
+    assert "Lowest IoU" not in rankings
+
+
+def test_charts_over_time(folder: Path) -> None:
+    run = read_run(folder)
+    charts = {chart.title: chart.data for chart in time_charts(run, summarize(run))}
+    assert charts["Latency"]["series"]["latency"][:2] == [(0.0, 100.0), (0.1, 110.0)]
+    assert [value for _, value in charts["Skew"]["series"]["skew"]] == list(SKEWS_MS)
+    assert charts["Dropped"]["edges"] == [0.0, 0.5, 0.9, 0.9]
+    assert charts["Dropped"]["series"] == {"surplus": [3, 0, 0], "over max dt": [0, 2, 0]}
+    assert charts["Detections"]["series"] == {"car": [1.0] * 10, "person": [0.0, 1.0] * 5}
+    assert charts["State"]["rows"] == [
+        ["node", [[0.0, 0.5, "warn", "on its way"], [0.5, 0.9, "ok", "running"]]],
+        ["RGB", [[0.0, 0.9, "ok", "ok"]]],
+        ["thermal", [[0.0, 0.5, "error", "missing"], [0.5, 0.9, "ok", "ok"]]],
+    ]
+
+
+def test_the_end_of_a_recording_is_no_silence_of_cameras(folder: Path) -> None:
+    late = {"level": "warn", "message": "no images", "values": {"rgb_camera": "missing"}}
+    with (folder / "diagnostics.jsonl").open("a") as file:
+        for seconds in (1, 2):
+            file.write(json.dumps({**late, "stamp_ns": stamp(9) + seconds * 10**9}) + "\n")
+    run = read_run(folder)
+    live = {chart.title: chart.data for chart in time_charts(run, summarize(run))}
+    assert live["State"]["rows"][0][1][-1] == [0.9, 2.9, "warn", "no images"]
+    lossless = summarize(run) | {"settings": {"mode": "lossless"}}
+    recorded = {chart.title: chart.data for chart in time_charts(run, lossless)}
+    assert recorded["State"]["rows"][0][1][-1] == [0.5, 0.9, "ok", "running"]
+
+
+def test_stages_of_single_masks_become_histograms(folder: Path) -> None:
+    lines = [json.loads(line) for line in (folder / "masks.jsonl").read_text().splitlines()]
+    for index, line in enumerate(lines):
+        line["stage_ms"] = {"inference": 50.0 + index}
+    (folder / "masks.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    run = read_run(folder)
+    summary = summarize(run)
+    assert summary["stages_ms"] == {"inference": {"p50": 54.5, "p95": 58.55, "p99": 58.91}}
+    end_to_end, inference = stage_rows(run, summary)
+    assert sum(inference["distribution"]["counts"]) == sum(end_to_end["distribution"]["counts"]) == 10
+    assert inference["distribution"]["most"] == end_to_end["distribution"]["most"]
+
+
+def test_a_few_outliers_do_not_squeeze_a_histogram() -> None:
+    edges = bin_edges([10.0 + i / 100 for i in range(1000)] + [5000.0])
+    assert edges[-1] < 30
 
 
 def test_page_shows_the_summary_s_numbers(folder: Path) -> None:
@@ -142,13 +250,12 @@ def test_page_shows_the_summary_s_numbers(folder: Path) -> None:
     assert verdict(summary)[1] in words
     assert "a <test> & more" in words
     for quantile in ("p50", "p95", "p99"):
-        assert f"{quantile} {summary['latency_ms'][quantile]:.1f} ms" in words
+        assert f"{summary['latency_ms'][quantile]:.1f}" in words
     for name, counts in summary["classes"].items():
         share = f"{100 * counts['pixel_share']:.2f} %"
         iou = summary["iou"][name]
         row = (name.replace("_", " "), share, counts["detections"], "–" if iou is None else f"{iou:.3f}")
         assert re.sub(r"\s+", " ", f"{row[0]} {row[1]} {row[2]} {row[3]}") in re.sub(r"\s+", " ", words)
-    assert "latency (ms)" in words
     assert "over max dt 2" in re.sub(r"\s+", " ", words)
     assert "0123abcd" in words
     assert "one of ours" in words

@@ -10,7 +10,8 @@ from recorded_runs import DIAGNOSTICS, LATENCIES_MS, SKEWS_MS, mask, stamp, writ
 from rgbt_seg_ros.classes import MFNET
 from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.mask_hash import MaskHash
-from rgbt_seg_ros.run_folder import RunWriter, read_lines, read_run
+from rgbt_seg_ros.run_folder import read_lines, read_run
+from rgbt_seg_ros.run_writer import RunWriter
 from rgbt_seg_ros.video import VideoWriter
 
 
@@ -24,7 +25,9 @@ def test_everything_written_is_read_back(tmp_path: Path) -> None:
     assert np.array_equal(run.mask_image(stamp(3)), mask(3))
     assert [box.class_name for box in run.detections[stamp(1)]] == ["car", "person"]
     assert run.diagnostics[-1].values == DIAGNOSTICS
-    assert run.diagnostics[-1].level == "ok"
+    assert [(line.level, line.stamp_ns) for line in run.diagnostics] == [("warn", stamp(5)), ("ok", stamp(9))]
+    assert [round(255 * run.confidence[stamp(i)]) for i in range(10)] == [250 - 20 * i for i in range(10)]
+    assert run.truth_image(stamp(3)) is None
 
 
 def test_pictures_are_thinned_evenly(tmp_path: Path) -> None:
@@ -45,7 +48,7 @@ def test_a_line_that_is_being_written_is_left_out(tmp_path: Path) -> None:
 
 
 def test_damage_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="not written by the recorder"):
+    with pytest.raises(UserError, match=r"has no masks\.jsonl"):
         read_run(tmp_path)
     write_run(tmp_path, masks=2)
     (tmp_path / "detections.jsonl").write_text("no json\n")

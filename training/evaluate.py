@@ -21,6 +21,7 @@ from rgbt_seg_ros.segmenter import Segmenter
 from .datasets import DATASETS, DatasetOnDisk, open_dataset
 from .pictures import SheetRow, image_title, save_confusion, save_sheet
 from .protocols import MODALITIES, PROTOCOLS, Protocol, predict, protocol_for
+from .score_report import write_score_report
 from .score_table import MODALITY_TITLES, percent, score_table
 from .scoring import Counts, ImageScore, count
 
@@ -61,8 +62,14 @@ def _report(
     scores = {modality: part.scores(names) for modality, part in counts.items()}
     Console().print(score_table(scores))
     modality, main = next(iter(counts.items()))
+    result = _result(args, segmenter, scores, main)
     if args.json:
-        _write_json(args, segmenter, scores, main)
+        path = Path(args.json)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(result, indent=2) + "\n")
+    if args.report:
+        page = write_score_report(args.report, segmenter, source, protocol, modality, args.tta, main, result)
+        print(f"report: {page}")
     if args.confusion:
         name = protocol.name + " with tta" * args.tta
         title = f"{args.data} {args.split}, {name}, {MODALITY_TITLES[modality]}"
@@ -78,9 +85,10 @@ def _report(
         save_sheet(args.sheet, rows, names)
 
 
-def _write_json(
+def _result(
     args: argparse.Namespace, segmenter: Segmenter, scores: dict[str, dict[str, Any]], main: Counts
-) -> None:
+) -> dict[str, Any]:
+    """What `--json` writes."""
     result = {
         **next(iter(scores.values())),
         "protocol": args.protocol,
@@ -89,15 +97,14 @@ def _write_json(
         "split": args.split,
         "thermal": args.thermal,
         "modality": args.modality,
+        "model": str(args.model),
         "model_hash": segmenter.model_hash,
         "confusion": main.total.matrix.tolist(),
         "per_image": [{"name": image.name, "miou": image.miou} for image in main.images],
     }
     if args.modality == "all":
         result["modalities"] = scores
-    path = Path(args.json)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result, indent=2) + "\n")
+    return result
 
 
 def _best_and_worst(images: Sequence[ImageScore]) -> list[tuple[str, ImageScore]]:
@@ -155,7 +162,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         """python -m training.evaluate --model default --data msrs --root DIR --split val --json scores.json
         python -m training.evaluate --model runs/a/best.safetensors --data mfnet --root DIR --modality all
         python -m training.evaluate --model fmb.safetensors --data fmb --root DIR --protocol official --tta
-        python -m training.evaluate --model default --data msrs --root DIR --confusion matrix.png --sheet sheet.png
+        python -m training.evaluate --model default --data msrs --root DIR --confusion matrix.png --report out/val
         torchrun --nproc-per-node 2 -m training.evaluate --model default --data mfnet --root DIR""",
     )
     parser.add_argument("--model", default="default", help="model file, or 'default' (packaged)")
@@ -194,6 +201,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         type=_png,
         metavar="PNG",
         help="write a picture of the best and the worst images, labels and predictions",
+    )
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="DIR",
+        help="write a page for people, report.html, and its files into this folder",
     )
     return run_command(parser, _run, argv)
 

@@ -1,5 +1,6 @@
 """How a sample is shown to a model and compared with its label: protocols by name, modalities, several scales."""
 
+import time
 from dataclasses import dataclass
 
 import cv2
@@ -7,8 +8,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from rgbt_seg_ros.class_selection import own_classes
 from rgbt_seg_ros.image_pair import ImagePair
-from rgbt_seg_ros.segmenter import Segmenter
+from rgbt_seg_ros.segmenter import Segmentation, Segmenter
 
 from .sample import Sample
 
@@ -67,7 +69,18 @@ def predict(
     modality: str = "both",
     tta: bool = False,
 ) -> np.ndarray:
-    """Class ids uint8 [h, w] at the size of `protocol.label(sample)`.
+    """Class ids uint8 [h, w] of `segment_sample`, whose arguments these are."""
+    return segment_sample(segmenter, sample, protocol, modality, tta).mask
+
+
+def segment_sample(
+    segmenter: Segmenter,
+    sample: Sample,
+    protocol: Protocol = NATIVE,
+    modality: str = "both",
+    tta: bool = False,
+) -> Segmentation:
+    """Mask and confidence at the size of `protocol.label(sample)`; the stages' times as in service, else their sum.
 
     Args:
         segmenter: the model in service form.
@@ -81,18 +94,26 @@ def predict(
     """
     pair = _pair(sample, modality)
     if protocol.in_service and not tta:
-        return segmenter(pair.rgb, pair.thermal, pair.thermal_valid).mask
+        return segmenter(pair.rgb, pair.thermal, pair.thermal_valid)
+    started = time.perf_counter()
     size = protocol.size or (sample.label.shape[0], sample.label.shape[1])
     base = segmenter.network_size(size) if protocol.in_service else size
     total = torch.zeros((), device=segmenter.device)
-    for scale in _TTA_SCALES if tta else (1.0,):
+    scales = _TTA_SCALES if tta else (1.0,)
+    for scale in scales:
         network_size = (round(base[0] * scale), round(base[1] * scale))
         total = total + _probabilities(segmenter, pair, network_size, size)
         if tta:
             total = total + _probabilities(segmenter, _mirror(pair), network_size, size).flip(-1)
     if not torch.isfinite(total).all():
         raise ValueError("the network's output is not finite for this pair")
-    return total.argmax(dim=0).to(torch.uint8).cpu().numpy()
+    summed, mask = total.max(dim=0)
+    return Segmentation(
+        mask.to(torch.uint8).cpu().numpy(),
+        (summed / (len(scales) * (1 + tta))).cpu().numpy(),
+        {"inference": 1e3 * (time.perf_counter() - started)},
+        own_classes(segmenter.card),
+    )
 
 
 def _pair(sample: Sample, modality: str) -> ImagePair:

@@ -1,0 +1,232 @@
+"""The charts of a report as data: the page's script draws them and tells their values under the pointer."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from rgbt_seg_ros.report_format import words
+from rgbt_seg_ros.report_frames import Timeline, colors_of
+from rgbt_seg_ros.run_folder import Diagnostics, RunFolder
+
+MAX_POINTS = 1500
+MAX_BARS = 120
+BINS = 40
+
+Points = list[tuple[float, float]]
+LEVEL_COLORS = {"ok": "ok", "waiting": "idle", "warn": "warn", "frozen": "warn", "missing": "error"}
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One chart.
+
+    Attributes:
+        kind: `points` or `bars` over the run's axis, `strip` of states over it, `histogram`.
+        title: what it shows, with its unit.
+        text: the same and the result in a sentence, for those who do not see it and for its caption.
+        unit: of the values.
+        data: points {series: [[x, y], ...]} and `lines` {name: y}; bars `edges` and {series: values} with `colors`;
+            strip `rows` [[name, [[start, end, level, sentence], ...]], ...]; histogram `edges` and {series: counts}.
+    """
+
+    kind: str
+    title: str
+    text: str
+    unit: str
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+def time_charts(run: RunFolder, summary: Mapping[str, Any]) -> list[Chart]:
+    """Charts over the run's axis; those without any value are left out."""
+    timeline = Timeline(run.masks)
+    reports = timed_reports(run, summary)
+    charts = [
+        _strip(reports, timeline),
+        latency_chart({"latency": run}, summary["latency_ms"]),
+        _skew(run, timeline),
+        _drops(reports, timeline, summary),
+        _detections(run, timeline),
+    ]
+    return [chart for chart in charts if chart is not None]
+
+
+def timed_reports(run: RunFolder, summary: Mapping[str, Any]) -> list[tuple[int, Diagnostics]]:
+    """The reports that came while the recording ran, each with its stamp; in lossless mode its end is no silence."""
+    lossless = summary.get("settings", {}).get("mode") == "lossless"
+    end = run.masks[-1].stamp_ns if lossless and run.masks else None
+    timed = [(report.stamp_ns, report) for report in run.diagnostics if report.stamp_ns is not None]
+    # The first one after the end counts what happened until then.
+    after = [entry for entry in timed if end is not None and entry[0] >= end]
+    return [entry for entry in timed if entry not in after[1:]]
+
+
+def latency_chart(
+    runs: Mapping[str, RunFolder], percentiles: Mapping[str, float | None] | None = None
+) -> Chart | None:
+    """Latency of every mask; one series a run."""
+    series = {
+        name: _points(Timeline(run.masks), {mask.stamp_ns: mask.latency_ms for mask in run.masks})
+        for name, run in runs.items()
+    }
+    if not any(series.values()):
+        return None
+    lines = {
+        name: value for name, value in (percentiles or {}).items() if value is not None and name != "p99"
+    }
+    return Chart("points", "Latency", "Latency of every mask.", "ms", {"series": series, "lines": lines})
+
+
+def latency_histogram(runs: Mapping[str, RunFolder]) -> Chart | None:
+    """How many masks took how long; one series a run, all with the same bins."""
+    values = {
+        name: [m.latency_ms for m in run.masks if m.latency_ms is not None] for name, run in runs.items()
+    }
+    if not all(values.values()):
+        return None
+    edges = bin_edges([value for series in values.values() for value in series])
+    return Chart(
+        "histogram",
+        "Latency",
+        "Number of masks by latency.",
+        "ms",
+        {"edges": edges, "series": {name: _histogram(series, edges) for name, series in values.items()}},
+    )
+
+
+def stage_rows(run: RunFolder, summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Rows of the table of stages: name, percentiles and how the times are distributed, on one axis from 0 to `most`.
+
+    A distribution is a histogram where the times of single masks are known, else the percentiles alone.
+    """
+    times = {"end to end": [mask.latency_ms for mask in run.masks if mask.latency_ms is not None]}
+    for stage in summary["stages_ms"]:
+        times[stage] = [mask.stage_ms[stage] for mask in run.masks if stage in mask.stage_ms]
+    percentiles = {"end to end": summary["latency_ms"], **summary["stages_ms"]}
+    known = [value for entry in percentiles.values() for value in entry.values() if value is not None]
+    if not known:
+        return []
+    most = 1.05 * max(known)
+    edges = np.linspace(0.0, most, BINS + 1)
+    return [
+        {
+            "name": words(stage),
+            "percentiles": percentiles[stage],
+            "distribution": {
+                "most": round(most, 3),
+                "percentiles": percentiles[stage],
+                "counts": _histogram([min(value, most) for value in values], edges) if values else None,
+            },
+        }
+        for stage, values in times.items()
+    ]
+
+
+def bin_edges(values: Sequence[float]) -> list[float]:
+    """Edges of `BINS` equal bins over almost all values; the few above the 99.5th percentile go to the last one."""
+    low, high = min(values), float(np.percentile(values, 99.5))
+    margin = max(high - low, 1e-3 * max(high, 1.0)) / BINS
+    return [round(float(edge), 4) for edge in np.linspace(max(low - margin, 0.0), high + margin, BINS + 1)]
+
+
+def _histogram(values: Sequence[float], edges: Sequence[float] | np.ndarray) -> list[int]:
+    counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
+    return [int(count) for count in counts]
+
+
+def _points(timeline: Timeline, values: Mapping[int, float | None]) -> Points:
+    """At most `MAX_POINTS`; of more, the largest of each group."""
+    points = [
+        (timeline.position(stamp), round(value, 3)) for stamp, value in values.items() if value is not None
+    ]
+    group = -(-len(points) // MAX_POINTS)
+    if group > 1:
+        groups = [points[start : start + group] for start in range(0, len(points), group)]
+        points = [max(members, key=lambda point: abs(point[1])) for members in groups]
+    return points
+
+
+def _skew(run: RunFolder, timeline: Timeline) -> Chart | None:
+    points = _points(timeline, {mask.stamp_ns: mask.skew_ms for mask in run.masks})
+    if not points:
+        return None
+    text = "Stamp of a pair's thermal image minus that of its RGB image."
+    return Chart("points", "Skew", text, "ms", {"series": {"skew": points}, "lines": {}})
+
+
+def _drops(
+    reports: Sequence[tuple[int, Diagnostics]], timeline: Timeline, summary: Mapping[str, Any]
+) -> Chart | None:
+    """Images and pairs that were not used, by cause and by the time of the report that counts them."""
+    causes = [cause for cause, count in summary["dropped"].items() if count and cause != "not_received"]
+    if not reports:
+        return None
+    # The counts only grow: what is left out between two reports is in the second one's.
+    reports = [*reports[:: -(-len(reports) // MAX_BARS)], reports[-1]]
+    counts = {cause: [report.number(f"dropped.{cause}") or 0.0 for _, report in reports] for cause in causes}
+    # A node that was activated anew counts from 0 again.
+    grown = {
+        cause: [int(max(b - a, 0)) for a, b in zip([0.0, *values], values, strict=False)]
+        for cause, values in counts.items()
+    }
+    edges = [0.0, *(max(timeline.position(stamp), 0.0) for stamp, _ in reports)]
+    text = (
+        "Images and pairs not used, by cause, since the report before." if causes else "Nothing was dropped."
+    )
+    series = {words(cause): values for cause, values in grown.items()}
+    return Chart("bars", "Dropped", text, "", {"edges": edges, "series": series, "colors": {}})
+
+
+def _detections(run: RunFolder, timeline: Timeline) -> Chart | None:
+    stamps = [mask.stamp_ns for mask in run.masks if mask.stamp_ns in run.detections]
+    if not stamps:
+        return None
+    counted = [Counter(box.class_name for box in run.detections[stamp]) for stamp in stamps]
+    names = [name for name in run.class_names if any(counts[name] for counts in counted)]
+    group = -(-len(stamps) // MAX_BARS)
+    starts = range(0, len(stamps), group)
+    series = {
+        words(name): [
+            round(float(np.mean([counts[name] for counts in counted[start : start + group]])), 2)
+            for start in starts
+        ]
+        for name in names
+    }
+    places = [timeline.position(stamps[start]) for start in starts]
+    period = (timeline.position(stamps[-1]) - places[0]) / max(len(stamps) - 1, 1) or 1.0
+    edges = [*places, timeline.position(stamps[-1]) + period]
+    if not timeline.is_recording:
+        edges = [edge - period / 2 for edge in edges]
+    colors = {words(name): color for name, color in colors_of(run.class_names).items()}
+    text = (
+        "Detections in a frame" + (f", mean of {group}." if group > 1 else ".") if names else "No detection."
+    )
+    return Chart("bars", "Detections", text, "", {"edges": edges, "series": series, "colors": colors})
+
+
+def _strip(reports: Sequence[tuple[int, Diagnostics]], timeline: Timeline) -> Chart | None:
+    """The node's level and the states of its cameras from report to report."""
+    if not any("rgb_camera" in report.values for _, report in reports):
+        return None
+    ends = [max(timeline.position(stamp), 0.0) for stamp, _ in reports]
+    rows: dict[str, list[tuple[str, str]]] = {
+        "node": [(report.level, report.message) for _, report in reports],
+        "RGB": [(report.values.get("rgb_camera", "ok"),) * 2 for _, report in reports],
+        "thermal": [(report.values.get("thermal_camera", "ok"),) * 2 for _, report in reports],
+    }
+    data = {"rows": [[name, _segments(ends, states)] for name, states in rows.items()]}
+    return Chart("strip", "State", "What the node says of itself and of its cameras.", "", data)
+
+
+def _segments(ends: Sequence[float], states: Sequence[tuple[str, str]]) -> list[list[Any]]:
+    """[start, end, level, sentence] of each state; successive ones are one if all is well or they say the same."""
+    segments: list[list[Any]] = []
+    for start, end, (level, text) in zip([0.0, *ends], ends, states, strict=False):
+        color = LEVEL_COLORS.get(level, level)
+        if segments and segments[-1][2] == color and (color == "ok" or segments[-1][3] == text):
+            segments[-1][1], segments[-1][3] = end, text
+        else:
+            segments.append([start, end, color, text])
+    return segments

@@ -4,7 +4,6 @@ import dataclasses
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +12,8 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from rgbt_seg_ros.errors import UserError
+
+from .config_checks import check_values
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,8 @@ class ModelConfig:
         neck: of SARTM: how the neck fuses levels, `avg` (its Eq. 8) or `sum` (as SAM 2 does).
         auxiliary: of SARTM: head beside the mask decoder, `fpn`, `deeplab`, `segformer` (its Table VIII) or `off`.
         prediction: of SARTM: `mask` decoder, `aux` head or `mean` of both's probabilities.
-        base_weights: Meta's SAM 2 or 2.1 `.pt` file of this size; trunk and neck are loaded from it and frozen.
+        base_weights: Meta's SAM 2 or 2.1 `.pt` file of this size; what it holds is loaded and frozen (parts of SARTM's
+            mask decoder excepted, which are trained on).
         from_scratch: train trunk and neck, too, from random numbers; sizes of SAM 2 need either this or base_weights.
         embeddings: file written by `training.embed_classes`; one below `config/` may be a shipped one.
         short_side: images are shrunk to this short side in pixels before the network, in training (before the
@@ -248,7 +250,7 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
         except OmegaConfBaseException as error:
             raise UserError(f"{source}: {str(error).splitlines()[0]}") from error
     config = cast(Config, OmegaConf.to_object(merged))
-    _check_values(config)
+    check_values(config)
     return config
 
 
@@ -301,76 +303,3 @@ def _checked(values: Any, schema: type, source: str, prefix: str = "") -> dict[s
             value = "off"  # YAML takes this word for false
         checked[key] = value
     return checked
-
-
-ARCHITECTURES = {
-    "shifnet": ("fusion", "decoder", "sem"),
-    "sartm": ("rank", "neck", "auxiliary", "prediction"),
-}
-"""Keys of `ModelConfig` that an architecture alone is built with, beside its size."""
-
-_LOSS_KEYS = {
-    "shifnet": ("train.class_weights", "train.lovasz"),
-    "sartm": tuple(f"loss.{entry.name}" for entry in dataclasses.fields(LossConfig)),
-}
-"""Keys of an architecture's loss."""
-
-
-def _check_architecture(config: Config) -> None:
-    """Raise for a key of the other architecture that was set."""
-    default = Config()
-    for arch, arguments in ARCHITECTURES.items():
-        for key in (*(f"model.{argument}" for argument in arguments), *_LOSS_KEYS[arch]):
-            of_run, of_default = (attrgetter(key)(values) for values in (config, default))
-            if arch != config.model.arch and of_run != of_default:
-                raise UserError(f"{key} belongs to {arch}: leave it out, or set model.arch={arch}")
-
-
-def _check_values(config: Config) -> None:
-    shares = {
-        "data.rendered_share": config.data.rendered_share,
-        "data.rendered_share_end": config.data.rendered_share_end,
-        "augment.drop_rgb + augment.drop_thermal": config.augment.drop_rgb + config.augment.drop_thermal,
-        "train.warmup_ratio": config.train.warmup_ratio,
-    }
-    for key, value in shares.items():
-        if not 0.0 <= value <= 1.0:
-            raise UserError(f"{key} is {value:g}: it must be within 0 and 1")
-    choices = {
-        "model.arch": (config.model.arch, tuple(ARCHITECTURES)),
-        "model.fusion": (config.model.fusion, ("sacf", "add", "concat")),
-        "model.decoder": (config.model.decoder, ("hpd", "segformer", "ppm")),
-        "model.neck": (config.model.neck, ("avg", "sum")),
-        "model.auxiliary": (config.model.auxiliary, ("fpn", "deeplab", "segformer", "off")),
-        "model.prediction": (config.model.prediction, ("mean", "mask", "aux")),
-        "train.precision": (config.train.precision, ("fp32", "bf16", "fp16")),
-        "train.schedule": (config.train.schedule, ("poly", "cosine")),
-    }
-    for key, (choice, allowed) in choices.items():
-        if choice not in allowed:
-            raise UserError(f"{key} is {choice!r}: it must be one of {', '.join(allowed)}")
-    train = config.train
-    counts = {
-        "model.rank": config.model.rank,
-        "train.max_steps": train.max_steps,
-        "train.epochs": train.epochs,
-        "train.batch_size": train.batch_size,
-        "train.accumulate": train.accumulate,
-        "train.eval_every": train.eval_every,
-        "train.log_every": train.log_every,
-        "train.pictures_every": train.pictures_every,
-    }
-    for key, count in counts.items():
-        if count is not None and count < 1:
-            raise UserError(f"{key} is {count}: it must be at least 1")
-    if not 0.0 < config.augment.min_scale <= config.augment.max_scale:
-        raise UserError("augment.min_scale must be above 0 and at most augment.max_scale")
-    if not 0.0 < config.loss.ohem <= 1.0:
-        raise UserError(f"loss.ohem is {config.loss.ohem:g}: it must be above 0 and at most 1")
-    weights = dataclasses.asdict(config.loss)
-    for key in ("mask", "auxiliary", "prototype", "similarity"):
-        if weights[key] < 0:
-            raise UserError(f"loss.{key} is {weights[key]:g}: it must be at least 0")
-    if config.model.auxiliary == "off" and config.model.prediction == "aux":
-        raise UserError("model.prediction is 'aux', but model.auxiliary is 'off': choose a head, or mask")
-    _check_architecture(config)

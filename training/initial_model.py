@@ -10,13 +10,14 @@ from rgbt_seg_ros.class_embeddings import ClassEmbeddings, load_class_embeddings
 from rgbt_seg_ros.classes import ClassSet
 from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.models import ModelCard, build_model
-from rgbt_seg_ros.models.encoder import Encoder, init_from_scratch
+from rgbt_seg_ros.models.encoder import Sam2Encoder, init_from_scratch
 from rgbt_seg_ros.models.model_file import file_hash, load_model, misfits, resolve_model
 from rgbt_seg_ros.scaling import InputScaling
 from rgbt_seg_ros.share import share_path
 
 from .base_weights import load_base_weights
-from .config import ARCHITECTURES, Config, ModelConfig
+from .config import Config, ModelConfig
+from .config_checks import ARCHITECTURES
 from .datasets import class_set_of
 
 
@@ -46,7 +47,7 @@ def untrained_model(config: Config) -> tuple[nn.Module, ModelCard]:
     model = config.model
     architecture = {key: getattr(model, key) for key in ("size", *ARCHITECTURES[model.arch])}
     network = build_model(model.arch, architecture, embeddings.vectors)
-    cast(Encoder, network.encoder).checkpointing = config.train.checkpointing
+    cast(Sam2Encoder, network.encoder).checkpointing = config.train.checkpointing
     values = dataclasses.asdict(config)
     # Where files lie and the run goes is of the machine, not of the model.
     del values["data"]["root"], values["model"]["base_weights"], values["model"]["start_from"], values["run"]
@@ -81,7 +82,7 @@ def _start_base(network: nn.Module, model: ModelConfig) -> str | None:
             "or --from-scratch to train all of it from random numbers"
         )
     if has_base:
-        init_from_scratch(cast(Encoder, network.encoder))
+        init_from_scratch(cast(Sam2Encoder, network.encoder))
         network.requires_grad_(True)
     return None
 

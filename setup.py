@@ -24,7 +24,15 @@ COMMANDS = [
     "calibrate_homography",
     "evaluate_bag",
 ]
-TRAINING_COMMANDS = ["inspect_data", "train", "evaluate", "embed_classes", "import_checkpoint", "benchmark"]
+TRAINING_COMMANDS = [
+    "inspect_data",
+    "train",
+    "evaluate",
+    "model_card",
+    "embed_classes",
+    "import_checkpoint",
+    "benchmark",
+]
 
 
 def shared_files() -> list[tuple[str, list[str]]]:

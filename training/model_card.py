@@ -1,0 +1,161 @@
+"""A model's card for people, docs/model_card.md: what its file tells of itself, its scores, and what a person wrote."""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rgbt_seg_ros.classes import MFNET
+from rgbt_seg_ros.cli import command_parser, run_command
+from rgbt_seg_ros.errors import UserError
+from rgbt_seg_ros.models import ModelCard, load_model, read_card
+from rgbt_seg_ros.models.model_file import file_hash, resolve_model
+from rgbt_seg_ros.segmenter import Segmenter
+
+from .config import DataConfig
+from .datasets import DATASETS, open_dataset, validation_source
+from .protocols import MODALITIES
+from .sample import Source
+from .score_table import MODALITY_TITLES, percent
+from .scoring import score
+
+Scores = Mapping[str, dict[str, Any]]
+"""Scores by modality, each as of `training.scoring.Counts.scores`."""
+
+
+def scores_by_modality(segmenter: Segmenter, source: Source, title: str) -> dict[str, dict[str, Any]]:
+    """What the model scores with both images and with either alone, by the `native` protocol."""
+    return {
+        modality: score(segmenter, source, modality, f"{title}, {MODALITY_TITLES[modality]}")
+        for modality in MODALITIES
+    }
+
+
+def score_section(scores: Scores) -> str:
+    """Tables in Markdown: IoU by class and modality, and the same by day and night where these are known."""
+    tables = [_table({MODALITY_TITLES[modality]: part for modality, part in scores.items()})]
+    by_subset = {
+        f"{subset}, {MODALITY_TITLES[modality]}": part["subsets"][subset]
+        for subset in ("day", "night")
+        for modality, part in scores.items()
+        if part["subsets"][subset]
+    }
+    if by_subset:
+        tables.append(_table(by_subset))
+    return "\n\n".join(tables)
+
+
+def _table(columns: Mapping[str, Mapping[str, Any]]) -> str:
+    """IoU in percent: a row for each class and for the means, a column for each of some scores."""
+    (first, *_) = columns.values()
+    rows = [["IoU in %", *columns], ["---", *("---:" for _ in columns)]]
+    rows += [[name, *(percent(part["iou"][name]) for part in columns.values())] for name in first["iou"]]
+    rows.append(["**mean**", *(f"**{percent(part['miou'])}**" for part in columns.values())])
+    rows.append(["images", *(str(part["images"]) for part in columns.values())])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def identity_section(model: str | Path) -> str:
+    """What the file is: its hash, size, architecture, classes and inputs, as a table in Markdown.
+
+    Raises:
+        UserError: no such file, or no model file.
+    """
+    path, card = resolve_model(model), read_card(model)
+    parameters = sum(parameter.numel() for parameter in load_model(model).parameters())
+    side = card.short_side
+    rows = {
+        "SHA-256": f"`{file_hash(path)}`",
+        "file": f"{path.stat().st_size / 1e6:.1f} MB, {parameters / 1e6:.2f} M parameters",
+        "network": f"{card.arch}, {', '.join(f'{key} {value}' for key, value in card.config.items())}",
+        "classes": ", ".join(card.class_names),
+        "become detections": ", ".join(card.thing_classes),
+        "images enter at": "their own size" if side is None else f"a short side of at most {side} pixels",
+        "thermal in [0, 1] is scaled by": _thermal_scaling(card),
+        "class embeddings": str(card.embeddings["encoder"]),
+    }
+    lines = [f"| {key} | {value} |" for key, value in rows.items()]
+    return "\n".join(["| | |", "| --- | --- |", *lines])
+
+
+def _thermal_scaling(card: ModelCard) -> str:
+    scaling = card.scaling
+    if scaling.thermal_mean is None:
+        return "nothing"
+    return f"mean {scaling.thermal_mean:g}, standard deviation {scaling.thermal_std:g}"
+
+
+def training_section(card: ModelCard) -> str:
+    """Data, steps, what the run started from, and its configuration."""
+    training = card.training
+    started = {"base_weights": "SAM 2's weights", "start_from": "the weights of a model file"}
+    origins = [f"{what} (SHA-256 `{training[key]}`)" for key, what in started.items() if training.get(key)]
+    chosen = training["scores"].get("on", "no split")
+    start = " and ".join(origins) or "random numbers"
+    recipe = yaml.safe_dump(training["config"], sort_keys=False)
+    return (
+        f"Trained on {training['data']} for {training['steps']} steps, starting from {start}. "
+        f"The step was chosen by its mIoU on {chosen}.\n\n```yaml\n{recipe}```"
+    )
+
+
+def _run(args: argparse.Namespace) -> None:
+    if args.rendered < 1:
+        raise UserError(f"--rendered {args.rendered}: give a number of at least 1")
+    if not args.notes.is_file():
+        raise UserError(
+            f"there is no file {args.notes}: give Markdown of what numbers do not tell with --notes"
+        )
+    source = open_dataset(args.data, args.root, args.split)
+    card = read_card(args.model)
+    if card.class_names != source.classes.names:
+        raise UserError(
+            f"the model {args.model} and {args.data} have different classes: give a data set of its own"
+        )
+    scored: dict[str, Source] = {f"real images, {args.data} {args.split}": source}
+    if source.classes is MFNET:
+        stills = validation_source(DataConfig(name="scenes", rendered_val=args.rendered))
+        scored["rendered stills that it was not trained on"] = stills
+    segmenter = Segmenter.load(args.model, precision="float32")
+    sections = {"The file": identity_section(args.model)}
+    for title, images in scored.items():
+        sections[f"Scores on {title}"] = score_section(scores_by_modality(segmenter, images, title))
+    sections["How it was trained"] = training_section(card)
+    head = f"# Model card: {args.title}\n\nWritten by `python -m training.model_card` from the model file.\n"
+    parts = [head, args.notes.read_text(), *(f"## {title}\n\n{text}\n" for title, text in sections.items())]
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text("\n".join(parts))
+    print(f"{args.out}: card of {resolve_model(args.model)}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = command_parser(
+        "python -m training.model_card",
+        "Write a model's card in Markdown: its file, its scores by class, modality, day and night on real and on "
+        "rendered images, its training, and notes of a person on its use and its faults.",
+        """python -m training.model_card --model default --data msrs --root DIR --split val \\
+            --notes config/train/shifnet_nano_msrs.md -o docs/model_card.md""",
+    )
+    parser.add_argument("--model", default="default", help="model file, or 'default' (packaged)")
+    parser.add_argument("--title", default="the packaged model", help="name in the headline")
+    parser.add_argument("--data", required=True, choices=sorted(DATASETS), help="layout of the data set")
+    parser.add_argument("--root", required=True, help="folder of the data set")
+    parser.add_argument("--split", default="val", help="part of the data set (default: %(default)s)")
+    parser.add_argument(
+        "--rendered",
+        type=int,
+        default=50,
+        help="rendered stills to score on, where the classes are theirs (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--notes", type=Path, required=True, help="Markdown that goes first: use, data, faults seen"
+    )
+    parser.add_argument("-o", "--out", type=Path, required=True, help="file to write, Markdown")
+    return run_command(parser, _run, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -23,6 +23,9 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+TIMEOUT_S = 120
+"""For whatever the browser is asked to do: busy machines are slow."""
+
 DESKTOP, PHONE = (1280, 900), (390, 844)
 """Width and height of windows."""
 
@@ -53,7 +56,9 @@ def chromium() -> Iterator["Browser"]:
     if program is None:
         pytest.skip("needs a browser: install Chromium, or name one with CHROMIUM=/path/to/chromium")
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program, args=list(ARGUMENTS))
+        browser = driver.chromium.launch(
+            executable_path=program, args=list(ARGUMENTS), timeout=1e3 * TIMEOUT_S
+        )
         yield browser
         browser.close()
 
@@ -81,6 +86,7 @@ def visit(
         color_scheme=color_scheme,
         reduced_motion=reduced_motion,
     )
+    context.set_default_timeout(1e3 * TIMEOUT_S)
     visited = Visit(context.new_page())
 
     def note_console(message) -> None:

@@ -212,3 +212,29 @@ def test_command_refuses_a_size_without_a_cross(tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as exit_info:
         main(["-o", str(tmp_path / "x"), "--size", "640"])
     assert exit_info.value.code == 2
+
+
+def test_wet_ground_mirrors_lamps_at_night_and_dry_ground_does_not() -> None:
+    """Rain alone wets the ground: light appears below lit windows and lamps, and only on the ground."""
+    brighter = []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        world = make_world(rng)
+        canvas = world.draw(make_camera(rng, world.street, SMALL), 0.0)
+        surfaces = look_up(canvas)
+        dry = replace(make_light(np.random.default_rng(seed), "night"), rain=0.0)
+        dry_image = radiance(canvas, surfaces, dry, 0.0, seed)
+        wet_image = radiance(canvas, surfaces, replace(dry, rain=1.0), 0.0, seed)
+        assert np.array_equal(dry_image[~surfaces.is_ground], wet_image[~surfaces.is_ground])
+        brighter.append((wet_image - dry_image)[surfaces.is_ground].max())
+    assert np.median(brighter) > 0.2
+
+
+def test_stills_are_also_of_coarse_thermal_cameras() -> None:
+    """Of some cameras the thermal image has far less detail than of others, at the same size."""
+    details = []
+    for seed in range(24):
+        thermal = render_still(seed, (240, 640), "day").thermal.astype(np.float32)
+        fine = thermal - cv2.blur(thermal, (3, 3))
+        details.append(fine.std() / thermal.std())
+    assert np.quantile(details, 0.9) > 2.5 * np.quantile(details, 0.05)

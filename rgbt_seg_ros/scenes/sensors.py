@@ -28,6 +28,8 @@ class ThermalSensor:
     """Registration error (u, v), in pixels of a 640 pixel wide image."""
     zoom: float
     pattern_seed: int
+    pixels: int
+    """Along the width of its image, where a still shows it as large as the RGB image."""
 
 
 def make_thermal_sensor(rng: np.random.Generator) -> ThermalSensor:
@@ -43,6 +45,7 @@ def make_thermal_sensor(rng: np.random.Generator) -> ThermalSensor:
         shift=(float(rng.normal(0, 1.3)), float(rng.normal(0, 1.0))),
         zoom=float(rng.normal(1.0, 0.004)),
         pattern_seed=int(rng.integers(1 << 31)),
+        pixels=int(rng.choice((160, 320, 640), p=(0.12, 0.23, 0.65))),
     )
 
 

@@ -121,9 +121,29 @@ def radiance(canvas: Canvas, surfaces: Surfaces, light: Light, drift: float, see
     cv2.scaleAdd(surfaces.glow, light.lamps, image, image)
     sky = _sky(camera, light, seed)
     cv2.copyTo(sky, surfaces.is_sky.view(np.uint8), image)
+    wet = _wetness(light, seed)
+    if wet > 0.0:
+        _add_reflections(image, surfaces, camera, wet)
     if light.smoke > 0.0:
         _add_smoke(image, surfaces, light, drift, seed, illumination)
     return image
+
+
+def _wetness(light: Light, seed: int) -> float:
+    """Share of light that the ground mirrors: much in rain, now and then some after it."""
+    rng = np.random.default_rng([seed, 6])
+    left = rng.uniform(0.1, 0.35) if rng.random() < 0.1 else 0.0
+    return float(max(left, rng.uniform(0.2, 0.5) * min(light.rain, 1.0)))
+
+
+def _add_reflections(image: np.ndarray, surfaces: Surfaces, camera: Camera, wet: float) -> None:
+    """Mix into the ground what stands on it, upside down, in place; ripples draw it out downwards."""
+    height = camera.height
+    mirrored = np.clip(int(2 * camera.horizon) - np.arange(height), 0, height - 1)
+    drawn_out = cv2.blur(image[mirrored], (max(1, camera.width // 200), max(1, height // 16)))
+    # Patches of the ground are drier than others.
+    amount = np.float32(wet) * np.clip(0.6 + surfaces.coarse, 0.0, 1.0) * surfaces.is_ground
+    image += amount[..., None] * (np.minimum(drawn_out, 8.0) - 0.3 * image)
 
 
 def _illumination(canvas: Canvas, surfaces: Surfaces, light: Light) -> np.ndarray:

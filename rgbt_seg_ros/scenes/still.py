@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from rgbt_seg_ros.errors import UserError
@@ -64,6 +65,9 @@ def render_still(seed: int, size: tuple[int, int] = (480, 640), condition: str |
     canvas = world.draw(camera, 0.0)
     surfaces = look_up(canvas)
     rgb = expose(color_sensor, light, radiance(canvas, surfaces, light, 0.0, seed), rng)
-    degrees = sense_temperature(thermal_sensor, temperature(canvas, surfaces, light, seed), size, rng)
+    share = min(1.0, thermal_sensor.pixels / size[1])
+    sensed = (round(share * size[0]), round(share * size[1]))
+    degrees = sense_temperature(thermal_sensor, temperature(canvas, surfaces, light, seed), sensed, rng)
     thermal = to_counts_8bit(thermal_sensor, degrees, surfaces.is_sky)
+    thermal = cv2.resize(thermal, size[::-1], interpolation=cv2.INTER_LINEAR)
     return SceneSample(rgb, thermal, canvas.label(), condition, night=light.sky < 0.1)

@@ -4,18 +4,18 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
 import pytest
+from watch_client import PART, TIMEOUT_S, wait_for
 
 from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.latest import Latest
 from rgbt_seg_ros.watch_server import MAX_CONNECTIONS, PAGES, PATIENCE_S, WatchServer
 
-TIMEOUT_S = 30.0
 JPEG = b"\xff\xd8\xff%d\xff\xd9"
 """Not decoded here."""
 LARGE = bytes(200_000)
@@ -41,13 +41,6 @@ def running(patience_s: float, host: str = "127.0.0.1") -> Iterator[WatchServer]
     server.close()
 
 
-def wait_for(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + TIMEOUT_S
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen"
-        time.sleep(0.01)
-
-
 @contextmanager
 def asked(server: WatchServer, path: str, method: str = "GET", host: str = "") -> Iterator[HTTPResponse]:
     """An answer whose body has not been read."""
@@ -65,10 +58,10 @@ def status(server: WatchServer, path: str, method: str = "GET", host: str = "") 
 
 def picture_of(answer: HTTPResponse) -> bytes:
     """The next picture of a stream, without what is around it; waits for what follows it."""
-    start, data = b"--next-picture\r\nContent-Type: image/jpeg\r\n\r\n", b""
-    while not data.endswith(start):
+    data = b""
+    while not data.endswith(PART):
         data += answer.read(1)
-    return data.removesuffix(start).removesuffix(b"\r\n")
+    return data.removesuffix(PART).removesuffix(b"\r\n")
 
 
 @contextmanager

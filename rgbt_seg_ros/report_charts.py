@@ -1,5 +1,6 @@
 """The charts of a report as data: the page's script draws them and tells their values under the pointer."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,8 +29,9 @@ class Chart:
         title: what it shows, with its unit.
         text: the same and the result in a sentence, for those who do not see it and for its caption.
         unit: of the values.
-        data: points {series: [[x, y], ...]} and `lines` {name: y}; bars `edges` and {series: values} with `colors`;
-            strip `rows` [[name, [[start, end, level, sentence], ...]], ...]; histogram `edges` and {series: counts}.
+        data: `series` {name: ...} with `lines` {name: y} (points: [[x, y], ...]), `spans` [[start, end], ...] and
+            `colors` (bars: a value for each span) or `edges` (histogram: counts); strip: `rows`
+            [[name, [[start, end, level, sentence], ...]], ...].
     """
 
     kind: str
@@ -141,7 +143,7 @@ def _points(timeline: Timeline, values: Mapping[int, float | None]) -> Points:
     points = [
         (timeline.position(stamp), round(value, 3)) for stamp, value in values.items() if value is not None
     ]
-    group = -(-len(points) // MAX_POINTS)
+    group = math.ceil(len(points) / MAX_POINTS)
     if group > 1:
         groups = [points[start : start + group] for start in range(0, len(points), group)]
         points = [max(members, key=lambda point: abs(point[1])) for members in groups]
@@ -164,19 +166,19 @@ def _drops(
     if not reports:
         return None
     # The counts only grow: what is left out between two reports is in the second one's.
-    reports = [*reports[:: -(-len(reports) // MAX_BARS)], reports[-1]]
+    reports = reports[:: -math.ceil(len(reports) / MAX_BARS)][::-1]
     counts = {cause: [report.number(f"dropped.{cause}") or 0.0 for _, report in reports] for cause in causes}
     # A node that was activated anew counts from 0 again.
     grown = {
         cause: [int(max(b - a, 0)) for a, b in zip([0.0, *values], values, strict=False)]
         for cause, values in counts.items()
     }
-    edges = [0.0, *(max(timeline.position(stamp), 0.0) for stamp, _ in reports)]
+    spans = _spans(reports, timeline)
     text = (
         "Images and pairs not used, by cause, since the report before." if causes else "Nothing was dropped."
     )
     series = {words(cause): values for cause, values in grown.items()}
-    return Chart("bars", "Dropped", text, "", {"edges": edges, "series": series, "colors": {}})
+    return Chart("bars", "Dropped", text, "", {"spans": spans, "series": series, "colors": {}})
 
 
 def _detections(run: RunFolder, timeline: Timeline) -> Chart | None:
@@ -185,7 +187,7 @@ def _detections(run: RunFolder, timeline: Timeline) -> Chart | None:
         return None
     counted = [Counter(box.class_name for box in run.detections[stamp]) for stamp in stamps]
     names = [name for name in run.class_names if any(counts[name] for counts in counted)]
-    group = -(-len(stamps) // MAX_BARS)
+    group = math.ceil(len(stamps) / MAX_BARS)
     starts = range(0, len(stamps), group)
     series = {
         words(name): [
@@ -195,38 +197,49 @@ def _detections(run: RunFolder, timeline: Timeline) -> Chart | None:
         for name in names
     }
     places = [timeline.position(stamps[start]) for start in starts]
-    period = (timeline.position(stamps[-1]) - places[0]) / max(len(stamps) - 1, 1) or 1.0
-    edges = [*places, timeline.position(stamps[-1]) + period]
-    if not timeline.is_recording:
-        edges = [edge - period / 2 for edge in edges]
+    # Where no masks came, the last bar does not reach over the gap.
+    width = float(np.median(np.diff(places))) if len(places) > 1 else 1.0
+    ends = [
+        min(start + width, following) for start, following in zip(places, [*places[1:], np.inf], strict=True)
+    ]
+    shift = 0.0 if timeline.is_recording else width / 2
+    spans = [
+        [round(start - shift, 4), round(end - shift, 4)] for start, end in zip(places, ends, strict=True)
+    ]
     colors = {words(name): color for name, color in colors_of(run.class_names).items()}
     text = (
         "Detections in a frame" + (f", mean of {group}." if group > 1 else ".") if names else "No detection."
     )
-    return Chart("bars", "Detections", text, "", {"edges": edges, "series": series, "colors": colors})
+    return Chart("bars", "Detections", text, "", {"spans": spans, "series": series, "colors": colors})
 
 
 def _strip(reports: Sequence[tuple[int, Diagnostics]], timeline: Timeline) -> Chart | None:
     """The node's level and the states of its cameras from report to report."""
     if not any("rgb_camera" in report.values for _, report in reports):
         return None
-    ends = [max(timeline.position(stamp), 0.0) for stamp, _ in reports]
+    spans = _spans(reports, timeline)
     rows: dict[str, list[tuple[str, str]]] = {
         "node": [(report.level, report.message) for _, report in reports],
         "RGB": [(report.values.get("rgb_camera", "ok"),) * 2 for _, report in reports],
         "thermal": [(report.values.get("thermal_camera", "ok"),) * 2 for _, report in reports],
     }
-    data = {"rows": [[name, _segments(ends, states)] for name, states in rows.items()]}
+    data = {"rows": [[name, _segments(spans, states)] for name, states in rows.items()]}
     return Chart("strip", "State", "What the node says of itself and of its cameras.", "", data)
 
 
-def _segments(ends: Sequence[float], states: Sequence[tuple[str, str]]) -> list[list[Any]]:
+def _segments(spans: Sequence[list[float]], states: Sequence[tuple[str, str]]) -> list[list[Any]]:
     """[start, end, level, sentence] of each state; successive ones are one if all is well or they say the same."""
     segments: list[list[Any]] = []
-    for start, end, (level, text) in zip([0.0, *ends], ends, states, strict=False):
+    for (start, end), (level, text) in zip(spans, states, strict=True):
         color = LEVEL_COLORS.get(level, level)
         if segments and segments[-1][2] == color and (color == "ok" or segments[-1][3] == text):
             segments[-1][1], segments[-1][3] = end, text
         else:
             segments.append([start, end, color, text])
     return segments
+
+
+def _spans(reports: Sequence[tuple[int, Diagnostics]], timeline: Timeline) -> list[list[float]]:
+    """[start, end] of the time that each report is about, from the one before on; a recording's loop goes nowhere."""
+    ends = np.maximum.accumulate([max(timeline.position(stamp), 0.0) for stamp, _ in reports])
+    return [[float(start), float(end)] for start, end in zip([0.0, *ends], ends, strict=False)]

@@ -92,7 +92,7 @@ def render_comparison(a: Run, b: Run) -> str:
         legend=[{"name": name, "color": color} for name, color in colors.items() if color != "#000000"],
         frames=frames,
         rankings=rankings,
-        timeline=axis(run_a),
+        timeline=axis(run_a, summary_a),
         charts=chart_dicts(latency_chart(runs), latency_histogram(runs)),
     )
 

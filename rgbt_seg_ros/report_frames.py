@@ -73,11 +73,6 @@ class Timeline:
         """Whether the frames have times; a data set's have names."""
         return not self._names
 
-    @property
-    def label(self) -> str:
-        """What the axis shows."""
-        return "time in the recording (s)" if self.is_recording else "image"
-
     def position(self, stamp_ns: int) -> float:
         """On the axis."""
         return round((stamp_ns - self._first_ns) / 1e9, 4) if self.is_recording else stamp_ns + 1.0

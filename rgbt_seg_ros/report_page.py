@@ -7,7 +7,7 @@ from typing import Any
 
 import jinja2
 
-from rgbt_seg_ros.report_charts import Chart, stage_rows, time_charts
+from rgbt_seg_ros.report_charts import Chart, stage_rows, time_charts, timed_reports
 from rgbt_seg_ros.report_format import number, percent, plural, words
 from rgbt_seg_ros.report_frames import (
     CONFIDENCE,
@@ -53,7 +53,7 @@ def render_report(run: RunFolder, summary: Mapping[str, Any]) -> str:
         legend=[row for row in classes if row["pixel_share"] and row["color"] != "#000000"],
         frames=frames,
         rankings=rankings,
-        timeline=axis(run),
+        timeline=axis(run, summary),
         charts=[asdict(chart) for chart in time_charts(run, summary)],
         stages=stage_rows(run, summary),
         classes=classes,
@@ -69,26 +69,21 @@ def render(template: str, **values: Any) -> str:
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
-        undefined=jinja2.ChainableUndefined,
     )
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
     environment.filters |= {"number": number, "percent": percent, "words": words}
     return environment.get_template(template).render(**values)
 
 
-def axis(*runs: RunFolder) -> dict[str, Any]:
-    """What all charts over a run share: label, end, and whether frames have times."""
-    timelines = [(Timeline(run.masks), run.masks) for run in runs]
-    ends = [timeline.position(masks[-1].stamp_ns) for timeline, masks in timelines if masks]
-    timeline = timelines[0][0]
-    start = 0.0 if timeline.is_recording else 0.5
-    end = max(ends, default=1.0)
-    return {
-        "label": timeline.label,
-        "start": start,
-        "end": (math.ceil(10 * end) / 10 or 0.1) if timeline.is_recording else end + 0.5,
-        "recording": timeline.is_recording,
-    }
+def axis(run: RunFolder, summary: Mapping[str, Any]) -> dict[str, Any]:
+    """What all charts over a run share: label, both ends, and whether frames have times."""
+    timeline = Timeline(run.masks)
+    if not timeline.is_recording:
+        return {"recording": False, "start": 0.5, "end": run.masks[-1].stamp_ns + 1.5}
+    stamps = [mask.stamp_ns for mask in run.masks[-1:]]
+    stamps += [stamp for stamp, _ in timed_reports(run, summary)]
+    end = max((timeline.position(stamp) for stamp in stamps), default=0.0)
+    return {"recording": True, "start": 0.0, "end": math.ceil(10 * end) / 10 or 0.1}
 
 
 def tiles(run: RunFolder, summary: Mapping[str, Any]) -> list[dict[str, str]]:

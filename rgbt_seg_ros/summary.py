@@ -16,6 +16,9 @@ from rgbt_seg_ros.run_folder import RunFolder
 ENOUGH_MASKS = 0.95
 """Share of the pairs that must have become masks for a run to count as complete."""
 
+STAGES = ("decode", "preprocess", "inference", "postprocess", "detections", "publish")
+"""In the order in which they follow each other; a node reports them by the alphabet."""
+
 LATENCY_PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0}
 
 
@@ -147,7 +150,9 @@ def _stages(run: RunFolder) -> dict[str, dict[str, float | None]]:
         value = last.number(key) if last else None
         if prefix == "stage_ms" and percentile in LATENCY_PERCENTILES and value is not None:
             stages.setdefault(stage, {})[percentile] = value
-    return stages
+    return dict(
+        sorted(stages.items(), key=lambda entry: STAGES.index(entry[0]) if entry[0] in STAGES else 99)
+    )
 
 
 def _classes(run: RunFolder) -> dict[str, dict[str, float]]:

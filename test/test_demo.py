@@ -61,9 +61,22 @@ def test_demo_of_a_recording(repository: Path, bag: Path, model: Path, tmp_path:
     assert {mask.shape for mask in masks} == {(120, 160)}
     assert len(masks) == 18
     assert cv2.VideoCapture(str(out / "overlay.mp4")).read()[0]
-    assert "Every one of the 18 pairs became a mask." in (out / "report.html").read_text()
+    page = (out / "report.html").read_text()
+    assert "Every one of the 18 pairs became a mask." in page
+    check_report_data(page)
     assert f"report: {out / 'report.html'}" in done.stdout
     assert {path.stem for path in out.glob("*.log")} == {"node", "player", "recorder"}
+
+
+def check_report_data(page: str) -> None:
+    """Every frame has all pictures, its label among them; the charts have what the node said over time."""
+    data = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
+    kinds = {"rgb", "thermal", "confidence", "mask", "truth", "errors"}
+    assert [set(frame["pictures"]) for frame in data["frames"]] == [kinds] * 18
+    charts = {chart["title"]: chart["data"] for chart in data["charts"]}
+    assert set(charts) == {"State", "Latency", "Skew", "Dropped", "Detections"}
+    assert [name for name, _ in charts["State"]["rows"]] == ["node", "RGB", "thermal"]
+    assert len(charts["Latency"]["series"]["latency"]) == 18
 
 
 def test_a_broken_model_is_one_sentence(

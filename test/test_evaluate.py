@@ -125,7 +125,9 @@ def test_all_modalities_get_a_column_each(
 
 def test_tta_and_official_are_other_scores(root: Path, tmp_path: Path) -> None:
     native = _scores(_arguments(root), tmp_path / "native.json")
-    averaged = _scores([*_arguments(root), "--tta"], tmp_path / "tta.json")
+    averaged = _scores([*_arguments(root), "--tta", "--report", str(tmp_path / "tta")], tmp_path / "tta.json")
+    sure = json.loads((tmp_path / "tta" / "summary.json").read_text())["confidence"]
+    assert 1 / 9 < sure < 1, "the mean of probabilities over scales is one"
     assert averaged["tta"]
     assert averaged["confusion"] != native["confusion"]
     # The stills enter the network at their own size in both; only absent classes count otherwise.
@@ -155,6 +157,25 @@ def test_pictures_are_written(root: Path, tmp_path: Path, monkeypatch: pytest.Mo
     places = zip(("best 1", "best 2", "worst 1"), ranked, strict=True)
     expected = [f"{place}: {image['name']}: mIoU {100 * image['miou']:.1f} %" for place, image in places]
     assert titles == expected
+
+
+def test_report_shows_the_scores_and_every_image(root: Path, model: Path, tmp_path: Path) -> None:
+    scores = _scores(
+        [*_arguments(root, model), "--report", str(tmp_path / "report")], tmp_path / "scores.json"
+    )
+    summary = json.loads((tmp_path / "report" / "summary.json").read_text())
+    assert summary.items() >= scores.items()
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert f"mIoU {scores['miou']:.3f} on 3 images of msrs val." in page
+    for name, iou in scores["iou"].items():
+        row = re.search(rf"</span>{name.replace('_', ' ')}</th>.*?</tr>", page, re.DOTALL)
+        assert row is not None
+        assert f'<td class="n">{"–" if iou is None else format(iou, ".3f")}</td>' in row[0]
+    frames = json.loads(page.partition('id="data">')[2].partition("</script>")[0])["frames"]
+    assert [frame["title"] for frame in frames] == list(NAMES)
+    for frame, image in zip(frames, scores["per_image"], strict=True):
+        assert set(frame["pictures"]) == {"rgb", "thermal", "confidence", "mask", "truth", "errors"}
+        assert ["mIoU", f"{image['miou']:.2f}"] in frame["facts"]
 
 
 def test_official_scores_pst900_at_the_papers_size(samples: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from rgbt_seg_ros.offline import main
 from rgbt_seg_ros.overlay import draw_overlay
 from rgbt_seg_ros.recording import Recording
 from rgbt_seg_ros.registration import Homography
+from rgbt_seg_ros.run_folder import read_run
 from rgbt_seg_ros.segmenter import Segmentation, Segmenter
 from rgbt_seg_ros.thermal import ThermalNormalization
 
@@ -81,6 +82,26 @@ def test_metrics_have_the_promised_keys(segmented: tuple[Path, Path, dict[str, A
     assert len(metrics["mask_hash"]) == 64
     assert metrics["host"]["precision"] == "float32"
     assert "miou" not in metrics
+
+
+def test_the_report_is_of_this_run(
+    segmented: tuple[Path, Path, dict[str, Any]], expected: list[Segmentation]
+) -> None:
+    """Confidence and times of single masks, pictures of every frame, counts over the recording's time."""
+    _, output, metrics = segmented
+    run = read_run(output)
+    means = [float(segmentation.confidence.mean()) for segmentation in expected]
+    assert [run.confidence[stamp] for stamp in RGB_STAMPS] == pytest.approx(means, abs=1 / 255)
+    assert run.pictured_stamps() == RGB_STAMPS
+    for mask in run.masks:
+        assert list(mask.stage_ms) == list(metrics["stages_ms"])
+        assert mask.latency_ms == pytest.approx(sum(mask.stage_ms.values()), abs=0.01)
+    counts = [(report.stamp_ns, report.number("masks")) for report in run.diagnostics]
+    assert counts == [(RGB_STAMPS[0], 1.0), (RGB_STAMPS[5], 6.0)]
+    page = (output / "report.html").read_text()
+    assert "Every one of the 6 pairs became a mask." in page
+    for stamp in RGB_STAMPS:
+        assert f'"stamp": "{stamp}"' in page
 
 
 def test_masks_are_the_segmenters(

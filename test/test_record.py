@@ -48,6 +48,7 @@ class Graph:
         self.thermal = node.create_publisher(Image, "/thermal/image", 10)
         self.mask = node.create_publisher(Image, "/rgbt_segmenter/mask", 10)
         self.overlay = node.create_publisher(Image, "/rgbt_segmenter/overlay", 10)
+        self.confidence = node.create_publisher(Image, "/rgbt_segmenter/confidence", 10)
         self.detections = node.create_publisher(Detection2DArray, "/rgbt_segmenter/detections", 10)
         self.diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.label_info = node.create_publisher(LabelInfo, "/rgbt_segmenter/label_info", latched)
@@ -76,6 +77,8 @@ class Graph:
         time.sleep(0.2)
         self.mask.publish(messages.image_message(header, mask))
         self.detections.publish(messages.detections_message(header, [person] * (index % 2)))
+        sure = np.full((48, 64), 1.0 - index / 10, np.float32)
+        self.confidence.publish(messages.confidence_message(header, sure))
         self.overlay.publish(messages.image_message(header, rgb))
 
 
@@ -116,10 +119,19 @@ def test_what_is_published_is_in_the_files(tmp_path: Path, start: Start, graph: 
     assert [len(run.detections[mask.stamp_ns]) for mask in run.masks] == [0, 1, 0, 1, 0]
     assert run.detections[run.masks[1].stamp_ns][0].size_x == 7.0
     assert [(line.level, line.message) for line in run.diagnostics] == [("warn", "late")]
+    newest = run.masks[-1].stamp_ns + 4_000_000
+    reported = run.diagnostics[0].stamp_ns
+    assert reported is not None
+    assert newest <= reported < newest + TIMEOUT_S * 10**9, "on the time of the images' stamps"
+    sure = [run.confidence[mask.stamp_ns] for mask in run.masks]
+    assert sure == pytest.approx([1.0 - i / 10 for i in range(FRAMES)], abs=1 / 255)
     assert len(run.pictured_stamps()) == FRAMES
     picture = cv2.imread(str(out / "pictures" / f"{FIRST_NS + 200_000_000}_rgb.jpg"))
     assert picture is not None
     assert abs(float(picture.mean()) - 80) < 2
+    picture = cv2.imread(str(out / "pictures" / f"{FIRST_NS + 200_000_000}_confidence.jpg"))
+    assert picture is not None
+    assert abs(float(picture.mean()) - 0.8 * 255) < 2
     assert cv2.VideoCapture(str(out / "overlay.mp4")).read()[0]
     summary = json.loads((out / "summary.json").read_text())
     assert (summary["pairs"], summary["masks"], summary["detections"]) == (5, 5, 2)
@@ -136,6 +148,7 @@ def check_bag(path: Path) -> None:
         "/rgbt_segmenter/mask": FRAMES,
         "/rgbt_segmenter/detections": FRAMES,
         "/rgbt_segmenter/overlay": FRAMES,
+        "/rgbt_segmenter/confidence": FRAMES,
         "/diagnostics": 2,
     }
     assert [name for name, topic in bag.topics.items() if topic.latched] == ["/rgbt_segmenter/label_info"]

@@ -203,9 +203,10 @@ def test_charts_over_time(folder: Path) -> None:
     charts = {chart.title: chart.data for chart in time_charts(run, summarize(run))}
     assert charts["Latency"]["series"]["latency"][:2] == [(0.0, 100.0), (0.1, 110.0)]
     assert [value for _, value in charts["Skew"]["series"]["skew"]] == list(SKEWS_MS)
-    assert charts["Dropped"]["edges"] == [0.0, 0.5, 0.9, 0.9]
-    assert charts["Dropped"]["series"] == {"surplus": [3, 0, 0], "over max dt": [0, 2, 0]}
+    assert charts["Dropped"]["spans"] == [[0.0, 0.5], [0.5, 0.9]]
+    assert charts["Dropped"]["series"] == {"surplus": [3, 0], "over max dt": [0, 2]}
     assert charts["Detections"]["series"] == {"car": [1.0] * 10, "person": [0.0, 1.0] * 5}
+    assert charts["Detections"]["spans"][3] == [0.3, 0.4]
     assert charts["State"]["rows"] == [
         ["node", [[0.0, 0.5, "warn", "on its way"], [0.5, 0.9, "ok", "running"]]],
         ["RGB", [[0.0, 0.9, "ok", "ok"]]],

@@ -68,8 +68,7 @@ class Chart {
     this.height = kind === "strip" ? 24 * data.rows.length + BOTTOM + TOP : 150;
     const edges = data.edges ?? [];
     const [low, high] = this.timed ? [page.timeline.start, page.timeline.end] : [edges[0], edges.at(-1)];
-    this.low = low;
-    this.high = this.timed ? Math.max(high, edges.at(-1) ?? 0, ...(data.rows ?? []).map((row) => row[1].at(-1)[1])) : high;
+    [this.low, this.high] = [low, high];
     this.svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     this.svg.setAttribute("height", this.height);
     this.drawAxis();
@@ -118,14 +117,14 @@ class Chart {
   }
 
   bars() {
-    const { edges, series } = this.spec.data;
-    const sums = edges.slice(1).map((_, i) => this.names.reduce((sum, name) => sum + series[name][i], 0));
+    const { spans, series } = this.spec.data;
+    const sums = spans.map((_, i) => this.names.reduce((sum, name) => sum + series[name][i], 0));
     this.drawScale(0, Math.max(1, ...sums));
-    sums.forEach((_, i) => {
+    spans.forEach(([from, to], i) => {
       let below = 0;
       for (const name of this.names) {
         const top = below + series[name][i];
-        if (top > below) this.drawBar(edges[i], edges[i + 1], below, top, this.color(name));
+        if (top > below) this.drawBar(from, to, below, top, this.color(name));
         below = top;
       }
     });
@@ -183,8 +182,10 @@ class Chart {
       const [from, to, , text] = segments.find((segment) => place <= segment[1]) ?? segments.at(-1);
       return `${at(from)} to ${at(to)}, ${name}\n${text}`;
     }
-    const bin = Math.min(Math.max(data.edges.findIndex((edge) => edge > place) - 1, 0), data.edges.length - 2);
-    const from = data.edges[bin], to = data.edges[bin + 1];
+    const spans = data.spans ?? data.edges.slice(1).map((to, i) => [data.edges[i], to]);
+    const found = spans.findIndex(([from, to]) => from <= place && place < to);
+    const bin = found >= 0 ? found : place < spans[0][0] ? 0 : spans.length - 1;
+    const [from, to] = spans[bin];
     const counts = this.names.map((name) => [name, data.series[name][bin]]).filter((entry) => entry[1]);
     const range = this.timed ? at(from) : `${show(from)} to ${show(to, unit)}`;
     return [range, ...counts.map(([name, count]) => `${name}: ${show(count)}`), ...(counts.length ? [] : ["none"])].join("\n");

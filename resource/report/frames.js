@@ -116,7 +116,7 @@ class Viewer {
     const [width, height] = frame.size;
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     svg.replaceChildren();
-    const size = Math.max(width, height) / 32;
+    const size = Math.max(width, height) / 34;
     for (const { rectangle: [x, y, w, h], text, color } of boxes) {
       draw(svg, "rect", { x, y, width: w, height: h, fill: "none", stroke: "#000", "stroke-width": 3, "stroke-opacity": 0.5, "vector-effect": "non-scaling-stroke" });
       draw(svg, "rect", { x, y, width: w, height: h, fill: "none", stroke: color, "stroke-width": 2, "vector-effect": "non-scaling-stroke" });

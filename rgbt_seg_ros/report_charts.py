@@ -68,9 +68,10 @@ def timed_reports(run: RunFolder, summary: Mapping[str, Any]) -> list[tuple[int,
 def latency_chart(
     runs: Mapping[str, RunFolder], percentiles: Mapping[str, float | None] | None = None
 ) -> Chart | None:
-    """Latency of every mask; one series a run."""
+    """Latency of every mask; one series a run, all on the axis of the first one."""
+    timeline = Timeline(next(iter(runs.values())).masks)
     series = {
-        name: _points(Timeline(run.masks), {mask.stamp_ns: mask.latency_ms for mask in run.masks})
+        name: _points(timeline, {mask.stamp_ns: mask.latency_ms for mask in run.masks})
         for name, run in runs.items()
     }
     if not any(series.values()):

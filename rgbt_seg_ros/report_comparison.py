@@ -65,12 +65,13 @@ def render_comparison(a: Run, b: Run) -> str:
     """
     (run_a, summary_a), (run_b, summary_b) = a, b
     shared = shared_frames(run_a, run_b)
-    compared = evenly(sorted(shared), MOST_COMPARED)
+    pictured = pictured_frames(run_a, run_b, shared)
+    compared = evenly(sorted(pictured), MOST_COMPARED)
     agreement = {stamp: agreement_of(run_a, run_b, stamp, shared[stamp]) for stamp in compared}
     known = [share for share in agreement.values() if share is not None]
     same = float(np.mean(known)) if known else None
-    rankings = _rankings(a, b, shared, agreement)
-    frames = _frames(a, b, shared, rankings)
+    rankings = _rankings(a, b, pictured, agreement)
+    frames = _frames(a, b, pictured, rankings)
     kinds = {kind for frame in frames for kind in frame["pictures"]}
     runs = {"A": run_a, "B": run_b}
     names = [run.path.resolve().name for run in runs.values()]
@@ -84,7 +85,7 @@ def render_comparison(a: Run, b: Run) -> str:
         sentences=headline(summary_a, summary_b, same),
         shared=len(shared),
         compared=len(known),
-        rows=number_rows(summary_a, summary_b, same),
+        rows=number_rows(summary_a, summary_b),
         stages=stage_rows(summary_a, summary_b),
         classes=[(colors.get(name, "#000000"), row) for name, row in class_rows(summary_a, summary_b)],
         has_iou="iou" in summary_a and "iou" in summary_b,
@@ -111,6 +112,12 @@ def shared_frames(run_a: RunFolder, run_b: RunFolder) -> dict[int, int]:
             f"{run_a.path} and {run_b.path} share no stamp: compare two runs of the same recording or data set"
         )
     return shared
+
+
+def pictured_frames(run_a: RunFolder, run_b: RunFolder, shared: Mapping[int, int]) -> dict[int, int]:
+    """Those of the shared frames that one of the runs has pictures of."""
+    pictured_a, pictured_b = set(run_a.pictured_stamps()), set(run_b.pictured_stamps())
+    return {a: b for a, b in shared.items() if a in pictured_a or b in pictured_b}
 
 
 def _identity(mask: MaskRecord) -> int | str:
@@ -148,10 +155,10 @@ def headline(summary_a: Mapping[str, Any], summary_b: Mapping[str, Any], same: f
         )
     if same is not None:
         sentences.append(f"{percent(same)} of the pixels have the same class.")
-    return sentences
+    return sentences or ["Neither times nor classes can be compared."]
 
 
-def number_rows(summary_a: Mapping[str, Any], summary_b: Mapping[str, Any], same: float | None) -> list[Row]:
+def number_rows(summary_a: Mapping[str, Any], summary_b: Mapping[str, Any]) -> list[Row]:
     """The numbers of both runs that say how well and how fast."""
 
     def value(*keys: str) -> tuple[Any, Any]:
@@ -269,13 +276,11 @@ def _negated(values: Mapping[int, float | None]) -> dict[int, float | None]:
 
 
 def _frames(a: Run, b: Run, shared: Mapping[int, int], rankings: list[Ranking]) -> list[dict[str, Any]]:
-    """The frames of both runs, evenly chosen ones of those that have pictures in one of them, and the worst."""
+    """The frames of both runs: evenly chosen ones and those in which they differ most."""
     (run_a, summary_a), (run_b, summary_b) = a, b
     masks_a = {mask.stamp_ns: mask for mask in run_a.masks}
     masks_b = {mask.stamp_ns: mask for mask in run_b.masks}
     facts_a, facts_b = FrameFacts(run_a, summary_a), FrameFacts(run_b, summary_b)
-    pictured_a, pictured_b = set(run_a.pictured_stamps()), set(run_b.pictured_stamps())
-    stamps = sorted(stamp for stamp, other in shared.items() if stamp in pictured_a or other in pictured_b)
     timeline = Timeline(run_a.masks)
 
     def frame(stamp: int) -> dict[str, Any]:
@@ -296,7 +301,7 @@ def _frames(a: Run, b: Run, shared: Mapping[int, int], rankings: list[Ranking]) 
         }
 
     worst = {stamp for ranking in rankings for stamp, _ in ranking.frames}
-    return within_bounds(stamps, worst.intersection(stamps), frame)
+    return within_bounds(sorted(shared), worst, frame)
 
 
 def _pictures(run_a: RunFolder, run_b: RunFolder, stamp_a: int, stamp_b: int) -> dict[str, str]:

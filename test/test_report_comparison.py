@@ -45,7 +45,7 @@ def test_differences_are_judged_by_what_is_better() -> None:
         "masks_hz": 4.0,
         "detections": 7,
     }
-    rows = {row.title: row for row in number_rows(a, b, None)}
+    rows = {row.title: row for row in number_rows(a, b)}
     assert rows["mean IoU"] == Row("mean IoU", "0.500", "0.525", "+0.025", "better")
     assert rows["latency p50, ms"] == Row("latency p50, ms", "100.0", "110.0", "+10.0", "worse")
     assert rows["latency p95, ms"] == Row("latency p95, ms", "120.0", "120.0", "0")

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from rgbt_seg_ros.report_format import words
-from rgbt_seg_ros.report_frames import Timeline, colors_of
+from rgbt_seg_ros.report_frames import Timeline
+from rgbt_seg_ros.report_pictures import colors_of
 from rgbt_seg_ros.run_folder import Diagnostics, RunFolder
 
 MAX_POINTS = 1500

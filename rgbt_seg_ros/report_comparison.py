@@ -1,33 +1,35 @@
 """Two runs of the same images beside each other: their numbers with the differences, and their frames."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.report_charts import latency_chart, latency_histogram
-from rgbt_seg_ros.report_format import number, percent, words
+from rgbt_seg_ros.report_differences import class_rows, headline, number_rows, stage_rows
+from rgbt_seg_ros.report_format import number, percent
 from rgbt_seg_ros.report_frames import (
-    ERROR_COLOR,
     RGB,
     THERMAL,
     TRUTH,
-    WORST_FRAMES,
     FrameFacts,
     Panel,
     Ranking,
     Timeline,
-    boxes_for_page,
-    camera_pictures,
-    colors_of,
     evenly,
-    layer,
-    mask_pictures,
+    rank,
     within_bounds,
 )
 from rgbt_seg_ros.report_page import axis, chart_dicts, render
+from rgbt_seg_ros.report_pictures import (
+    ERROR_COLOR,
+    boxes_for_page,
+    camera_pictures,
+    colors_of,
+    layer,
+    mask_pictures,
+)
 from rgbt_seg_ros.run_folder import MaskRecord, RunFolder
 
 MOST_COMPARED = 400
@@ -44,17 +46,6 @@ PANELS = [
     Panel("where they differ", "rgb thermal", "difference"),
     TRUTH,
 ]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One number of both runs: texts, their difference, and whether that is `better`, `worse` or neither."""
-
-    title: str
-    a: str
-    b: str
-    difference: str
-    judgement: str = ""
 
 
 def render_comparison(a: Run, b: Run) -> str:
@@ -132,113 +123,6 @@ def agreement_of(run_a: RunFolder, run_b: RunFolder, stamp_a: int, stamp_b: int)
     return float((mask_a == mask_b).mean())
 
 
-def headline(summary_a: Mapping[str, Any], summary_b: Mapping[str, Any], same: float | None) -> list[str]:
-    """The result in a few short sentences, the first of them the most important."""
-    sentences = []
-    miou_a, miou_b = summary_a.get("miou"), summary_b.get("miou")
-    if miou_a is not None and miou_b is not None:
-        texts = number(miou_a, 3), number(miou_b, 3)
-        change = "better than" if miou_b > miou_a else "worse than"
-        sentences.append(
-            f"Both have mIoU {texts[0]}."
-            if texts[0] == texts[1]
-            else f"B's mIoU of {texts[1]} is {change} A's {texts[0]}."
-        )
-    p50_a, p50_b = summary_a["latency_ms"]["p50"], summary_b["latency_ms"]["p50"]
-    if p50_a and p50_b:
-        speed = "faster" if p50_b < p50_a else "slower"
-        change = abs(p50_b - p50_a) / p50_a
-        sentences.append(
-            f"B takes {number(p50_b, 0)} ms for a frame and A {number(p50_a, 0)} ms: {percent(change, 0)} {speed}."
-            if change >= 0.01
-            else f"Both take {number(p50_b, 0)} ms for a frame."
-        )
-    if same is not None:
-        sentences.append(f"{percent(same)} of the pixels have the same class.")
-    return sentences or ["Neither times nor classes can be compared."]
-
-
-def number_rows(summary_a: Mapping[str, Any], summary_b: Mapping[str, Any]) -> list[Row]:
-    """The numbers of both runs that say how well and how fast."""
-
-    def value(*keys: str) -> tuple[Any, Any]:
-        found = []
-        for summary in (summary_a, summary_b):
-            entry: Any = summary
-            for key in keys:
-                entry = entry.get(key) if isinstance(entry, Mapping) else None
-            found.append(entry)
-        return found[0], found[1]
-
-    losses = [
-        sum(count for cause, count in summary["dropped"].items() if cause != "surplus")
-        for summary in (summary_a, summary_b)
-    ]
-    rows = [
-        _row("mean IoU", *value("miou"), 3, better=1),
-        _row("mean accuracy", *value("macc"), 3, better=1),
-        *(
-            _row(f"mean IoU, {part}", *value("subsets", part, "miou"), 3, better=1)
-            for part in ("day", "night")
-        ),
-        _row("masks", *value("masks"), 0),
-        _row("dropped", losses[0], losses[1], 0, better=-1),
-        _row("masks a second", *value("masks_hz"), 2, better=1),
-        *(_row(f"latency {p}, ms", *value("latency_ms", p), 1, better=-1) for p in ("p50", "p95", "p99")),
-        _row("skew p50, ms", *value("skew_ms", "p50"), 1),
-        _row("detections", *value("detections"), 0),
-        _row("confidence", *value("confidence"), 3),
-    ]
-    return [row for row in rows if row is not None]
-
-
-def stage_rows(summary_a: Mapping[str, Any], summary_b: Mapping[str, Any]) -> list[Row]:
-    """Medians of the stages that both runs have measured."""
-    stages_a, stages_b = summary_a["stages_ms"], summary_b["stages_ms"]
-    rows = [
-        _row(words(stage), times.get("p50"), stages_b[stage].get("p50"), 1, better=-1)
-        for stage, times in stages_a.items()
-        if stage in stages_b
-    ]
-    return [row for row in rows if row is not None]
-
-
-def class_rows(
-    summary_a: Mapping[str, Any], summary_b: Mapping[str, Any]
-) -> list[tuple[str, dict[str, Row | None]]]:
-    """(class, {iou, pixels, detections}) of the classes that both runs know."""
-    classes_a, classes_b = summary_a["classes"], summary_b["classes"]
-    iou_a, iou_b = summary_a.get("iou", {}), summary_b.get("iou", {})
-    return [
-        (
-            name,
-            {
-                "iou": _row(words(name), iou_a.get(name), iou_b.get(name), 3, better=1),
-                "pixels": _row(
-                    words(name), 100 * counts["pixel_share"], 100 * classes_b[name]["pixel_share"], 2
-                ),
-                "detections": _row(words(name), counts["detections"], classes_b[name]["detections"], 0),
-            },
-        )
-        for name, counts in classes_a.items()
-        if name in classes_b
-    ]
-
-
-def _row(title: str, a: float | None, b: float | None, digits: int, better: int = 0) -> Row | None:
-    """A row; `better` tells whether more (1) or less (-1) is, or neither (0). None where neither run has it."""
-    if a is None and b is None:
-        return None
-    texts = number(a, digits), number(b, digits)
-    if a is None or b is None:
-        return Row(title, *texts, "–")
-    if texts[0] == texts[1]:
-        return Row(title, *texts, "0")
-    change = round(b - a, digits) if digits else b - a
-    judgement = ("better" if change * better > 0 else "worse") if better else ""
-    return Row(title, *texts, ("+" if change > 0 else "") + number(change, digits), judgement)
-
-
 def _rankings(
     a: Run, b: Run, shared: Mapping[int, int], agreement: Mapping[int, float | None]
 ) -> list[Ranking]:
@@ -247,32 +131,35 @@ def _rankings(
     latency_a = {mask.stamp_ns: mask.latency_ms for mask in run_a.masks}
     latency_b = {mask.stamp_ns: mask.latency_ms for mask in run_b.masks}
     score_a, score_b = summary_a.get("frame_miou", {}), summary_b.get("frame_miou", {})
-    differing = {stamp: None if share is None else 1.0 - share for stamp, share in agreement.items()}
-    lost = {
-        stamp: _minus(score_a.get(str(stamp)), score_b.get(str(other))) for stamp, other in shared.items()
-    }
-    slower = {stamp: _minus(latency_b[other], latency_a[stamp]) for stamp, other in shared.items()}
+    gains = {stamp: _minus(score_b.get(str(b)), score_a.get(str(stamp))) for stamp, b in shared.items()}
+    delays = {stamp: _minus(latency_b[b], latency_a[stamp]) for stamp, b in shared.items()}
+    timeline = Timeline(run_a.masks)
     rankings = [
-        _ranking("Most different", differing, lambda value: f"{percent(value)} of the pixels"),
-        _ranking("B loses most", lost, lambda value: f"mIoU {number(-value, 2)}"),
-        _ranking("B gains most", _negated(lost), lambda value: f"mIoU +{number(value, 2)}"),
-        _ranking("B is slower", slower, lambda value: f"+{number(value, 0)} ms"),
+        rank(
+            "Most different",
+            {stamp: 1.0 - share for stamp, share in agreement.items() if share is not None and share < 1.0},
+            lambda value: f"{percent(value)} of the pixels",
+            timeline,
+        ),
+        rank(
+            "B loses most", _below(gains), lambda value: f"mIoU {number(value, 2)}", timeline, largest=False
+        ),
+        rank("B gains most", _above(gains), lambda value: f"mIoU +{number(value, 2)}", timeline),
+        rank("B is slower", _above(delays), lambda value: f"+{number(value, 0)} ms", timeline),
     ]
     return [ranking for ranking in rankings if ranking.frames]
-
-
-def _ranking(title: str, values: Mapping[int, float | None], text: Callable[[float], str]) -> Ranking:
-    """The frames of the largest values above 0."""
-    known = sorted(((value, stamp) for stamp, value in values.items() if value), reverse=True)
-    return Ranking(title, tuple((stamp, text(value)) for value, stamp in known[:WORST_FRAMES] if value > 0))
 
 
 def _minus(a: float | None, b: float | None) -> float | None:
     return None if a is None or b is None else a - b
 
 
-def _negated(values: Mapping[int, float | None]) -> dict[int, float | None]:
-    return {stamp: None if value is None else -value for stamp, value in values.items()}
+def _above(values: Mapping[int, float | None]) -> dict[int, float]:
+    return {stamp: value for stamp, value in values.items() if value is not None and value > 0}
+
+
+def _below(values: Mapping[int, float | None]) -> dict[int, float]:
+    return {stamp: value for stamp, value in values.items() if value is not None and value < 0}
 
 
 def _frames(a: Run, b: Run, shared: Mapping[int, int], rankings: list[Ranking]) -> list[dict[str, Any]]:

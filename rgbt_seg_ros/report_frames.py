@@ -1,20 +1,15 @@
 """The frames of a report: which of a run's are in it, and their pictures and facts as the page's script takes them."""
 
-import base64
-import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
-from PIL import Image
 
-from rgbt_seg_ros.classes import UNLABELED, palette_for
 from rgbt_seg_ros.report_format import number, percent, plural, words
-from rgbt_seg_ros.run_folder import PICTURE_KINDS, Box, MaskRecord, RunFolder, picture_path
-from rgbt_seg_ros.run_writer import PICTURE_WIDTH
+from rgbt_seg_ros.report_pictures import boxes_for_page, camera_pictures, mask_pictures
+from rgbt_seg_ros.run_folder import Box, MaskRecord, RunFolder
 
 MAX_FRAMES = 120
 MAX_PICTURE_BYTES = 5_000_000
@@ -23,8 +18,6 @@ MAX_PICTURE_BYTES = 5_000_000
 WORST_FRAMES = 4
 APART_S = 0.5
 """Worst frames closer than this show the same; only the worst of them is listed [s]."""
-
-ERROR_COLOR = (255, 48, 48)
 
 
 @dataclass(frozen=True)
@@ -151,25 +144,38 @@ def worst_frames(run: RunFolder, summary: Mapping[str, Any]) -> list[Ranking]:
     scores = {int(stamp): score for stamp, score in summary.get("frame_miou", {}).items()}
     latencies = {mask.stamp_ns: mask.latency_ms for mask in run.masks}
 
-    def ranking(
-        title: str, values: Mapping[int, float | None], text: Callable[[float], str], largest: bool = False
-    ) -> Ranking:
-        known = [(value, stamp) for stamp, value in values.items() if value is not None and stamp in pictured]
-        known.sort(key=lambda entry: (-entry[0] if largest else entry[0], entry[1]))
-        chosen: list[tuple[int, str]] = []
-        for value, stamp in known:
-            place = timeline.position(stamp)
-            far = all(abs(place - timeline.position(other)) >= APART_S for other, _ in chosen)
-            if far and len(chosen) < WORST_FRAMES:
-                chosen.append((stamp, text(value)))
-        return Ranking(title, tuple(chosen))
+    def known(values: Mapping[int, float | None]) -> dict[int, float]:
+        return {stamp: value for stamp, value in values.items() if value is not None and stamp in pictured}
 
     rankings = [
-        ranking("Lowest IoU", scores, lambda value: f"mIoU {number(value, 2)}"),
-        ranking("Least confident", run.confidence, lambda value: f"{percent(value)} on average"),
-        ranking("Slowest", latencies, lambda value: f"{number(value, 0)} ms", largest=True),
+        rank("Lowest IoU", known(scores), lambda value: f"mIoU {number(value, 2)}", timeline, largest=False),
+        rank(
+            "Least confident",
+            known({**run.confidence}),
+            lambda value: f"{percent(value)} on average",
+            timeline,
+            largest=False,
+        ),
+        rank("Slowest", known(latencies), lambda value: f"{number(value, 0)} ms", timeline),
     ]
-    return [entry for entry in rankings if entry.frames]
+    return [ranking for ranking in rankings if ranking.frames]
+
+
+def rank(
+    title: str,
+    values: Mapping[int, float],
+    text: Callable[[float], str],
+    timeline: Timeline,
+    largest: bool = True,
+) -> Ranking:
+    """The frames of the `WORST_FRAMES` largest or smallest values by stamp, of those close together only one."""
+    chosen: list[tuple[int, str]] = []
+    for stamp in sorted(values, key=lambda stamp: (-values[stamp] if largest else values[stamp], stamp)):
+        place = timeline.position(stamp)
+        far = all(abs(place - timeline.position(other)) >= APART_S for other, _ in chosen)
+        if far and len(chosen) < WORST_FRAMES:
+            chosen.append((stamp, text(values[stamp])))
+    return Ranking(title, tuple(chosen))
 
 
 class FrameFacts:
@@ -197,76 +203,6 @@ def detections_text(boxes: Iterable[Box]) -> str:
     """``2 cars, 1 person``, or ``none``."""
     counts = Counter(box.class_name for box in boxes)
     return ", ".join(plural(count, words(name)) for name, count in counts.items()) or "none"
-
-
-def boxes_for_page(boxes: Iterable[Box], class_names: Sequence[str]) -> list[dict[str, Any]]:
-    """Left, top, width, height in the mask's pixels, and text and colour."""
-    colors = colors_of(class_names)
-    return [
-        {
-            "rectangle": [
-                round(value, 1)
-                for value in (box.center_x - box.size_x / 2 + 0.5, box.center_y - box.size_y / 2 + 0.5)
-            ]
-            + [round(box.size_x, 1), round(box.size_y, 1)],
-            "text": f"{words(box.class_name)} {box.score:.2f}",
-            "color": colors.get(box.class_name, "#ffffff"),
-        }
-        for box in boxes
-    ]
-
-
-def page_palette(class_names: Sequence[str]) -> np.ndarray:
-    """The classes' colours, brightened, uint8 [256, 3]: data sets' own ones are too dark for images of the night."""
-    return np.round(255.0 * (palette_for(class_names) / 255.0) ** 0.6).astype(np.uint8)
-
-
-def colors_of(class_names: Sequence[str]) -> dict[str, str]:
-    """Each class's colour on the page, as CSS."""
-    palette = page_palette(class_names)
-    return {
-        name: "#{:02x}{:02x}{:02x}".format(*palette[min(i, UNLABELED)]) for i, name in enumerate(class_names)
-    }
-
-
-def camera_pictures(run: RunFolder, stamp_ns: int) -> dict[str, str]:
-    """What was kept of a frame's images, as data addresses by kind."""
-    paths = {kind: picture_path(run.path, stamp_ns, kind) for kind in PICTURE_KINDS}
-    return {kind: _address(path.read_bytes(), "jpeg") for kind, path in paths.items() if path.is_file()}
-
-
-def mask_pictures(run: RunFolder, stamp_ns: int) -> dict[str, str]:
-    """A frame's mask, and with a label that and the errors: transparent pictures as data addresses by kind."""
-    palette = page_palette(run.class_names)
-    mask = run.mask_image(stamp_ns)
-    pictures = {"mask": layer(mask, palette)}
-    truth = run.truth_image(stamp_ns)
-    if truth is not None:
-        wrong = ((truth != mask) & (truth != UNLABELED)).astype(np.uint8)
-        pictures |= {
-            "truth": layer(truth, palette),
-            "errors": layer(wrong, np.array([(0, 0, 0), ERROR_COLOR])),
-        }
-    return pictures
-
-
-def layer(ids: np.ndarray, palette: np.ndarray) -> str:
-    """Ids [H, W] in a palette's colours as a PNG's data address; black ones are transparent, as in overlays."""
-    height, width = ids.shape
-    if width > PICTURE_WIDTH:
-        size = (PICTURE_WIDTH, round(height * PICTURE_WIDTH / width))
-        ids = cv2.resize(ids, size, interpolation=cv2.INTER_NEAREST)
-    image = Image.fromarray(ids.astype(np.uint8), "P")
-    image.putpalette(palette.astype(np.uint8).tobytes())
-    file = io.BytesIO()
-    image.save(
-        file, "PNG", optimize=True, transparency=bytes(255 * (palette.max(axis=1) > 0).astype(np.uint8))
-    )
-    return _address(file.getvalue(), "png")
-
-
-def _address(data: bytes, kind: str) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
 def _size(pictures: Mapping[str, str]) -> int:

@@ -17,10 +17,10 @@ from rgbt_seg_ros.report_frames import (
     THERMAL,
     TRUTH,
     Timeline,
-    colors_of,
     frames_of,
     worst_frames,
 )
+from rgbt_seg_ros.report_pictures import colors_of
 from rgbt_seg_ros.run_folder import RunFolder
 from rgbt_seg_ros.share import share_path
 from rgbt_seg_ros.summary import verdict

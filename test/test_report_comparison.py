@@ -8,7 +8,8 @@ from recorded_runs import stamp, write_run
 
 from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.report import main
-from rgbt_seg_ros.report_comparison import Row, headline, number_rows, shared_frames
+from rgbt_seg_ros.report_comparison import shared_frames
+from rgbt_seg_ros.report_differences import Row, headline, number_rows
 from rgbt_seg_ros.run_folder import MaskRecord, RunFolder, read_run
 from rgbt_seg_ros.summary import summarize
 

@@ -61,15 +61,13 @@ class LoraQkv(nn.Linear):
 
 
 def add_lora(trunk: nn.Module, rank: int) -> None:
-    """Let `peft` adapt every `LoraQkv` of a trunk: A random, B zero, everything else of the trunk frozen.
+    """Let `peft` adapt every `LoraQkv` of a trunk: A random, B zero, alpha the rank, all else of the trunk frozen.
 
     One adapter for all: of two named ones, activating the second would freeze the first, and a checkpointed backward
     pass would recompute with the wrong one.
     """
-    from peft import (
-        LoraConfig,
-        inject_adapter_in_model,
-    )  # here, since serving does without it and it loads slowly
+    # Not at the top: serving does without it, and it loads slowly.
+    from peft import LoraConfig, inject_adapter_in_model
 
     layers = rf".*\.qkv\.[qv]\.({'|'.join(MODALITIES)})"
     inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=layers), trunk, _ADAPTER)

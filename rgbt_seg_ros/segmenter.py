@@ -87,7 +87,7 @@ class Segmenter:
             UserError: missing or damaged file, no such device, unknown precision.
         """
         path = resolve_model(model)
-        chosen_device = _choose_device(device)
+        chosen_device = choose_device(device)
         return cls(
             network=serving_form(load_model(path, chosen_device)),
             card=read_card(path),
@@ -233,7 +233,12 @@ def _decide(logits: Tensor, size: tuple[int, int], classes: ClassSelection) -> t
     return mask, probabilities * (mask != classes.unlabeled)
 
 
-def _choose_device(device: str) -> torch.device:
+def choose_device(device: str) -> torch.device:
+    """The device of a name: `auto` (CUDA where there is a GPU, else the CPU), `cpu`, `cuda` or `cuda:N`.
+
+    Raises:
+        UserError: no such device.
+    """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -10,6 +10,8 @@ from random_model import write_model
 from torch import nn
 
 from rgbt_seg_ros.models import build_model
+from rgbt_seg_ros.models.lora import LoraQkv, MergedQkv, add_lora
+from rgbt_seg_ros.models.serving_form import serving_form
 from training.benchmark import main
 from training.config import load_config
 from training.multiply_adds import forward_multiply_adds, training_multiply_adds
@@ -36,8 +38,45 @@ def test_multiply_adds_of_convolutions():
     assert training_multiply_adds(TwoConvolutions(), (32, 48)).total == (2 * first + 3 * depthwise) * pixels
 
 
-def nano() -> nn.Module:
-    return build_model("shifnet", {"size": "nano"}, torch.eye(9, 384)).train()
+class OneProjection(nn.Module):
+    """Queries, keys and values of both images' pixels, 3 channels to 3 x 5."""
+
+    def __init__(self, qkv: nn.Module) -> None:
+        super().__init__()
+        self.attn = nn.ModuleDict({"qkv": qkv})
+
+    def forward(self, rgb: torch.Tensor, thermal: torch.Tensor) -> torch.Tensor:
+        return self.attn["qkv"](torch.cat([rgb, thermal]).permute(0, 2, 3, 1))
+
+
+def test_multiply_adds_of_lora():
+    dim, dim_out, rank, tokens = 3, 5, 4, 2 * 32 * 48
+    trained = OneProjection(LoraQkv(dim, dim_out))
+    add_lora(trained, rank)
+    merged = OneProjection(serving_form(MergedQkv(dim, dim_out, rank)))
+    fused, lora = dim * 3 * dim_out, 2 * rank * (dim + dim_out)  # of queries and of values
+    assert forward_multiply_adds(merged, (32, 48)).total == tokens * fused
+    assert forward_multiply_adds(trained, (32, 48)).total == tokens * (fused + lora)
+
+
+def nano(arch: str = "shifnet") -> nn.Module:
+    return build_model(arch, {"size": "nano"}, torch.eye(9, 384)).train()
+
+
+def test_serving_spares_sartm_the_multiply_adds_of_lora():
+    network = nano("sartm").eval()
+    spared = []
+
+    def count(module: nn.Module, inputs: tuple[torch.Tensor], _: torch.Tensor) -> None:
+        tokens = inputs[0].numel() // module.in_features
+        spared.append(tokens * 2 * 16 * (module.in_features + module.out_features // 3))
+
+    hooks = [m.register_forward_hook(count) for m in network.modules() if isinstance(m, LoraQkv)]
+    trained = forward_multiply_adds(network, (64, 96))
+    assert len(hooks) == len(spared) == 11
+    served = forward_multiply_adds(serving_form(nano("sartm")), (64, 96))
+    assert served.total == trained.total - sum(spared)
+    assert served.attention == trained.attention > 0
 
 
 def test_multiply_adds_of_a_training_step():
@@ -51,6 +90,9 @@ def test_multiply_adds_of_a_training_step():
     assert 2 * forward < plain < 3 * forward  # weights' and inputs' gradients, but none of the images
     assert plain < repeated < plain + forward  # the trunk's blocks twice
     assert spared < plain
+    assert training_multiply_adds(nano("sartm"), (64, 64)).total > 2 * forward_multiply_adds(
+        nano("sartm"), (64, 64)
+    ).total  # fmt: skip
 
 
 def test_the_baseline_runs_the_encoder_for_each_modality_and_agrees():
@@ -62,8 +104,9 @@ def test_the_baseline_runs_the_encoder_for_each_modality_and_agrees():
             torch.testing.assert_close(once, each, atol=1e-5, rtol=1e-5)
 
 
-def test_serving_is_measured_beside_the_baseline(tmp_path, capsys):
-    model = write_model(tmp_path / "nano.safetensors")
+@pytest.mark.parametrize("arch", ["shifnet", "sartm"])
+def test_serving_is_measured_beside_the_baseline(arch, tmp_path, capsys):
+    model = write_model(tmp_path / "nano.safetensors", arch=arch)
     arguments = ["--model", str(model), "--size", "96x128", "--pairs", "3", "--device", "cpu"]
     assert main([*arguments, "--json", str(tmp_path / "speed.json")]) == 0
     result = json.loads((tmp_path / "speed.json").read_text())
@@ -78,6 +121,34 @@ def test_serving_is_measured_beside_the_baseline(tmp_path, capsys):
     assert (result["size"], result["network_size"]) == ([96, 128], [96, 128])
     assert 0 < result["multiply_adds"]["without_attention"] < result["multiply_adds"]["total"]
     assert "times as fast as the baseline" in capsys.readouterr().out
+
+
+def test_networks_are_compared_in_one_run(tmp_path, capsys):
+    arguments = [
+        "--compare",
+        "shifnet/nano",
+        "sartm/nano",
+        "--size",
+        "64x96",
+        "--pairs",
+        "2",
+        "--device",
+        "cpu",
+    ]
+    assert main([*arguments, "--json", str(tmp_path / "networks.json")]) == 0
+    result = json.loads((tmp_path / "networks.json").read_text())
+    shifnet, sartm = result["networks"]
+    for facts, arch in ((shifnet, "shifnet"), (sartm, "sartm")):
+        weights = sum(weight.numel() for weight in nano(arch).parameters())
+        assert facts["parameters"] == facts["trained"] == weights  # nano has no pretrained base
+        assert facts["multiply_adds"] == forward_multiply_adds(nano(arch).eval(), (64, 96)).total
+        assert 0 < facts["multiply_adds_served"] < facts["multiply_adds"]
+        assert facts["speedup"] > 0
+    assert shifnet["times_first"] == 1
+    assert sartm["times_first"] == pytest.approx(sartm["latency_ms"] / shifnet["latency_ms"])
+    told = capsys.readouterr().out
+    assert "shifnet/nano" in told
+    assert "speedup of sartm: over PyTorch eager, float32" in told
 
 
 SMALL = (
@@ -149,6 +220,8 @@ def test_a_missing_gpu_is_said(arguments, capsys, monkeypatch, repository):
     ("arguments", "sentence"),
     [
         (["--model", "absent.safetensors"], "there is no model file absent.safetensors"),
+        (["--compare", "segnet/nano"], "there is no model architecture 'segnet'"),
+        (["--compare", "sartm/huge"], "there is no SARTM size 'huge'"),
         (["--train", "absent.yaml"], "there is no configuration file absent.yaml"),
         (
             ["--train", "config/train/shifnet_mfnet.yaml", "train.batchsize=1"],
@@ -162,7 +235,9 @@ def test_what_cannot_be_measured_is_one_sentence(arguments, sentence, capsys, mo
     assert sentence in " ".join(capsys.readouterr().err.split())
 
 
-@pytest.mark.parametrize("arguments", [["train.batch_size=1"], ["--count-only"], ["--size", "480"]])
+@pytest.mark.parametrize(
+    "arguments", [["train.batch_size=1"], ["--count-only"], ["--size", "480"], ["--compare", "nano"]]
+)
 def test_wrong_usage_is_told_apart(arguments):
     with pytest.raises(SystemExit) as exit_:
         main(arguments)

@@ -1,4 +1,4 @@
-"""Measure a model in service beside plain PyTorch, or one step of a training configuration."""
+"""Measure a model in service beside plain PyTorch, networks side by side, or a step of a training configuration."""
 
 import argparse
 import json
@@ -12,19 +12,24 @@ from rich.table import Table
 
 from rgbt_seg_ros.argument_types import image_size, positive_count, positive_number
 from rgbt_seg_ros.cli import command_parser, run_command
+from rgbt_seg_ros.segmenter import choose_device
 
 from .config import load_config
+from .network_comparison import compare_networks
 from .serving_speed import measure_serving
 from .training_cost import count_run, hours, measure_steps
 
 
 def _run(args: argparse.Namespace) -> None:
-    if args.train is None:
-        result = measure_serving(args.model, args.size, args.pairs, args.device, args.precision)
-        _show_serving(Console(), result)
-    else:
+    if args.train is not None:
         result = _training(args)
         _show_training(Console(), result)
+    elif args.compare is not None:
+        result = compare_networks(args.compare, args.size, args.pairs, choose_device(args.device))
+        _show_comparison(Console(), result)
+    else:
+        result = measure_serving(args.model, args.size, args.pairs, args.device, args.precision)
+        _show_serving(Console(), result)
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(json.dumps(result, indent=2) + "\n")
@@ -66,6 +71,28 @@ def _show_serving(console: Console, result: dict[str, Any]) -> None:
     )
 
 
+def _show_comparison(console: Console, result: dict[str, Any]) -> None:
+    size = "x".join(map(str, result["size"]))
+    columns = ("parameters", "trained", "G multiply-adds", "served", "ms", "times the first", "speedup")
+    table = Table("network", title=f"a pair of {size}, {result['device']}, float32")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for network in result["networks"]:
+        table.add_row(
+            f"{network['arch']}/{network['size']}",
+            *(f"{network[key] / 1e6:.2f} M" for key in ("parameters", "trained")),
+            *(f"{network[key] / 1e9:.1f}" for key in ("multiply_adds", "multiply_adds_served")),
+            f"{network['latency_ms']:.0f}",
+            *(f"{network[key]:.2f}" for key in ("times_first", "speedup")),
+        )
+    console.print(table)
+    console.print(
+        f"medians of {result['pairs']} pairs, in turn; peak memory {_gigabytes(result['peak_memory'])}"
+    )
+    for arch, baseline in {network["arch"]: network["baseline"] for network in result["networks"]}.items():
+        console.print(f"speedup of {arch}: over {baseline}")
+
+
 def _show_training(console: Console, result: dict[str, Any]) -> None:
     lines = []
     if "seconds_per_step" in result:
@@ -87,16 +114,33 @@ def _gigabytes(size: int) -> str:
     return f"{size / 1e9:.2f} GB"
 
 
+def _network_name(text: str) -> tuple[str, str]:
+    """ARCH/SIZE as both."""
+    arch, slash, size = text.partition("/")
+    if not (arch and slash and size):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a network such as sartm/base_plus")
+    return arch, size
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = command_parser(
         "python -m training.benchmark",
-        "Measure a model in service, beside plain PyTorch in the same run; or one training step of a configuration.",
+        "Measure a model in service, beside plain PyTorch in the same run; or networks side by side; or one training "
+        "step of a configuration.",
         """python -m training.benchmark --model default --size 480x640 --json speed.json
+        python -m training.benchmark --compare shifnet/nano sartm/nano --size 480x640 --device cpu
         python -m training.benchmark --train config/train/shifnet_mfnet.yaml train.batch_size=1 train.precision=fp32
         python -m training.benchmark --train config/train/shifnet_fmb.yaml --count-only --tflops 50""",
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--model", default="default", help="model file, or 'default' (packaged)")
+    what.add_argument(
+        "--compare",
+        nargs="+",
+        type=_network_name,
+        metavar="ARCH/SIZE",
+        help="measure these networks side by side, on random pairs and weights, float32",
+    )
     what.add_argument(
         "--train", metavar="CONFIG", help="measure a step of this configuration, on random pairs and weights"
     )

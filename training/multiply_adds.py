@@ -31,7 +31,7 @@ def forward_multiply_adds(network: nn.Module, size: tuple[int, int]) -> Multiply
     """
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():
-        _forward(network, size)
+        _outputs(network, size)
     return _counted(counter)
 
 
@@ -45,14 +45,15 @@ def training_multiply_adds(network: nn.Module, size: tuple[int, int]) -> Multipl
         display=False, custom_mapping={torch.ops.aten.convolution_backward: _convolution_backward}
     )
     with counter:
-        _forward(network, size).mean().backward()
+        torch.stack([output.mean() for output in _outputs(network, size)]).sum().backward()
     return _counted(counter)
 
 
-def _forward(network: nn.Module, size: tuple[int, int]) -> torch.Tensor:
+def _outputs(network: nn.Module, size: tuple[int, int]) -> list[torch.Tensor]:
+    """What a network answers: one tensor, or in training those that its losses need."""
     image = torch.zeros(1, 3, *size, device="meta")
-    logits: torch.Tensor = network.to("meta")(image, image)
-    return logits
+    answer = network.to("meta")(image, image)
+    return [answer] if isinstance(answer, torch.Tensor) else [part for part in answer if part is not None]
 
 
 def _convolution_backward(

@@ -13,13 +13,17 @@ from torch.nn import functional as F
 
 from rgbt_seg_ros.host import describe_host, peak_memory
 from rgbt_seg_ros.image_pair import resize_image
-from rgbt_seg_ros.models import load_model
+from rgbt_seg_ros.models import build_model, load_model
+from rgbt_seg_ros.models.shifnet import SHIFNet
 from rgbt_seg_ros.segmenter import Segmenter
 from rgbt_seg_ros.thermal import ThermalNormalization
 
 from .multiply_adds import forward_multiply_adds
 
-BASELINE = "PyTorch eager, float32, one pair at a time, one encoder pass for each modality"
+BASELINES = {
+    "shifnet": "PyTorch eager, float32, one pair at a time, one encoder pass for each modality",
+    "sartm": "PyTorch eager, float32, one pair at a time, LoRA beside the weights that it adapts",
+}
 
 
 class OnePassEach(nn.Module):
@@ -35,6 +39,13 @@ class OnePassEach(nn.Module):
         return [torch.cat(levels) for levels in zip(self.encoder(rgb), self.encoder(thermal), strict=True)]
 
 
+def plain_form(network: nn.Module) -> nn.Module:
+    """A network as it is trained, in evaluation mode, with the passes that its paper draws."""
+    if isinstance(network, SHIFNet):
+        network.add_module("encoder", OnePassEach(network.encoder))
+    return network.eval()
+
+
 class PlainSegmenter:
     """The baseline: what one writes to get a mask from a model without this package's `Segmenter`."""
 
@@ -42,8 +53,10 @@ class PlainSegmenter:
         self._network_size = segmenter.network_size
         self._scaling = segmenter.card.scaling
         self._device = segmenter.device
-        self._network = load_model(model, self._device)
-        self._network.encoder = OnePassEach(self._network.get_submodule("encoder"))
+        weights = load_model(model).state_dict()
+        network = build_model(segmenter.card.arch, segmenter.card.config, weights["class_embeddings"])
+        network.load_state_dict(weights)
+        self.network = plain_form(network).to(self._device)
 
     @torch.no_grad()
     def __call__(self, rgb: np.ndarray, thermal: np.ndarray) -> np.ndarray:
@@ -51,7 +64,7 @@ class PlainSegmenter:
         size = self._network_size(thermal.shape)
         pixels = torch.from_numpy(resize_image(rgb, size)).to(self._device).permute(2, 0, 1)
         unit = torch.from_numpy(resize_image(ThermalNormalization()(thermal), size)).to(self._device)
-        logits = self._network(self._scaling.rgb(pixels)[None], self._scaling.thermal(unit)[None])
+        logits = self.network(self._scaling.rgb(pixels)[None], self._scaling.thermal(unit)[None])
         logits = F.interpolate(logits, size=thermal.shape, mode="bilinear", align_corners=False)
         return logits[0].argmax(dim=0).to(torch.uint8).cpu().numpy()
 
@@ -87,7 +100,7 @@ def measure_serving(
         ours.append(1e3 * (between - started))
         theirs.append(1e3 * (finished - between))
         equal.append(float((result.mask == mask).mean()))
-    cost = forward_multiply_adds(load_model(model), segmenter.network_size(size))
+    cost = forward_multiply_adds(plain.network, segmenter.network_size(size))
     return {
         "model": Path(model).name,
         "model_hash": segmenter.model_hash,
@@ -101,7 +114,7 @@ def measure_serving(
         "pairs_per_second": 1e3 * len(ours) / sum(ours),
         "peak_memory": memory,
         "multiply_adds": {"total": cost.total, "without_attention": cost.total - cost.attention},
-        "baseline": {"what": BASELINE, "latency_ms": percentiles(theirs)},
+        "baseline": {"what": BASELINES[segmenter.card.arch], "latency_ms": percentiles(theirs)},
         "speedup": float(np.median(theirs) / np.median(ours)),
         "equal_pixels": float(np.mean(equal)),
         "host": describe_host(segmenter.device),

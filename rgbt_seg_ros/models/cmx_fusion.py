@@ -6,6 +6,8 @@ Modules are numbered as in CMX: 1 is RGB, 2 is thermal.
 import torch
 from torch import Tensor, nn
 
+from rgbt_seg_ros.models.full_precision import full_precision
+
 
 class ChannelWeights(nn.Module):
     """How much of the other modality each channel receives, from both modalities' averages and maxima."""
@@ -74,7 +76,7 @@ class CrossAttention(nn.Module):
         keys, values = keys_values.chunk(2, dim=-1)
         keys, values = self._split(keys), self._split(values)
         # A sum over all positions of the image: half precision would overflow.
-        with torch.autocast(keys.device.type, enabled=False):
+        with full_precision(keys):
             context = keys.float().transpose(-2, -1) @ values.float() * keys.shape[-1] ** -0.5
         return context.softmax(dim=-2)
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-import torch
 from sam2.modeling.position_encoding import PositionEmbeddingRandom
 from sam2.modeling.sam.mask_decoder import MaskDecoder
 from sam2.modeling.sam.transformer import TwoWayTransformer
 from torch import Tensor, nn
+
+from rgbt_seg_ros.models.full_precision import full_precision
 
 
 class ClassTokenDecoder(MaskDecoder):
@@ -39,7 +40,7 @@ class ClassTokenDecoder(MaskDecoder):
         """Three maps [B, dim/8, H/4, W/4], [B, dim/4, H/8, W/8], [B, dim, H/16, W/16] -> S0 [B, N, H/4, W/4]."""
         *finer, coarsest = fused
         # Sines of large angles: half precision would blur positions.
-        with torch.autocast(coarsest.device.type, enabled=False):
+        with full_precision(coarsest):
             positions = self.pe_layer(coarsest.shape[-2:])[None]  # [1, dim, h, w]
         masks, *_ = self.predict_masks(
             image_embeddings=coarsest,

@@ -31,6 +31,7 @@ TRAINING_COMMANDS = [
     "model_card",
     "embed_classes",
     "import_checkpoint",
+    "export",
     "benchmark",
 ]
 

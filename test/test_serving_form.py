@@ -4,11 +4,13 @@ import copy
 
 import pytest
 import torch
+from random_model import write_model
 from torch import nn
 from torch.func import functional_call
 
 from rgbt_seg_ros.models import build_model, load_model
 from rgbt_seg_ros.models.comparison import Comparison, comparison
+from rgbt_seg_ros.models.lora import MergedQkv
 from rgbt_seg_ros.models.serving_form import serving_form
 from rgbt_seg_ros.segmenter import Segmenter
 
@@ -72,6 +74,14 @@ def test_training_drops_it(default):
 
 def test_a_loaded_segmenter_serves_by_it():
     assert comparisons(Segmenter.load("default", "cpu")._network) == 2 * 4 + 1
+
+
+def test_sartm_is_served_by_one_merged_product_a_layer(tmp_path):
+    path = write_model(tmp_path / "sartm.safetensors", arch="sartm")
+    layers = [m for m in Segmenter.load(path, "cpu")._network.modules() if isinstance(m, MergedQkv)]
+    assert len(layers) == 11
+    for layer in layers:
+        assert layer.merged.shape == (2, layer.out_features, layer.in_features)
 
 
 def test_it_is_taken_only_where_it_is_cheaper():

@@ -109,13 +109,13 @@ function makeFigure(name) {
   const figure = element("figure");
   figure.id = `figure-${name}`;
   figure.dataset.name = name;
-  const frame = element("div", "", "frame waiting");
+  const picture = element("div", "", "picture waiting");
   const image = element("img");
   image.alt = `${PICTURES[name]}, live`;
-  frame.append(image, element("p", "connecting"));
+  picture.append(image, element("span", "connecting", "none"));
   const caption = element("figcaption");
   caption.append(element("b", PICTURES[name]), element("span"), element("span"));
-  figure.append(frame, caption);
+  figure.append(picture, caption);
   return figure;
 }
 
@@ -123,7 +123,7 @@ function makeFigure(name) {
 
 function render(state) {
   values = state.values;
-  byId("node").textContent = state.pair ? `${state.node}, ${state.pair}` : state.node;
+  byId("node").textContent = ` of ${state.node}${state.pair && `, ${state.pair}`}`;
   say(state.level, state.sentence);
   for (const [name, picture] of Object.entries(state.pictures)) renderPicture(byId(`figure-${name}`), picture);
   renderTiles(state.detections);
@@ -133,43 +133,42 @@ function render(state) {
 }
 
 function say(level, sentence) {
-  const verdict = byId("verdict");
-  verdict.className = `verdict ${level}`;
+  byId("level").className = `level ${level}`;
+  byId("level").ariaLabel = level;
   // Said again, it would be read out again.
-  if (verdict.textContent !== sentence) verdict.textContent = sentence;
+  if (byId("sentence").textContent !== sentence) byId("sentence").textContent = sentence;
   document.title = `${sentence} · RGB-T segmentation`;
 }
 
-function renderPicture(figure, picture) {
+function renderPicture(figure, state) {
   if (figure === null) return;
-  const frame = figure.querySelector(".frame");
-  frame.classList.toggle("waiting", picture.waiting !== "");
-  if (picture.size) frame.style.aspectRatio = picture.size.join(" / ");
-  const note = frame.querySelector("p");
-  note.hidden = picture.waiting === "";
-  note.textContent = picture.waiting;
-  const [facts, topic] = figure.querySelectorAll("span");
-  facts.textContent = picture.size ? `${picture.size.join("×")} · ${picture.hz.toFixed(1)} Hz` : "";
-  topic.textContent = picture.topic;
+  const picture = figure.querySelector(".picture");
+  picture.classList.toggle("waiting", state.waiting !== "");
+  if (state.size) picture.style.aspectRatio = state.size.join(" / ");
+  const note = picture.querySelector(".none");
+  note.hidden = state.waiting === "";
+  note.textContent = state.waiting;
+  const [facts, topic] = figure.querySelectorAll("figcaption span");
+  facts.textContent = state.size ? `${state.size.join("×")}, ${state.hz.toFixed(1)} Hz` : "";
+  topic.textContent = state.topic;
 }
 
 function renderTiles(detections) {
   const texts = {
     "rate": format(values["mask_hz"], 1),
-    "latency": `${format(values["latency_ms.p50"])} ms`,
-    "latency-p95": `p95 ${format(values["latency_ms.p95"])} ms`,
+    "latency": format(values["latency_ms.p50"]),
+    "latency-p95": format(values["latency_ms.p95"]),
     "rgb-camera": values["rgb_camera"] ?? "–",
     "thermal-camera": values["thermal_camera"] ?? "–",
-    "rgb-hz": `${format(values["rgb_hz"], 1)} Hz`,
-    "thermal-hz": `${format(values["thermal_hz"], 1)} Hz`,
+    "rgb-hz": format(values["rgb_hz"], 1),
+    "thermal-hz": format(values["thermal_hz"], 1),
     "detections": detections === null ? "–" : String(detections.length),
-    "detections-total": `${format(values["detections"])} in all`,
-    "pairs": `${format(values["masks"])} masks of ${format(values["pairs"])} pairs`,
+    "all-detections": format(values["detections"]),
+    "masks": format(values["masks"]),
+    "pairs": format(values["pairs"]),
   };
   for (const [id, text] of Object.entries(texts)) byId(id).textContent = text;
-  for (const camera of ["rgb", "thermal"]) {
-    byId(`${camera}-camera`).className = `camera ${values[`${camera}_camera`] ?? "waiting"}`;
-  }
+  for (const camera of ["rgb", "thermal"]) byId(`${camera}-camera`).className = values[`${camera}_camera`] ?? "";
 }
 
 function renderCauses() {
@@ -179,7 +178,7 @@ function renderCauses() {
     .sort((one, other) => other[1] - one[1]);
   const lost = counts.filter(([cause]) => cause !== "surplus").reduce((sum, [, count]) => sum + count, 0);
   byId("dropped").textContent = "pairs" in values ? String(lost) : "–";
-  byId("causes-section").hidden = counts.length === 0;
+  byId("dropped-by-cause").hidden = counts.length === 0;
   draw("causes", counts, ([cause, count]) => {
     const row = tableRow(cause.replaceAll("_", " "), String(count));
     row.firstChild.append(element("small", CAUSES[cause] ?? ""));
@@ -213,7 +212,7 @@ function tableRow(head, text) {
   const row = element("tr");
   const th = element("th", head);
   th.scope = "row";
-  row.append(th, element("td", text));
+  row.append(th, element("td", text, "n"));
   return row;
 }
 
@@ -237,14 +236,15 @@ function tick() {
 function lose(silence) {
   values = {};
   say("waiting", `no word from the watch command for ${Math.round(silence / 1000)} s: waiting for it`);
-  document.querySelectorAll(".frame").forEach((frame) => frame.classList.add("waiting"));
+  document.querySelectorAll(".picture").forEach((picture) => picture.classList.add("waiting"));
   renderTiles(null);
   renderCauses();
 }
 
 function remember(name, text) {
   const seen = history[name];
-  seen.push(text === undefined ? 0 : Number(text));
+  if (text === undefined && seen.length === 0) return;
+  seen.push(Number(text ?? 0));
   if (seen.length > HISTORY) seen.shift();
   const top = Math.max(...seen) || 1;
   const left = HISTORY - seen.length;

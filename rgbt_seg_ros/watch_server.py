@@ -34,6 +34,7 @@ SEND_BUFFER = 1 << 16
 
 PAGES = {
     "/": ("watch.html", "text/html; charset=utf-8"),
+    "/report.css": ("report/report.css", "text/css; charset=utf-8"),
     "/watch.css": ("watch.css", "text/css; charset=utf-8"),
     "/watch.js": ("watch.js", "text/javascript; charset=utf-8"),
 }

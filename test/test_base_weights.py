@@ -119,15 +119,18 @@ def test_every_weight_of_both_versions_has_its_place(version, new_sartm):
     filled = encoder_weights(released)
     assert len(filled) == sum(name.startswith("image_encoder.") for name in released)
     assert set(filled) == {
-        name for name in network().state_dict() if name[:8] == "encoder." and not is_added(name)
+        name for name in new_sartm.state_dict() if name.startswith("encoder.") and not is_added(name)
+    }
+    assert set(filled) == {
+        name for name in network().state_dict() if name.startswith("encoder.") and not is_added(name)
     }
 
-    replaced = ("mask_tokens.", "iou_prediction_head.", "pred_obj_score_head.")
-    decoder = {name[17:] for name in released if name.startswith("sam_mask_decoder.")}
+    prefix, replaced = "sam_mask_decoder.", ("mask_tokens.", "iou_prediction_head.", "pred_obj_score_head.")
+    decoder = {name.removeprefix(prefix) for name in released if name.startswith(prefix)}
     decoder = {f"decoder.{name}" for name in decoder if not name.startswith(replaced)}
     prompts = {"decoder.pe_layer.positional_encoding_gaussian_matrix", "decoder.no_mask_embed.weight"}
     assert set(decoder_weights(released, classes=4)) == decoder | prompts
-    taken_over = {name for name in new_sartm.state_dict() if name[:8] == "decoder."}
+    taken_over = {name for name in new_sartm.state_dict() if name.startswith("decoder.")}
     assert set(decoder_weights(released, classes=9)) == taken_over - {"decoder.mask_tokens.weight"}
 
 

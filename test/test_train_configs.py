@@ -1,6 +1,7 @@
 """Every committed training configuration loads, has its classes' embeddings and builds its model."""
 
 import dataclasses
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -10,20 +11,34 @@ import torch
 
 from rgbt_seg_ros.class_embeddings import load_class_embeddings
 from rgbt_seg_ros.errors import UserError
-from rgbt_seg_ros.models import build_model, load_model, read_card
-from training.config import Config, load_config
+from rgbt_seg_ros.models import load_model, read_card
+from training.config import Config, LossConfig, load_config
 from training.datasets import class_set_of
+from training.initial_model import untrained_model
+from training.training_cost import training_images
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted((ROOT / "config/train").glob("*.yaml"))
-PAPER = {"shifnet_mfnet", "shifnet_pst900", "shifnet_fmb"}
-ABLATIONS = {
+PAPERS = {f"{arch}_{data}" for arch in ("shifnet", "sartm") for data in ("mfnet", "pst900", "fmb")}
+OTHER_MODELS = {
     "shifnet_pst900_add": {"fusion": "add"},
     "shifnet_pst900_concat": {"fusion": "concat"},
     "shifnet_pst900_segformer": {"decoder": "segformer"},
     "shifnet_pst900_ppm": {"decoder": "ppm"},
     "shifnet_pst900_no_sem": {"sem": False},
     "shifnet_pst900_add_segformer": {"fusion": "add", "decoder": "segformer"},
+    **{f"sartm_pst900_rank{rank}": {"rank": rank} for rank in (4, 8, 32, 64)},
+    **{f"sartm_{data}_no_auxiliary": {"auxiliary": "off"} for data in ("mfnet", "pst900", "fmb")},
+    "sartm_pst900_deeplab": {"auxiliary": "deeplab"},
+    "sartm_pst900_segformer": {"auxiliary": "segformer"},
+}
+OTHER_LOSSES = {
+    **{
+        f"sartm_{data}_no_language": {"prototype": 0.0, "similarity": 0.0}
+        for data in ("mfnet", "pst900", "fmb")
+    },
+    "sartm_pst900_no_prototype": {"prototype": 0.0},
+    "sartm_pst900_no_similarity": {"similarity": 0.0},
 }
 
 
@@ -31,8 +46,9 @@ def committed(name: str, *overrides: str) -> Config:
     return load_config(ROOT / f"config/train/{name}.yaml", overrides)
 
 
-def test_every_row_of_the_paper_has_its_file():
-    assert {path.stem for path in FILES} >= PAPER | ABLATIONS.keys()
+def test_every_row_of_the_papers_has_its_file():
+    nano = {"shifnet_nano_msrs", "sartm_nano_msrs"}
+    assert {path.stem for path in FILES} >= PAPERS | OTHER_MODELS.keys() | OTHER_LOSSES.keys() | nano
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -40,12 +56,11 @@ def test_a_file_builds_its_model_for_its_classes(path):
     config = load_config(path, ["model.size=nano"])
     embeddings = load_class_embeddings(ROOT / config.model.embeddings)
     assert embeddings.names == class_set_of(config.data.name).names
-    model = config.model
-    choices = {"size": model.size, "fusion": model.fusion, "decoder": model.decoder, "sem": model.sem}
-    network = build_model(model.arch, choices, embeddings.vectors).eval()
+    network, card = untrained_model(config)
+    assert card.arch == config.model.arch == path.stem.split("_")[0]
     images = torch.zeros(1, 3, 64, 64)
     with torch.inference_mode():
-        assert network(images, images).shape == (1, len(embeddings.names), 64, 64)
+        assert network.eval()(images, images).shape == (1, len(embeddings.names), 64, 64)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -66,7 +81,7 @@ def test_a_run_goes_to_the_folder_of_its_file(path):
     ("name", "crop", "batch_size"),
     [("shifnet_mfnet", (480, 640), 8), ("shifnet_pst900", (960, 960), 4), ("shifnet_fmb", (1024, 1024), 4)],
 )
-def test_the_papers_recipe(name, crop, batch_size):
+def test_shifnets_recipe(name, crop, batch_size):
     config = committed(name)
     assert config.model.size == "large"
     assert (config.augment.crop_height, config.augment.crop_width) == crop
@@ -79,11 +94,33 @@ def test_the_papers_recipe(name, crop, batch_size):
     assert train.class_weights is None
 
 
-@pytest.mark.parametrize("name", ABLATIONS)
+@pytest.mark.parametrize(
+    ("data", "crop"), [("mfnet", (480, 640)), ("pst900", (1280, 1280)), ("fmb", (800, 800))]
+)
+def test_sartms_recipe(data, crop):
+    config = committed(f"sartm_{data}")
+    model, train = config.model, config.train
+    assert (model.size, model.rank, model.neck, model.auxiliary, model.prediction) == (
+        "base_plus",
+        16,
+        "avg",
+        "fpn",
+        "mean",
+    )
+    assert load_class_embeddings(ROOT / model.embeddings).templates == ("a photo of a {}.",)
+    assert config.loss == LossConfig(mask=1.0, auxiliary=0.008, prototype=1e4, similarity=100.0, ramp=False)
+    assert (config.augment.crop_height, config.augment.crop_width) == crop
+    assert (train.batch_size, train.epochs, train.max_steps) == (8, 500, None)
+    assert (train.lr, train.weight_decay, train.schedule, train.poly_power) == (1e-4, 0.01, "poly", 0.9)
+    assert (train.warmup_steps, train.warmup_ratio) == (math.ceil(10 * training_images(config) / 8), 0.1)
+
+
+@pytest.mark.parametrize("name", [*OTHER_MODELS, *OTHER_LOSSES])
 def test_an_ablation_changes_nothing_else(name):
-    full, ablated = committed("shifnet_pst900"), committed(name)
-    assert ablated.model == dataclasses.replace(full.model, **ABLATIONS[name])
-    assert dataclasses.replace(ablated, model=full.model, run=full.run) == full
+    full, ablated = committed("_".join(name.split("_")[:2])), committed(name)
+    assert ablated.model == dataclasses.replace(full.model, **OTHER_MODELS.get(name, {}))
+    assert ablated.loss == dataclasses.replace(full.loss, **OTHER_LOSSES.get(name, {}))
+    assert dataclasses.replace(ablated, model=full.model, loss=full.loss, run=full.run) == full
 
 
 def test_a_row_trains_from_the_command_line(samples, tmp_path):

@@ -37,6 +37,7 @@ from rgbt_seg_ros.overlay import thermal_picture
 from rgbt_seg_ros.ros_process import join_graph
 from rgbt_seg_ros.run_folder import Box, read_run
 from rgbt_seg_ros.run_writer import RunWriter
+from rgbt_seg_ros.stream_clock import StreamClock
 from rgbt_seg_ros.summary import summarize, verdict
 from rgbt_seg_ros.writer_thread import WriterThread
 
@@ -62,8 +63,7 @@ class Recorder(Node):
         self._bag = bag
         self._rgb_times: dict[int, float] = {}
         self._newest_rgb_ns: int | None = None
-        self._newest_ns: int | None = None
-        self._newest_s = 0.0
+        self._stream_clock = StreamClock()
         self._thermal_stamps: deque[int] = deque(maxlen=_KEPT_TIMES)
         self._rgb_images: dict[int, Image] = {}
         self._thermal_images: dict[int, Image] = {}
@@ -103,13 +103,13 @@ class Recorder(Node):
     def _on_rgb(self, message: Image) -> None:
         stamp = stamp_ns(message.header)
         self._newest_rgb_ns = stamp
-        self._newest_ns, self._newest_s = stamp, time.monotonic()
+        self._stream_clock.add(stamp, time.monotonic_ns())
         _keep(self._rgb_times, stamp, time.monotonic(), _KEPT_TIMES)
         _keep(self._rgb_images, stamp, message, _KEPT_IMAGES)
 
     def _on_thermal(self, message: Image) -> None:
         stamp = stamp_ns(message.header)
-        self._newest_ns, self._newest_s = stamp, time.monotonic()
+        self._stream_clock.add(stamp, time.monotonic_ns())
         self._thermal_stamps.append(stamp)
         _keep(self._thermal_images, stamp, message, _KEPT_IMAGES)
 
@@ -172,13 +172,8 @@ class Recorder(Node):
             if status.name == STATUS_NAME:
                 self.node_values = values = {entry.key: entry.value for entry in status.values}
                 level, sentence = status.level[0], status.message
-                self._jobs.add(self._writer.add_diagnostics, self._now_ns(), level, sentence, values)
-
-    def _now_ns(self) -> int | None:
-        """Where in the recording it is: the newest image's stamp and, should both cameras be silent, the time since."""
-        if self._newest_ns is None:
-            return None
-        return self._newest_ns + round((time.monotonic() - self._newest_s) * 1e9)
+                present = self._stream_clock.now(time.monotonic_ns())
+                self._jobs.add(self._writer.add_diagnostics, present, level, sentence, values)
 
 
 def record(

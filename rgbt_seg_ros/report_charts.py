@@ -58,12 +58,13 @@ def time_charts(run: RunFolder, summary: Mapping[str, Any]) -> list[Chart]:
 
 def timed_reports(run: RunFolder, summary: Mapping[str, Any]) -> list[tuple[int, Diagnostics]]:
     """The reports that came while the recording ran, each with its stamp; in lossless mode its end is no silence."""
-    lossless = summary.get("settings", {}).get("mode") == "lossless"
-    end = run.masks[-1].stamp_ns if lossless and run.masks else None
     timed = [(report.stamp_ns, report) for report in run.diagnostics if report.stamp_ns is not None]
+    if summary.get("settings", {}).get("mode") != "lossless" or not run.masks:
+        return timed
+    end = run.masks[-1].stamp_ns
     # The first one after the end counts what happened until then.
-    after = [entry for entry in timed if end is not None and entry[0] >= end]
-    return [entry for entry in timed if entry not in after[1:]]
+    after = [entry for entry in timed if entry[0] >= end]
+    return [*(entry for entry in timed if entry[0] < end), *after[:1]]
 
 
 def latency_chart(

@@ -172,9 +172,10 @@ def rank(
     chosen: list[tuple[int, str]] = []
     for stamp in sorted(values, key=lambda stamp: (-values[stamp] if largest else values[stamp], stamp)):
         place = timeline.position(stamp)
-        far = all(abs(place - timeline.position(other)) >= APART_S for other, _ in chosen)
-        if far and len(chosen) < WORST_FRAMES:
+        if all(abs(place - timeline.position(other)) >= APART_S for other, _ in chosen):
             chosen.append((stamp, text(values[stamp])))
+        if len(chosen) == WORST_FRAMES:
+            break
     return Ranking(title, tuple(chosen))
 
 

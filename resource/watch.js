@@ -189,7 +189,7 @@ function renderCauses() {
 function renderClasses(classes, detections) {
   byId("no-classes").hidden = classes.length > 0;
   const counted = classes.map(({ name, color }) => {
-    return { name, color, count: detections.filter(([found]) => found === name).length };
+    return { name, color, count: detections.filter((found) => found === name).length };
   });
   draw("classes", counted, ({ name, color, count }) => {
     const item = element("li");

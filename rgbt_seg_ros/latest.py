@@ -45,7 +45,9 @@ class Latest:
         def next_item(timeout_s: float) -> bytes | None:
             nonlocal seen
             with self._changed:
-                if not self._changed.wait_for(lambda: self._item and self._number > seen, timeout_s):
+                if not self._changed.wait_for(
+                    lambda: self._item is not None and self._number > seen, timeout_s
+                ):
                     return None
                 seen = self._number
                 return self._item

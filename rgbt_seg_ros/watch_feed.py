@@ -230,9 +230,7 @@ class WatchFeed(Node):
 
     def _on_detections(self, message: Detection2DArray) -> None:
         found = [detection.results[0].hypothesis for detection in message.detections if detection.results]
-        self._node_state.detect(
-            time.monotonic(), [(item.class_id, round(float(item.score), 3)) for item in found]
-        )
+        self._node_state.detect(time.monotonic(), [hypothesis.class_id for hypothesis in found])
         self._send_numbers()
 
     def _on_label_info(self, message: LabelInfo) -> None:

@@ -171,7 +171,7 @@ class _Handler(BaseHTTPRequestHandler):
             super().handle()
 
     def do_GET(self) -> None:
-        path = urlsplit(self.path).path
+        path = self.path.partition("?")[0]
         if self.server.on_loopback and not _names_loopback(self.headers.get("Host", "")):
             # Else any web site could point a name of its own here and read the pictures.
             self._say(HTTPStatus.FORBIDDEN, "open this page as 127.0.0.1 or localhost")

@@ -62,7 +62,7 @@ class PictureState:
 
     def _waiting(self, now_s: float) -> str:
         age_s = now_s - self._came_s
-        if self.problem:
+        if self.published and self.problem:
             return self.problem
         if self._size is not None and age_s <= PICTURE_TIMEOUT_S:
             return ""
@@ -81,13 +81,13 @@ class NodeState:
         node: the full name.
         pair: the camera pair that is looked at; empty for a node without `camera_pairs`.
         classes: names in id order; empty before they are known.
-        detections: class name and score of each object in the newest image; None if there is none of late.
+        detections: class name of each object in the newest image; None where there is no image yet.
     """
 
     node: str
     pair: str = ""
     classes: tuple[str, ...] = ()
-    detections: Sequence[tuple[str, float]] | None = None
+    detections: Sequence[str] | None = None
     _report: tuple[float, str, str, Mapping[str, str]] | None = None
     _other_pairs: Sequence[str] = ()
     _detected_s: float = 0.0
@@ -106,7 +106,7 @@ class NodeState:
             level, sentence, values = status
             self._report = now_s, LEVELS[min(level, len(LEVELS) - 1)], sentence, values
 
-    def detect(self, now_s: float, detections: Sequence[tuple[str, float]]) -> None:
+    def detect(self, now_s: float, detections: Sequence[str]) -> None:
         """Take the objects of the newest image."""
         self.detections, self._detected_s = detections, now_s
 

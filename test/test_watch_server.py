@@ -101,7 +101,7 @@ def test_the_page_asks_for_nothing_from_elsewhere(repository: Path) -> None:
 
 def test_nothing_but_the_fixed_paths_is_found(server: WatchServer) -> None:
     outside = ("/../setup.py", "/..%2fsetup.py", "/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd")
-    for path in (*outside, "/watch.html", "/watch.css/", "/rgb.mjpg", "/overlay"):
+    for path in (*outside, "/watch.html", "/watch.css/", "/rgb.mjpg", "/overlay", "//[", "http://127.0.0.1/"):
         assert status(server, path) == 404, path
 
 

@@ -74,8 +74,8 @@ def test_which_camera_pairs_there_are_is_said(pair: str, sentence: str) -> None:
 def test_detections_are_those_of_now() -> None:
     state = NodeState("/rgbt_segmenter")
     assert state.describe(0.0)["detections"] is None
-    state.detect(1.0, [("person", 0.75)])
-    assert state.describe(2.0)["detections"] == [("person", 0.75)]
+    state.detect(1.0, ["person"])
+    assert state.describe(2.0)["detections"] == ["person"]
     assert state.describe(9.0)["detections"] is None
 
 

@@ -52,6 +52,7 @@ def render_report(run: RunFolder, summary: Mapping[str, Any]) -> str:
         panels=[panel for panel in panels if kinds.intersection((panel.layer or panel.base).split())],
         legend=[row for row in classes if row["pixel_share"] and row["color"] != "#000000"],
         frames=frames,
+        total=summary.get("images", summary["masks"]),
         rankings=rankings,
         timeline=axis(run, summary),
         charts=[asdict(chart) for chart in time_charts(run, summary)],

@@ -12,14 +12,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recorded_runs import LATENCIES_MS, SKEWS_MS, stamp, write_labels, write_run
+from recorded_runs import LATENCIES_MS, SKEWS_MS, mask, stamp, write_labels, write_run
 
 from rgbt_seg_ros import report_frames
+from rgbt_seg_ros.classes import MFNET
 from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.report import main, write_report
 from rgbt_seg_ros.report_charts import bin_edges, stage_rows, time_charts
 from rgbt_seg_ros.report_page import render_report
 from rgbt_seg_ros.run_folder import read_run
+from rgbt_seg_ros.run_writer import RunWriter
 from rgbt_seg_ros.summary import summarize, verdict
 
 VOID_TAGS = {"meta", "img", "br", "link", "input"}
@@ -196,6 +198,27 @@ def test_worst_frames_lie_apart(folder: Path) -> None:
     assert [text for _, text in rankings["Slowest"]] == ["390 ms", "140 ms"]
     assert [place for place, _ in rankings["Least confident"]] == [stamp(9), stamp(4)]
     assert "Lowest IoU" not in rankings
+
+
+def test_frames_of_a_data_set_have_names(tmp_path: Path) -> None:
+    writer = RunWriter(tmp_path)
+    writer.add_classes(MFNET.names)
+    for index in range(3):
+        writer.add_mask(index, mask(index), 0.1 * index, 5.0, None, {"inference": 5.0}, f"0000{index}N")
+        writer.add_picture(index, "rgb", np.zeros((48, 64, 3), np.uint8))
+        writer.add_truth(index, mask(index))
+    writer.close()
+    run = read_run(tmp_path)
+    scores = {"data": "msrs", "split": "val", "images": 40, "labelled_masks": 40, "miou": 0.25, "iou": {}}
+    page = render_report(run, summarize(run) | scores)
+    words = " ".join(Page(page).words.split())
+    assert "mIoU 0.250 on 40 images of msrs val." in words
+    assert "3 of 40 frames" in words
+    assert "Counts" not in words, "nothing was paired"
+    data = data_of(page)
+    assert [frame["title"] for frame in data["frames"]] == ["00000N", "00001N", "00002N"]
+    assert data["timeline"] == {"recording": False, "start": 0.5, "end": 3.5}
+    assert [chart["title"] for chart in data["charts"]] == ["Latency"]
 
 
 def test_charts_over_time(folder: Path) -> None:

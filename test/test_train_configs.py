@@ -67,8 +67,8 @@ def test_a_file_builds_its_model_for_its_classes(path):
 def test_a_misspelt_key_of_a_file_is_refused(path, tmp_path):
     for name in FILES:
         (tmp_path / name.name).write_text(name.read_text())
-    (tmp_path / path.name).write_text(path.read_text().replace("model:\n", "modle:\n"))
-    with pytest.raises(UserError, match=rf"{path.name}: there is no key modle, did you mean model\?"):
+    (tmp_path / path.name).write_text(path.read_text().replace("run:\n", "rnu:\n"))
+    with pytest.raises(UserError, match=rf"{path.name}: there is no key rnu, did you mean run\?"):
         load_config(tmp_path / path.name)
 
 

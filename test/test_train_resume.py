@@ -11,6 +11,7 @@ import pytest
 from safetensors.torch import load_file
 from training_runs import (
     KILLED_TRAINING,
+    SARTM,
     TINY,
     assert_same_state,
     losses,
@@ -26,6 +27,7 @@ from training.checkpoint import STATE_FILE, SavedState, load_state, save_state
 from training.gradients import StepLoss
 from training.trainer import Batch, Trainer
 
+ARCHITECTURES = pytest.mark.parametrize("arch", [(), SARTM], ids=["shifnet", "sartm"])
 SIX_STEPS = ("train.max_steps=6", "train.eval_every=3", "train.log_every=2")
 
 
@@ -35,10 +37,12 @@ def _arguments(run: Path, *overrides: str) -> list[str]:
     return ["--config", str(config), *TINY, f"run.dir={run}", *overrides]
 
 
-def test_run_killed_at_once_resumes_bit_for_bit(tmp_path: Path) -> None:
+@ARCHITECTURES
+def test_run_killed_at_once_resumes_bit_for_bit(tmp_path: Path, arch: tuple[str, ...]) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert train_tiny(whole, *SIX_STEPS, "data.workers=1") == 0
-    child = run_script(KILLED_TRAINING, "5", *_arguments(killed, *SIX_STEPS, "data.workers=1"))
+    overrides = (*SIX_STEPS, "data.workers=1", *arch)
+    assert train_tiny(whole, *overrides) == 0
+    child = run_script(KILLED_TRAINING, "5", *_arguments(killed, *overrides))
     assert child.returncode == -signal.SIGKILL
     assert load_state(killed).numbers["step"] == 3
     assert train_here("--resume", str(killed)) == 0
@@ -46,11 +50,15 @@ def test_run_killed_at_once_resumes_bit_for_bit(tmp_path: Path) -> None:
     assert losses(killed) == losses(whole)
     best = "best.safetensors"
     assert (killed / best).read_bytes() == (whole / best).read_bytes()
+    assert ("loss" in load_state(whole).tensors) == (arch == SARTM)
 
 
-def test_two_processes_resume_bit_for_bit_with_the_random_numbers_of_each(tmp_path: Path) -> None:
+@ARCHITECTURES
+def test_two_processes_resume_bit_for_bit_with_the_random_numbers_of_each(
+    tmp_path: Path, arch: tuple[str, ...]
+) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    steps = ("train.max_steps=4", "train.eval_every=2", "train.batch_size=1")
+    steps = ("train.max_steps=4", "train.eval_every=2", "train.batch_size=1", *arch)
     assert run_script(KILLED_TRAINING, "3", *_arguments(killed, *steps), processes=2).returncode != 0
     state = load_state(killed)
     assert state.numbers["step"] == 2

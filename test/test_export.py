@@ -1,7 +1,9 @@
 """An exported network says what the model says, anywhere, or it is not written."""
 
 import dataclasses
+import io
 import json
+import logging
 import re
 import subprocess
 import sys
@@ -76,7 +78,10 @@ def default_onnx(command) -> Exported:
 
 @pytest.fixture(scope="module")
 def sartm(tmp_path_factory) -> dict[str, Exported]:
-    """One trace in both formats."""
+    """One trace in both formats, written without a word."""
+    said = io.StringIO()
+    handler = logging.StreamHandler(said)
+    logging.getLogger().addHandler(handler)
     model = write_sartm(tmp_path_factory.mktemp("model") / "sartm.safetensors")
     network, pairs = serving_form(load_model(model)), check_pairs(SIZE)
     program = trace(network, pairs[0])
@@ -86,6 +91,8 @@ def sartm(tmp_path_factory) -> dict[str, Exported]:
         path = tmp_path_factory.mktemp(name) / f"network{chosen.suffix}"
         write_checked(program, network, pairs, chosen, path, card)
         exported[name] = Exported(str(model), path)
+    logging.getLogger().removeHandler(handler)
+    assert said.getvalue() == ""
     return exported
 
 

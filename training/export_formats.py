@@ -1,5 +1,6 @@
 """The formats of an exported network: how each is written, and how it is loaded again to be checked."""
 
+import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -79,10 +80,15 @@ def _drop_unread_weights(program: ExportedProgram) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """PyTorch's exporters warn their own developers."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    """PyTorch's exporters warn their own developers, by warnings and by logging."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)
 
 
 def _write_onnx(program: ExportedProgram, path: Path, metadata: str) -> None:

@@ -6,7 +6,6 @@ recording is played no faster than this machine segments it; at which rate is sa
 
 import argparse
 import json
-import os
 import shutil
 import signal
 import statistics
@@ -158,7 +157,7 @@ def run_graph(source: Source, seconds: float, model: str, rate: float, output: P
     Raises:
         UserError: one of them died or hung.
     """
-    environment = private_graph_environment(1 + os.getpid() % 101)
+    environment = private_graph_environment()
     remap = ["--ros-args", "-r", f"rgb/image:={source.topics['rgb']}"]
     remap += ["-r", f"thermal/image:={source.topics['thermal']}"]
     node_arguments = [*remap, "-p", "mode:=lossless", "-p", f"model:={model}"]

@@ -18,13 +18,10 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 SAMPLES = REPOSITORY.parent / "shared" / "samples"
 GOLDEN = REPOSITORY.parent / "shared" / "golden"
 
-# Domains above 101 overlap with the ephemeral ports of Linux; the process id keeps two test runs apart.
-DOMAIN_ID = 1 + os.getpid() % 101
-
 
 def pytest_configure() -> None:
     """Puts the whole run on a ROS graph of its own, before anything imports rclpy."""
-    os.environ.update(private_graph_environment(DOMAIN_ID))
+    os.environ.update(private_graph_environment())
 
 
 @pytest.fixture(scope="session")

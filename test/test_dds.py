@@ -6,7 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from rgbt_seg_ros.dds import PROFILES_VARIABLE, fastdds_profile_environment, private_graph_environment
+from rgbt_seg_ros.dds import (
+    DOMAINS,
+    PROFILES_VARIABLE,
+    fastdds_profile_environment,
+    private_graph_environment,
+)
 from rgbt_seg_ros.share import share_path
 
 IMAGES = 90
@@ -38,10 +43,25 @@ time.sleep(1)
 def test_a_profile_of_the_user_is_kept() -> None:
     assert fastdds_profile_environment({}) == {PROFILES_VARIABLE: str(share_path("config/fastdds.xml"))}
     assert fastdds_profile_environment({PROFILES_VARIABLE: "/etc/mine.xml"}) == {}
-    environment = private_graph_environment(7, {PROFILES_VARIABLE: "/etc/mine.xml", "LD_LIBRARY_PATH": "/x"})
+    environment = private_graph_environment({PROFILES_VARIABLE: "/etc/mine.xml", "LD_LIBRARY_PATH": "/x"})
     assert environment[PROFILES_VARIABLE] == "/etc/mine.xml"
     assert environment["LD_LIBRARY_PATH"] == "/x"
-    assert environment["ROS_DOMAIN_ID"] == "7"
+
+
+def test_a_private_graph_is_on_a_domain_that_nobody_uses() -> None:
+    rclpy = pytest.importorskip("rclpy", reason="needs ROS 2")
+    domain = int(private_graph_environment()["ROS_DOMAIN_ID"])
+    context = rclpy.Context()
+    rclpy.init(context=context, domain_id=domain)
+    node = rclpy.create_node("first", context=context)
+    try:
+        other = int(private_graph_environment()["ROS_DOMAIN_ID"])
+    finally:
+        node.destroy_node()
+        rclpy.shutdown(context=context)
+    assert domain in DOMAINS
+    assert other in DOMAINS
+    assert other != domain
 
 
 def receive_stamps(start: Callable, width: int, height: int) -> list[int]:

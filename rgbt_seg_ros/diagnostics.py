@@ -4,9 +4,12 @@ import os
 import threading
 from collections import Counter, deque
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 OK, WARN, ERROR = 0, 1, 2
 """Levels, with the values of diagnostic_msgs/DiagnosticStatus."""
@@ -78,9 +81,11 @@ class Statistics:
         return values
 
 
-def memory_mb(device: torch.device) -> float:
+def memory_mb(device: "torch.device") -> float:
     """Memory of the device that this process holds [MB]: its resident memory where that is the CPU (Linux)."""
     if device.type == "cuda":
+        import torch  # here, since viewers of a node's diagnostics have no use for half a gigabyte of it
+
         return torch.cuda.memory_reserved(device) / 1e6
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rgbt_seg_ros.classes import palette_for
-
-STATUS_NAME = "rgbt_segmenter: segmentation"
-"""As in `diagnostics`, which imports torch: half a gigabyte of memory that a viewer has no use for."""
+from rgbt_seg_ros.diagnostics import STATUS_NAME
 
 LEVELS = ("ok", "warn", "error")
 """By the value of diagnostic_msgs/DiagnosticStatus."""

@@ -8,7 +8,8 @@ from diagnostics_table import documented_keys
 
 from rgbt_seg_ros import diagnostics
 from rgbt_seg_ros.classes import MFNET
-from rgbt_seg_ros.watch_state import STATUS_NAME, NodeState, PictureState
+from rgbt_seg_ros.diagnostics import STATUS_NAME
+from rgbt_seg_ros.watch_state import NodeState, PictureState
 
 VALUES = {"pairs": "5", "model": "default"}
 OK = (diagnostics.OK, "4.1 masks/s", VALUES)
@@ -17,10 +18,6 @@ OK = (diagnostics.OK, "4.1 masks/s", VALUES)
 def said(state: NodeState, now_s: float) -> tuple[str, str, dict[str, str]]:
     told = state.describe(now_s)
     return told["level"], told["sentence"], told["values"]
-
-
-def test_the_status_is_the_nodes() -> None:
-    assert STATUS_NAME == diagnostics.STATUS_NAME
 
 
 @pytest.mark.parametrize(

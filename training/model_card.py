@@ -93,12 +93,12 @@ def training_section(card: ModelCard) -> str:
     training = card.training
     started = {"base_weights": "SAM 2's weights", "start_from": "the weights of a model file"}
     origins = [f"{what} (SHA-256 `{training[key]}`)" for key, what in started.items() if training.get(key)]
-    chosen = training["scores"].get("on", "no split")
+    validated = training["scores"].get("on", "nothing")
     start = " and ".join(origins) or "random numbers"
     recipe = yaml.safe_dump(training["config"], sort_keys=False)
     return (
         f"Trained on {training['data']} for {training['steps']} steps, starting from {start}. "
-        f"The step was chosen by its mIoU on {chosen}.\n\n```yaml\n{recipe}```"
+        f"It was validated on {validated} meanwhile.\n\n```yaml\n{recipe}```"
     )
 
 

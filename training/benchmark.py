@@ -73,15 +73,23 @@ def _show_serving(console: Console, result: dict[str, Any]) -> None:
 
 def _show_comparison(console: Console, result: dict[str, Any]) -> None:
     size = "x".join(map(str, result["size"]))
-    columns = ("parameters", "trained", "G multiply-adds", "served", "ms", "times the first", "speedup")
-    table = Table("network", title=f"a pair of {size}, {result['device']}, float32")
-    for column in columns:
+    table = Table(title=f"a pair of {size}, {result['device']}, float32")
+    table.add_column("network", no_wrap=True)
+    for column in (
+        "weights",
+        "trained",
+        "mult. adds",
+        "mult. adds served",
+        "ms",
+        "times first",
+        "over plain",
+    ):
         table.add_column(column, justify="right")
     for network in result["networks"]:
         table.add_row(
             f"{network['arch']}/{network['size']}",
-            *(f"{network[key] / 1e6:.2f} M" for key in ("parameters", "trained")),
-            *(f"{network[key] / 1e9:.1f}" for key in ("multiply_adds", "multiply_adds_served")),
+            *(f"{network[key] / 1e6:.1f}M" for key in ("parameters", "trained")),
+            *(f"{network[key] / 1e9:.3g}G" for key in ("multiply_adds", "multiply_adds_served")),
             f"{network['latency_ms']:.0f}",
             *(f"{network[key]:.2f}" for key in ("times_first", "speedup")),
         )
@@ -90,7 +98,7 @@ def _show_comparison(console: Console, result: dict[str, Any]) -> None:
         f"medians of {result['pairs']} pairs, in turn; peak memory {_gigabytes(result['peak_memory'])}"
     )
     for arch, baseline in {network["arch"]: network["baseline"] for network in result["networks"]}.items():
-        console.print(f"speedup of {arch}: over {baseline}")
+        console.print(f"plain {arch}: {baseline}")
 
 
 def _show_training(console: Console, result: dict[str, Any]) -> None:

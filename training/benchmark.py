@@ -73,7 +73,7 @@ def _show_serving(console: Console, result: dict[str, Any]) -> None:
 
 def _show_comparison(console: Console, result: dict[str, Any]) -> None:
     size = "x".join(map(str, result["size"]))
-    table = Table(title=f"a pair of {size}, {result['device']}, float32")
+    table = Table(title=f"a pair of {size}, {result['device']}, float32", padding=0)
     table.add_column("network", no_wrap=True)
     for column in (
         "weights",

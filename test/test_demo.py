@@ -23,7 +23,7 @@ TIMEOUT_S = 240
 def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two seconds of rendered night: 20 RGB and 18 thermal images, with labels."""
     path = tmp_path_factory.mktemp("demo") / "bag"
-    write_rendered_bag(path, 0, 2.0, size=(120, 160), thermal_size=(60, 80), conditions=("night",))
+    write_rendered_bag(path, 1, 2.0, size=(120, 160), thermal_size=(60, 80), conditions=("night",))
     return path
 
 

@@ -186,7 +186,7 @@ def test_sartm_takes_its_own_classes_alone() -> None:
     assert select_classes(card, OWN, ["car", "person"]).names == ("car", "person")
     with pytest.raises(UserError, match="SARTM knows only the classes it was trained on: take the class embeddings"):
         select_classes(card, OWN, ["forklift"], OTHER)
-    with pytest.raises(UserError, match="no class 'forklift'.*choose among .*color_cone, bump$"):
+    with pytest.raises(UserError, match=r"no class 'forklift'.*choose among .*color_cone, bump$"):
         select_classes(card, OWN, ["forklift"])
 
 

@@ -184,7 +184,9 @@ def test_embeddings_are_refused_by_models_that_cannot_use_them() -> None:
 def test_sartm_takes_its_own_classes_alone() -> None:
     card = dataclasses.replace(CARD, arch="sartm", config={"size": "nano"})
     assert select_classes(card, OWN, ["car", "person"]).names == ("car", "person")
-    with pytest.raises(UserError, match="SARTM knows only the classes it was trained on: take the class embeddings"):
+    with pytest.raises(
+        UserError, match="SARTM knows only the classes it was trained on: take the class embeddings"
+    ):
         select_classes(card, OWN, ["forklift"], OTHER)
     with pytest.raises(UserError, match=r"no class 'forklift'.*choose among .*color_cone, bump$"):
         select_classes(card, OWN, ["forklift"])

@@ -160,10 +160,11 @@ def test_the_file_is_one_and_knows_no_paths_of_this_machine(exported, repository
 
 def test_what_serves_training_alone_is_gone(sartm):
     for exported in sartm.values():
-        content = written(exported)
-        assert b"encoder.trunk.blocks.0.attn.qkv.merged" in content
-        for gone in (b"lora_", b"qkv.weight", b"class_embeddings"):
-            assert gone not in content, gone
+        assert b"encoder.trunk.blocks.0.attn.qkv.merged" in written(exported)
+    onnx, program = written(sartm["onnx"]), torch.export.load(sartm["torch-export"].path)
+    for gone in ("lora_", "qkv.weight", "class_embeddings"):
+        assert gone.encode() not in onnx, gone
+        assert not [name for name in (*program.state_dict, *program.constants) if gone in name], gone
 
 
 def written(exported: Exported) -> bytes:
@@ -180,7 +181,7 @@ def test_the_command_tells_the_difference_and_nothing_else(command):
     told = " ".join(done.stdout.split())
     assert f"{path.name}: shifnet nano, 64x96, 9 classes" in told
     assert re.search(r"differs from PyTorch by \S+ of the largest logit \(0.0001 is allowed\)", told)
-    assert "note: this model was trained on images shrunk to a short side of 240 pixels" in told
+    assert f"shrunk to a short side of {read_card('default').short_side} pixels" in told
 
 
 @pytest.mark.parametrize("scaling", [*map(InputScaling, RULES), InputScaling("standard", 0.4, 0.2)])

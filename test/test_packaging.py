@@ -27,7 +27,16 @@ ROSDEP_KEYS = {
     "transformers": "python3-transformers-pip",
     "yaml": "python3-yaml",
 }
-WITHOUT_ROSDEP_KEY = {"accelerate", "huggingface_hub", "omegaconf", "safetensors", "sam2"}
+WITHOUT_ROSDEP_KEY = {
+    "accelerate",
+    "huggingface_hub",
+    "omegaconf",
+    "onnx_ir",
+    "onnxruntime",
+    "peft",
+    "safetensors",
+    "sam2",
+}
 # Used through another package: accelerate writes TensorBoard's files.
 RUN_ONLY_KEYS = {"python3-tensorboard-pip"}
 PYPI_NAMES = {"PIL": "pillow", "cv2": "opencv-python-headless", "yaml": "pyyaml"}

@@ -18,6 +18,7 @@ from rgbt_seg_ros.report_frames import (
     Ranking,
     Timeline,
     evenly,
+    place_and_size,
     rank,
     within_bounds,
 )
@@ -173,12 +174,8 @@ def _frames(a: Run, b: Run, shared: Mapping[int, int], rankings: list[Ranking]) 
     def frame(stamp: int) -> dict[str, Any]:
         other = shared[stamp]
         first, second = dict(facts_a.of(masks_a[stamp])), dict(facts_b.of(masks_b[other]))
-        height, width = run_a.mask_image(stamp).shape
         return {
-            "stamp": str(stamp),
-            "title": timeline.title(stamp),
-            "position": timeline.position(stamp),
-            "size": [width, height],
+            **place_and_size(run_a, timeline, stamp),
             "facts": [[what, first.get(what, "–"), second.get(what, "–")] for what in {**first, **second}],
             "boxes": {
                 "a_boxes": boxes_for_page(run_a.detections.get(stamp, ()), run_a.class_names),

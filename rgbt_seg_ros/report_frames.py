@@ -92,18 +92,25 @@ def frames_of(
     facts = FrameFacts(run, summary)
 
     def frame(stamp: int) -> dict[str, Any]:
-        height, width = run.mask_image(stamp).shape
         return {
-            "stamp": str(stamp),
-            "title": timeline.title(stamp),
-            "position": timeline.position(stamp),
-            "size": [width, height],
+            **place_and_size(run, timeline, stamp),
             "facts": facts.of(masks[stamp]),
             "boxes": {"boxes": boxes_for_page(run.detections.get(stamp, ()), run.class_names)},
             "pictures": {**camera_pictures(run, stamp), **mask_pictures(run, stamp)},
         }
 
     return within_bounds(stamps, worst, frame)
+
+
+def place_and_size(run: RunFolder, timeline: Timeline, stamp: int) -> dict[str, Any]:
+    """What the page needs to show a frame at its time, and boxes over it: its stamp, title, position and size."""
+    height, width = run.mask_image(stamp).shape
+    return {
+        "stamp": str(stamp),
+        "title": timeline.title(stamp),
+        "position": timeline.position(stamp),
+        "size": [width, height],
+    }
 
 
 def within_bounds(

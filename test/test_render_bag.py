@@ -42,6 +42,8 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     arguments = [
         "--duration",
         "0.2",
+        "--thermal-rate",
+        "10",
         "--conditions",
         "smoke",
         "--thermal-bits",
@@ -51,6 +53,6 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     ]
     assert main(arguments) == 0
     topics = Recording(tmp_path / "bag").topics
-    assert {topic.name: topic.count for topic in topics.values()} == {"/rgb/image": 2, "/thermal/image": 1}
+    assert {topic.name: topic.count for topic in topics.values()} == {"/rgb/image": 2, "/thermal/image": 2}
     assert main(arguments) == 1
     assert "exists already" in capsys.readouterr().err

@@ -10,14 +10,14 @@ import torch
 from rgbt_seg_ros.image_pair import ImagePair, resize_image
 from rgbt_seg_ros.scenes import render_still
 from rgbt_seg_ros.segmenter import Segmenter
-from training.protocols import NATIVE, predict, protocol_for
+from training.protocols import NATIVE, protocol_for, segment_sample
 from training.sample import Sample
 
 
 class _PixelSegmenter:
     """Class 1 where red is bright, else class 0; or logits [2, h, w] of the test's own. Notes sizes and pairs."""
 
-    class_names = ("dark", "bright")
+    card = SimpleNamespace(class_names=("dark", "bright"), thing_classes=())
     device = torch.device("cpu")
 
     def __init__(self, answer: Callable[[torch.Tensor], torch.Tensor] | None = None) -> None:
@@ -58,14 +58,14 @@ def test_native_never_resizes_a_label_and_is_what_the_segmenter_answers() -> Non
     sample, segmenter = _sample(), _PixelSegmenter()
     assert protocol_for("native", "fmb") is NATIVE
     assert NATIVE.label(sample) is sample.label
-    assert predict(segmenter, sample).shape == sample.label.shape
+    assert segment_sample(segmenter, sample).mask.shape == sample.label.shape
     assert segmenter.sizes == []
 
 
 @pytest.mark.parametrize(("data", "size"), [("fmb", (1024, 1376)), ("pst900", (736, 1280))])
 def test_official_resizes_images_and_labels_to_the_papers_size(data: str, size: tuple[int, int]) -> None:
     protocol, sample, segmenter = protocol_for("official", data), _sample(), _PixelSegmenter()
-    mask = predict(segmenter, sample, protocol)
+    mask = segment_sample(segmenter, sample, protocol).mask
     assert segmenter.sizes == [size], "the network must see exactly this size"
     assert mask.shape == protocol.label(sample).shape == size
     assert protocol.absent == 0.0
@@ -74,7 +74,7 @@ def test_official_resizes_images_and_labels_to_the_papers_size(data: str, size: 
 def test_official_leaves_other_data_sets_at_their_own_size() -> None:
     protocol, sample, segmenter = protocol_for("official", "mfnet"), _sample(), _PixelSegmenter()
     assert protocol.label(sample) is sample.label
-    assert predict(segmenter, sample, protocol).shape == (48, 64)
+    assert segment_sample(segmenter, sample, protocol).mask.shape == (48, 64)
     assert segmenter.sizes == [(48, 64)]
 
 
@@ -94,7 +94,7 @@ def test_resized_label_takes_the_nearest_pixel() -> None:
 )
 def test_tta_shows_six_scales_each_mirrored_too(name: str, base: tuple[int, int]) -> None:
     sample, segmenter = _sample(), _PixelSegmenter()
-    mask = predict(segmenter, sample, protocol_for(name, "mfnet"), tta=True)
+    mask = segment_sample(segmenter, sample, protocol_for(name, "mfnet"), tta=True).mask
     scales = [0.5, 0.75, 1.0, 1.25, 1.5, 1.75]
     expected = [(round(base[0] * scale), round(base[1] * scale)) for scale in scales for _ in range(2)]
     assert segmenter.sizes == expected
@@ -116,7 +116,9 @@ def test_tta_averages_probabilities_and_not_logits() -> None:
         return logits[:, None, None].expand(2, *bright.shape)
 
     # Mean probability of class 0: (1 + 5 * sigmoid(-0.8)) / 6 = 0.425; its mean logit is 8.3 against 0.7.
-    mask = predict(_PixelSegmenter(answer), _sample(), protocol_for("official", "mfnet"), tta=True)
+    mask = segment_sample(
+        _PixelSegmenter(answer), _sample(), protocol_for("official", "mfnet"), tta=True
+    ).mask
     assert (mask == 1).all()
 
 
@@ -128,7 +130,7 @@ def test_model_is_given_the_chosen_modality_alone_and_the_holes_of_thermal(
     modality: str, rgb: bool, thermal: bool, tta: bool
 ) -> None:
     sample, segmenter = _sample(), _PixelSegmenter()
-    predict(segmenter, sample, modality=modality, tta=tta)
+    segment_sample(segmenter, sample, modality=modality, tta=tta)
     pair = segmenter.pairs[0]
     assert (pair.rgb is sample.rgb, pair.thermal is sample.thermal) == (rgb, thermal)
     assert (pair.thermal_valid is sample.thermal_valid) == thermal
@@ -137,7 +139,7 @@ def test_model_is_given_the_chosen_modality_alone_and_the_holes_of_thermal(
 def test_a_network_that_is_not_finite_is_told() -> None:
     segmenter = _PixelSegmenter(lambda bright: torch.full((2, *bright.shape), float("nan")))
     with pytest.raises(ValueError, match="not finite"):
-        predict(segmenter, _sample(), protocol_for("official", "mfnet"))
+        segment_sample(segmenter, _sample(), protocol_for("official", "mfnet"))
 
 
 def test_official_equals_native_where_the_network_sees_the_labels_size() -> None:
@@ -146,6 +148,7 @@ def test_official_equals_native_where_the_network_sees_the_labels_size() -> None
     sample = Sample("1", still.rgb, still.thermal, still.label)
     segmenter = Segmenter.load("default", device="cpu")
     assert segmenter.network_size((96, 128)) == (96, 128)
-    native = predict(segmenter, sample)
+    native = segment_sample(segmenter, sample).mask
     assert len(np.unique(native)) > 1, "the model must find several classes for this test to say something"
-    assert np.array_equal(predict(segmenter, sample, protocol_for("official", "mfnet")), native)
+    official = segment_sample(segmenter, sample, protocol_for("official", "mfnet"))
+    assert np.array_equal(official.mask, native)

@@ -20,7 +20,7 @@ from rgbt_seg_ros.segmenter import Segmenter
 
 from .datasets import DATASETS, DatasetOnDisk, open_dataset
 from .pictures import SheetRow, image_title, save_confusion, save_sheet
-from .protocols import MODALITIES, PROTOCOLS, Protocol, predict, protocol_for
+from .protocols import MODALITIES, PROTOCOLS, Protocol, protocol_for, segment_sample
 from .score_report import write_score_report
 from .score_table import MODALITY_TITLES, percent, score_table
 from .scoring import Counts, ImageScore, count
@@ -79,7 +79,7 @@ def _report(
         rows = []
         for place, image in _best_and_worst(main.images):
             sample = source[image.index]
-            mask = predict(segmenter, sample, protocol, modality, args.tta)
+            mask = segment_sample(segmenter, sample, protocol, modality, args.tta).mask
             title = f"{place}: {image_title(image.name, image.miou)}"
             rows.append(SheetRow(title, sample, protocol.label(sample), mask))
         save_sheet(args.sheet, rows, names)

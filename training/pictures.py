@@ -16,7 +16,7 @@ from rgbt_seg_ros.image_pair import resize_image
 from rgbt_seg_ros.overlay import colorize, thermal_picture
 from rgbt_seg_ros.segmenter import Segmenter
 
-from .protocols import predict
+from .protocols import segment_sample
 from .sample import Sample
 
 _COLUMNS = ("RGB", "thermal", "label", "prediction", "errors (red)")
@@ -48,7 +48,7 @@ def save_prediction_sheet(path: str | Path, segmenter: Segmenter, samples: Seque
     """Write a picture of what a model makes of samples: a line for each, with its name and mIoU (see `save_sheet`)."""
     rows = []
     for sample in samples:
-        mask = predict(segmenter, sample)
+        mask = segment_sample(segmenter, sample).mask
         title = image_title(sample.name, image_miou(sample.label, mask, len(segmenter.class_names)))
         rows.append(SheetRow(title, sample, sample.label, mask))
     save_sheet(path, rows, segmenter.class_names)

@@ -62,17 +62,6 @@ def protocol_for(name: str, data: str) -> Protocol:
     return {"native": NATIVE, "official": official}[name]
 
 
-def predict(
-    segmenter: Segmenter,
-    sample: Sample,
-    protocol: Protocol = NATIVE,
-    modality: str = "both",
-    tta: bool = False,
-) -> np.ndarray:
-    """Class ids uint8 [h, w] of `segment_sample`, whose arguments these are."""
-    return segment_sample(segmenter, sample, protocol, modality, tta).mask
-
-
 def segment_sample(
     segmenter: Segmenter,
     sample: Sample,

@@ -11,7 +11,7 @@ from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.evaluation import ConfusionMatrix, image_miou
 from rgbt_seg_ros.segmenter import Segmenter
 
-from .protocols import NATIVE, Protocol, predict
+from .protocols import NATIVE, Protocol, segment_sample
 from .sample import Source, subset_of
 
 SUBSETS = ("day", "night")
@@ -108,7 +108,7 @@ def count(
         source: samples whose labels are ids of the model's classes, or 255.
         protocol: sizes, and what absent classes count.
         modality: `both`, or the only one that the model is given, `rgb` or `thermal`.
-        tta: average over scales and the mirrored image, see `predict`.
+        tta: average over scales and the mirrored image, see `segment_sample`.
         description: of the progress bar; None shows none.
         shared: every process of torch's default group, if there is one, calls this, segments its share of the
             samples, and gets the counts of all. After an error in one their launcher ends the others.
@@ -123,7 +123,7 @@ def count(
     for index in indices if description is None else track(indices, description):
         sample = source[index]
         try:
-            mask = predict(segmenter, sample, protocol, modality, tta)
+            mask = segment_sample(segmenter, sample, protocol, modality, tta).mask
             counts.add_image(index, sample.name, protocol.label(sample), mask)
         except ValueError as error:
             raise UserError(f"{sample.name} cannot be scored: {error}") from error

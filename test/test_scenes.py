@@ -14,9 +14,11 @@ from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.scenes import CONDITIONS, SceneSample, TimedFrame, render_sequence, render_still
 from rgbt_seg_ros.scenes.__main__ import main
 from rgbt_seg_ros.scenes.geometry import Camera, Pose, clip_near
+from rgbt_seg_ros.scenes.ids import BUMP
 from rgbt_seg_ros.scenes.layout import make_camera, make_world
 from rgbt_seg_ros.scenes.light import make_light
 from rgbt_seg_ros.scenes.shading import look_up, radiance, temperature
+from rgbt_seg_ros.scenes.textures import SETTS
 
 SMALL = (120, 160)
 PERSON = MFNET.names.index("person")
@@ -228,6 +230,27 @@ def test_wet_ground_mirrors_lamps_at_night_and_dry_ground_does_not() -> None:
         assert np.array_equal(dry_image[~surfaces.is_ground], wet_image[~surfaces.is_ground])
         brighter.append((wet_image - dry_image)[surfaces.is_ground].max())
     assert np.median(brighter) > 0.2
+
+
+def test_joints_of_setts_show_in_temperature() -> None:
+    """Without light, too: a strip of setts is rougher than the road before and behind it."""
+    rougher, total = 0, 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        world = make_world(rng)
+        canvas = world.draw(make_camera(rng, world.street, (240, 320)), 0.0)
+        strips = [paint.tile for _, paint, label in world.street.patches if label == BUMP]
+        strip = cv2.erode((canvas.label() == BUMP).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        if SETTS not in strips or strip.sum() < 300:
+            continue
+        heat = temperature(canvas, look_up(canvas), make_light(rng, "night"), seed).astype(np.float32)
+        rough = np.abs(heat - cv2.blur(heat, (5, 5)))
+        around = cv2.dilate(strip.astype(np.uint8), np.ones((31, 1), np.uint8)) > 0
+        road = around & (canvas.label() == 0) & look_up(canvas).is_ground
+        total += 1
+        rougher += rough[strip].mean() > 1.5 * rough[road].mean()
+    assert total >= 5
+    assert rougher >= 0.8 * total
 
 
 def test_stills_are_also_of_coarse_thermal_cameras() -> None:

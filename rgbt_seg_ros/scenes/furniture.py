@@ -86,11 +86,11 @@ def furnish(rng: np.random.Generator, street: Street, length: float) -> list[Fur
         front = front._replace(glow=(glow, glow, 0.9 * glow))
         width, depth, height = rng.uniform(0.4, 1.3), rng.uniform(0.3, 0.9), rng.uniform(0.4, 2.0)
         things.append(Crate(place, width, depth, height, body, front, NOTHING))
-    if rng.random() < 0.3:
+    if rng.random() < 0.4:
         _cones(rng, street, things, length)
     if rng.random() < 0.4:
         _car_stops(rng, street, things, length)
-    if rng.random() < 0.22:
+    if rng.random() < 0.3:
         _guardrail(rng, street, things)
     return things
 
@@ -107,8 +107,8 @@ def _cones(rng: np.random.Generator, street: Street, things: list[Furniture], le
 
 
 def _car_stops(rng: np.random.Generator, street: Street, things: list[Furniture], length: float) -> None:
-    """A row of bollards, a gate, or machines of a car park."""
-    kind = rng.choice(["row", "across", "gate", "machine"])
+    """A row of bollards, a gate, a fence, or machines of a car park."""
+    kind = rng.choice(["row", "across", "gate", "fence", "machine"])
     z = rng.uniform(4.0, min(length, 28.0))
     left, right = (p.side * p.offset for p in street.pavements)
     heat = rng.uniform(-0.5, 2.5)
@@ -129,6 +129,13 @@ def _car_stops(rng: np.random.Generator, street: Street, things: list[Furniture]
         start = float(rng.uniform(left - 1.0, right - 1.0))
         pose = Pose(start, z, np.pi / 2 + rng.normal(0, 0.2))
         things.append(Barrier(pose, rng.uniform(1.5, 4.0), 1.0, bars, paint, stripe, CAR_STOP))
+    elif kind == "fence":
+        paint = _paint(rng, ((0.6, 0.6, 0.6), (0.45, 0.45, 0.46)), heat, FINE)
+        high = rng.uniform(0.8, 1.2)
+        bars = ((0.1, 0.16), (high - 0.06, high))
+        pose = Pose(float(rng.uniform(left - 1.0, 0.0)), z, np.pi / 2 + rng.normal(0, 0.2))
+        step = float(rng.uniform(0.15, 0.4))
+        things.append(Barrier(pose, rng.uniform(2.0, 6.0), high, bars, paint, None, CAR_STOP, step))
     else:
         paint = _paint(rng, _YELLOW, heat, PANELS)
         for _ in range(rng.integers(1, 4)):

@@ -137,9 +137,11 @@ def _frames(
     color_sensor, thermal_sensor = make_color_sensor(rng), make_thermal_sensor(rng)
     air = float(rng.uniform(5.0, 25.0))
     rgb_times = np.arange(0.0, view.duration_s, 1.0 / rgb_rate)
-    thermal_times = np.arange(rng.uniform(0.1, 0.9) / thermal_rate, view.duration_s, 1.0 / thermal_rate)
+    # Numbers of their own: the stamps stay what they are when scenes are drawn in another way.
+    clock = np.random.default_rng([view.seed, 7])
+    thermal_times = np.arange(clock.uniform(0.1, 0.9) / thermal_rate, view.duration_s, 1.0 / thermal_rate)
     jitter = min(_THERMAL_JITTER_S, 0.05 / thermal_rate)
-    thermal_times += np.clip(jitter * rng.standard_normal(len(thermal_times)), -3 * jitter, 3 * jitter)
+    thermal_times += np.clip(jitter * clock.standard_normal(len(thermal_times)), -3 * jitter, 3 * jitter)
     for t, kind, number in merge(
         ((float(t), "rgb", i) for i, t in enumerate(rgb_times)),
         ((float(t), "thermal", i) for i, t in enumerate(thermal_times)),

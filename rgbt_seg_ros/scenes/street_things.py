@@ -165,6 +165,8 @@ class Barrier:
     paint: Paint
     stripe: Paint | None
     label: int
+    post_step: float = 2.0
+    """Metres between posts; small for a fence."""
 
     def at(self, t: float) -> Pose:
         """Where the barrier begins; it runs along its heading."""
@@ -177,14 +179,14 @@ class Barrier:
         if scale == 0.0:
             return
         post = scaled(self.paint, 0.7)
-        for forward in np.arange(0.0, self.length + 0.1, 2.0):
+        for forward in np.arange(0.0, self.length + 0.1, self.post_step):
             place = self.pose.moved(float(forward))
             if canvas.camera.distance(place.x, place.z) < 0.5:
                 continue
             foot, top = canvas.see(
                 np.array([[place.x, place.ground, place.z], [place.x, place.ground + self.height, place.z]])
             )
-            wide = (max(0.05 * (foot[1] - top[1]) / self.height, 0.5), 0.0)
+            wide = (max(min(0.05, 0.15 * self.post_step) * (foot[1] - top[1]) / self.height, 0.5), 0.0)
             canvas.fill(np.array([foot - wide, foot + wide, top + wide, top - wide]), post, self.label)
         for low, high in self.bars:
             self._bar(canvas, 0.0, self.length, low, high, self.paint)

@@ -7,7 +7,17 @@ import numpy as np
 from rgbt_seg_ros.scenes.canvas import GROUND, Canvas, Paint
 from rgbt_seg_ros.scenes.geometry import Pose
 from rgbt_seg_ros.scenes.ids import BUMP, KERB, NOTHING
-from rgbt_seg_ros.scenes.textures import CLOUDS, COBBLES, FINE, FOLIAGE, LEAVES, PAVING, Picture, facade
+from rgbt_seg_ros.scenes.textures import (
+    CLOUDS,
+    COBBLES,
+    FINE,
+    FOLIAGE,
+    LEAVES,
+    PAVING,
+    SETTS,
+    Picture,
+    facade,
+)
 
 FAR = 140.0
 """Metres: where the street is closed by the skyline."""
@@ -219,15 +229,26 @@ def _covers(
 def _bumps(
     rng: np.random.Generator, street: Street, left: float, right: float
 ) -> list[tuple[np.ndarray, Paint, int]]:
-    """Speed bumps across the road: dark humps, some with yellow stripes."""
+    """What shakes a car on its way: strips of setts, and humps, some with yellow stripes."""
     patches: list[tuple[np.ndarray, Paint, int]] = []
-    if rng.random() > 0.2:
+    if rng.random() > 0.35:
         return patches
-    z, depth, tone = rng.uniform(3.0, 14.0), rng.uniform(0.4, 1.3), rng.uniform(0.35, 1.9)
-    color = tuple(min(0.8, tone * c) for c in street.road.color)
-    heat = street.road.heat + float(rng.uniform(-1.5, 2.0))
     margin = rng.uniform(0.0, 0.8)
     low, high = left + margin, right - margin
+    heat = street.road.heat + float(rng.uniform(-1.5, 2.0))
+    if rng.random() < 0.65:
+        # Their joints show in thermal images even at night.
+        tone, z = rng.uniform(0.6, 1.9), rng.uniform(2.0, 16.0)
+        paint = Paint(
+            tuple(min(0.8, tone * c) for c in street.road.color),
+            heat,
+            float(rng.uniform(0.2, 0.6)),
+            float(rng.uniform(0.5, 3.0)),
+            SETTS,
+        )
+        return [(street.strip(low, high, z, z + rng.uniform(0.6, 3.0)), paint, BUMP)]
+    z, depth, tone = rng.uniform(3.0, 14.0), rng.uniform(0.4, 1.3), rng.uniform(0.35, 1.9)
+    color = tuple(min(0.8, tone * c) for c in street.road.color)
     for part, (brightness, share) in enumerate(((0.75, 0.5), (1.2, 0.5))):
         paint = street.road._replace(color=tuple(brightness * c for c in color), heat=heat)
         start = z + part * share * depth

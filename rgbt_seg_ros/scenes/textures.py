@@ -10,8 +10,8 @@ from rgbt_seg_ros.scenes.canvas import HEAT_STEP, HEAT_ZERO
 TILE = 256
 """Side of a tile in pixels; a power of two, because coordinates wrap by a bit mask."""
 
-FINE, CLOUDS, FOLIAGE, CLOTH, BRICKS, PAVING, PANELS, COBBLES, LEAVES = range(9)
-TILES = ("fine", "clouds", "foliage", "cloth", "bricks", "paving", "panels", "cobbles", "leaves")
+FINE, CLOUDS, FOLIAGE, CLOTH, BRICKS, PAVING, PANELS, COBBLES, LEAVES, SETTS = range(10)
+TILES = ("fine", "clouds", "foliage", "cloth", "bricks", "paving", "panels", "cobbles", "leaves", "setts")
 
 
 def noise(rng: np.random.Generator, height: int, width: int, cells: int) -> np.ndarray:
@@ -47,7 +47,7 @@ def white_noise(rng: np.random.Generator, height: int, width: int) -> np.ndarray
 
 @lru_cache(maxsize=1)
 def tiles() -> np.ndarray:
-    """All tiles, float32 [9,TILE,TILE], about -1..1, in the order of `TILES`."""
+    """All tiles, float32 [10,TILE,TILE], about -1..1, in the order of `TILES`."""
     rng = np.random.default_rng(20240601)
     rows, columns = np.mgrid[0:TILE, 0:TILE]
     fine = fractal(rng, TILE, 32, 0.9)
@@ -64,7 +64,10 @@ def tiles() -> np.ndarray:
     cobbles = 1.2 * np.sqrt(stones) - 0.8 + 0.3 * fine
     scatter = fractal(rng, TILE, 64, 0.9)
     leaves = np.where(scatter > 0.75, 1.6, 0.4 * fine)
-    every = (fine, clouds, foliage, cloth, bricks, paving, panels, cobbles, leaves)
+    gap = ((rows % 16) < 4) | (((columns + 8 * ((rows // 16) % 2)) % 16) < 4)
+    stone = 0.5 * rng.standard_normal((TILE // 16, TILE // 16)).repeat(16, axis=0).repeat(16, axis=1)
+    setts = np.where(gap, -1.0, 0.4 + stone + 0.3 * fine)
+    every = (fine, clouds, foliage, cloth, bricks, paving, panels, cobbles, leaves, setts)
     return np.stack([tile.astype(np.float32) for tile in every])
 
 

@@ -32,8 +32,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_model(tmp_path_factory.mktemp("demo") / "random.safetensors")
 
 
-def test_demo_of_a_recording(repository: Path, bag: Path, model: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
+@pytest.mark.parametrize("arch", ["shifnet", "sartm"])
+def test_demo_of_a_recording(repository: Path, bag: Path, arch: str, tmp_path: Path) -> None:
+    model, out = write_model(tmp_path / f"{arch}.safetensors", arch=arch), tmp_path / "out"
     done = subprocess.run(
         [sys.executable, "-m", "rgbt_seg_ros.demo", "--bag", bag, "--model", model, "-o", out],
         cwd=repository,

@@ -211,6 +211,15 @@ def test_a_phone_need_not_scroll_sideways(browser: "Browser", runs: Path, name: 
         widths = visited.page.locator(".plot svg").evaluate_all("(plots) => plots.map((p) => p.clientWidth)")
         assert widths
         assert all(width <= PHONE[0] for width in widths)
+        bars = visited.page.locator(".plot rect.bar")
+        assert bars.count() > 0
+        assert all(bar.is_visible() for bar in bars.all())
+        hidden = visited.page.locator(".scroll").evaluate_all(
+            "(all) => all.map((s) => s.scrollWidth - s.clientWidth)"
+        )
+        assert hidden
+        # The comparison's classes have two runs' columns, which scroll in a box of their own.
+        assert max(hidden if name == "a/report.html" else hidden[:-1]) <= 0
 
 
 def test_two_runs_lie_beside_each_other(browser: "Browser", runs: Path) -> None:

@@ -13,6 +13,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from rgbt_seg_ros.diagnostics import ERROR, OK, STATUS_NAME
+from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.health import Health
 from rgbt_seg_ros.image_codec import stamp_ns
 from rgbt_seg_ros.inference import Job, Responder
@@ -50,12 +51,12 @@ class CameraPair:
         self._pipeline: Pipeline | None = None
 
     def start(self, settings: Settings, inference: InferenceThread[Job]) -> None:
-        """Subscribe, and have the inference thread answer what comes.
+        """Subscribe, and have the inference thread answer what comes; after an error, `unsubscribe` undoes it.
 
         Raises:
-            UserError: the settings ask for something that is not installed.
+            UserError: the settings ask for something that is not installed, or QoS overrides cannot be taken.
         """
-        self._pipeline = pipeline = Pipeline(
+        pipeline = Pipeline(
             settings,
             inference,
             deliver=lambda answer: self.outputs.publish(answer, pipeline.settings.overlay_alpha),
@@ -63,13 +64,17 @@ class CameraPair:
             clock_ns=lambda: self._node.get_clock().now().nanoseconds,
         )
         topics = {
-            "rgb": self._subscribe_images("rgb", settings, settings.rgb_transport, pipeline.add_rgb),
+            "rgb": self._subscribe_images(
+                "rgb", settings, settings.rgb_transport, pipeline, pipeline.add_rgb
+            ),
             "thermal": self._subscribe_images(
-                "thermal", settings, settings.thermal_transport, pipeline.add_thermal
+                "thermal", settings, settings.thermal_transport, pipeline, pipeline.add_thermal
             ),
         }
         self._subscribe_camera_infos(settings, pipeline.responder)
         self._health = Health(topics, settings)
+        # Last: what has a pipeline is active.
+        self._pipeline = pipeline
         self._node.get_logger().info(
             f"active: {topics['rgb']} and {topics['thermal']} to {self.outputs.mask_topic}"
         )
@@ -122,15 +127,21 @@ class CameraPair:
         return diagnostic_status(name, self._node.get_fully_qualified_name(), level, sentence, values)
 
     def _subscribe_images(
-        self, camera: str, settings: Settings, transport: str, add: Callable[[int, Any], None]
+        self,
+        camera: str,
+        settings: Settings,
+        transport: str,
+        pipeline: Pipeline,
+        add: Callable[[int, Any], None],
     ) -> str:
         """Subscribe to a camera's images as the mode asks; users may override the QoS by `qos_overrides` parameters.
 
         Returns:
             The resolved name of the topic.
+
+        Raises:
+            UserError: the middleware does not take the overrides.
         """
-        pipeline = self._pipeline
-        assert pipeline is not None
         reliable = settings.lossless or settings.input_reliability == "reliable"
         qos = QoSProfile(
             depth=settings.lossless_depth if settings.lossless else 5,
@@ -143,22 +154,31 @@ class CameraPair:
         def receive(message: Any) -> None:
             add(stamp_ns(message.header), message)
 
-        return self._subscribe(
-            CompressedImage if transport == "compressed" else Image,
-            f"{camera}/image",
-            receive,
-            qos,
-            event_callbacks=SubscriptionEventCallbacks(message_lost=lose),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-        )
+        topic = f"{camera}/image"
+        try:
+            return self._subscribe(
+                CompressedImage if transport == "compressed" else Image,
+                topic,
+                receive,
+                qos,
+                event_callbacks=SubscriptionEventCallbacks(message_lost=lose),
+                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            )
+        except Exception as error:
+            # rclpy has an exception of another type for each way in which an override can be wrong.
+            overrides = f"qos_overrides.{self._node.resolve_topic_name(self._own(topic))}.subscription"
+            raise UserError(f"parameter {overrides}: {error}: start the node with another value") from error
 
     def _subscribe(
         self, kind: type, topic: str, receive: Callable[[Any], None], qos: QoSProfile, **options: Any
     ) -> str:
-        topic = f"{self.name}/{topic}" if self.name else topic
-        subscription = self._node.create_subscription(kind, topic, receive, qos, **options)
+        subscription = self._node.create_subscription(kind, self._own(topic), receive, qos, **options)
         self._subscriptions.append(subscription)
         return str(subscription.topic_name)
+
+    def _own(self, topic: str) -> str:
+        """The name of one of this pair's topics, as before remapping."""
+        return f"{self.name}/{topic}" if self.name else topic
 
     def _subscribe_camera_infos(self, settings: Settings, responder: Responder) -> None:
         """The RGB camera's goes on with the masks; registration on a plane needs both."""

@@ -1,4 +1,4 @@
-"""Configures a node with each bad value of a list, to be run as a program: prints one JSON line each.
+"""Brings a node up with each bad value of a list, and ends it, to be run as a program: prints one JSON line each.
 
 One process for all of them: what takes time is to start one.
 """
@@ -11,18 +11,29 @@ import rclpy
 from rgbt_seg_ros.segmenter_node import SegmenterNode
 
 
-def configure(overrides: dict[str, str]) -> str:
-    """Why a node does not configure with these parameters, given as on the command line; empty if it does."""
+def bring_up_and_end(overrides: dict[str, str]) -> dict[str, str]:
+    """What becomes of a node with these parameters, given as on the command line.
+
+    Returns:
+        How configure and activate went, of which one has failed, and for which ``reason``; after a failed activate also
+        how cleanup went; how the shutdown went.
+    """
     arguments = [word for name, value in overrides.items() for word in ("-p", f"{name}:={value}")]
     rclpy.init(args=["--ros-args", *arguments])
     node = SegmenterNode()
-    node.trigger_configure()
-    reason = node._failure
+    done = {"configure": node.trigger_configure().name}
+    if done["configure"] == "SUCCESS":
+        done["activate"] = node.trigger_activate().name
+        reason = node._failure
+        done["cleanup"] = node.trigger_cleanup().name
+    else:
+        reason = node._failure
+    done["shutdown"] = node.trigger_shutdown().name
     node.destroy_node()
     rclpy.shutdown()
-    return reason
+    return {**done, "reason": reason}
 
 
 if __name__ == "__main__":
     for overrides in json.loads(sys.argv[1]):
-        print(json.dumps(configure(overrides)), flush=True)
+        print(json.dumps(bring_up_and_end(overrides)), flush=True)

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -160,22 +160,46 @@ def bad_values() -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-def test_every_bad_parameter_fails_configure_by_name(repository: Path) -> None:
-    trials = bad_values()
+def trials(repository: Path, values: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
+    """What becomes of nodes that are started with these parameters, see `parameter_trials.bring_up_and_end`."""
     output = subprocess.run(
-        [sys.executable, "test/parameter_trials.py", json.dumps([overrides for _, overrides in trials])],
+        [sys.executable, "test/parameter_trials.py", json.dumps(values)],
         cwd=repository,
-        env={**os.environ, "PYTHONPATH": str(repository)},
+        env={**os.environ, "PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=TIMEOUT,
         check=True,
     ).stdout
-    reasons = [json.loads(line) for line in output.splitlines() if line.startswith('"')]
-    assert len(reasons) == len(trials)
+    return [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+
+
+def test_every_bad_parameter_fails_configure_by_name(repository: Path) -> None:
+    bad = bad_values()
+    outcomes = trials(repository, [overrides for _, overrides in bad])
+    assert len(outcomes) == len(bad)
+    reasons = [outcome["reason"] for outcome in outcomes]
     unnamed = [
         (name, overrides, reason)
-        for (name, overrides), reason in zip(trials, reasons, strict=True)
+        for (name, overrides), reason in zip(bad, reasons, strict=True)
         if name not in reason
     ]
     assert unnamed == []
+
+
+BAD_QOS = {"reliability": "no_such", "depth": "many"}
+
+
+def test_qos_overrides_that_cannot_be_taken_fail_activate_and_leave_a_node_that_can_be_ended(
+    repository: Path, node_model: Path
+) -> None:
+    name = "qos_overrides./thermal/image.subscription"
+    good = {"model": str(node_model), "device": "cpu"}
+    outcomes = trials(repository, [{**good, f"{name}.{kind}": value} for kind, value in BAD_QOS.items()])
+    for (kind, value), outcome in zip(BAD_QOS.items(), outcomes, strict=True):
+        reason = outcome.pop("reason")
+        assert reason.startswith(f"parameter {name}: ")
+        assert kind in reason
+        assert value in reason
+        ends = {"cleanup": "SUCCESS", "shutdown": "SUCCESS"}
+        assert outcome == {"configure": "SUCCESS", "activate": "FAILURE", **ends}

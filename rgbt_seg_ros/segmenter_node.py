@@ -4,7 +4,8 @@ import gc
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import torch
@@ -21,7 +22,7 @@ from rgbt_seg_ros.diagnostics import ERROR, OK, STATUS_NAME, memory_mb
 from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.inference import Job, serve
 from rgbt_seg_ros.ros_parameters import RosParameters
-from rgbt_seg_ros.segmenter import Segmenter
+from rgbt_seg_ros.segmenter import Segmenter, choose_device
 from rgbt_seg_ros.serving import InferenceThread
 from rgbt_seg_ros.settings import Settings
 from rgbt_seg_ros.sync import make_pairer
@@ -124,12 +125,19 @@ class SegmenterNode(LifecycleNode):
         # Made at activation; a method that is not installed must be known now.
         make_pairer(settings)
         log.info(f"loading model {settings.model}")
-        segmenter = Segmenter.load(
-            settings.model, settings.device, settings.precision, settings.normalization
-        )
-        path = settings.class_embeddings
-        self._embeddings = load_class_embeddings(path) if path else None
-        segmenter.use(segmenter.select_classes(settings.class_list, self._embeddings))
+        with _fault_of("device"):
+            choose_device(settings.device)
+        with _fault_of("model"):
+            segmenter = Segmenter.load(
+                settings.model, settings.device, settings.precision, settings.normalization
+            )
+        with _fault_of("class_embeddings"):
+            path = settings.class_embeddings
+            self._embeddings = load_class_embeddings(path) if path else None
+            # Made for this model, whatever the classes.
+            segmenter.select_classes((), self._embeddings)
+        with _fault_of("classes"):
+            segmenter.use(segmenter.select_classes(settings.class_list, self._embeddings))
         log.info(
             f"model {segmenter.card.arch} {segmenter.card.config.get('size', '')} with {len(segmenter.class_names)} "
             f"classes on {segmenter.device} in {segmenter.precision}, warming up"
@@ -247,3 +255,12 @@ class SegmenterNode(LifecycleNode):
                 )
             ]
         self._diagnostics.publish(messages.diagnostics_message(now.to_msg(), statuses))
+
+
+@contextmanager
+def _fault_of(parameter: str) -> Iterator[None]:
+    """Puts the name of a parameter before the reason for which its value cannot be used."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"parameter {parameter}: {error}") from error

@@ -51,7 +51,7 @@ def make_pairer(settings: Settings) -> Pairer:
         if error.name != "message_filters":
             raise
         raise UserError(
-            f"sync.method {settings.sync_method} needs message_filters, which is not installed: "
+            f"parameter sync.method: {settings.sync_method} needs message_filters, which is not installed: "
             "apt install ros-jazzy-message-filters, or choose nearest"
         ) from None
     return UpstreamSync(settings.sync_method == "exact", max_dt_ns, offset_ns, capacity)

@@ -38,7 +38,7 @@ def assert_all_accounted_for(pairer: Pairer) -> None:
 @pytest.mark.parametrize("method", ["approximate", "exact"])
 def test_a_missing_upstream_package_is_named(method: str) -> None:
     with pytest.raises(
-        UserError, match=rf"sync\.method {method} .*apt install ros-jazzy-message-filters"
+        UserError, match=rf"parameter sync\.method: {method} .*apt install ros-jazzy-message-filters"
     ) as info:
         pairer(method)
     assert info.value.__suppress_context__

@@ -4,7 +4,6 @@ import argparse
 import gc
 import os
 import sys
-import threading
 import traceback
 
 import rclpy
@@ -12,7 +11,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.utilities import remove_ros_args
 
 from rgbt_seg_ros.cli import command_parser, run_command
-from rgbt_seg_ros.ros_process import join_graph
+from rgbt_seg_ros.ros_process import StopRequest, join_graph
 from rgbt_seg_ros.segmenter_node import SegmenterNode
 
 
@@ -40,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
         gc.freeze()
 
 
-def spin(node: SegmenterNode, stop: threading.Event) -> None:
+def spin(node: SegmenterNode, stop: StopRequest) -> None:
     """Serve callbacks until `stop` is set or the node cannot go on; an exception that escapes from one is logged."""
     executor = SingleThreadedExecutor()
     executor.add_node(node)
@@ -53,6 +52,8 @@ def spin(node: SegmenterNode, stop: threading.Event) -> None:
         except Exception as error:
             node.get_logger().error(f"a callback failed: {type(error).__name__}: {error}")
             node.get_logger().debug(traceback.format_exc())
+    if stop.is_set():
+        node.get_logger().info(f"{stop.signal_name}: shutting down")
     executor.shutdown()
 
 

@@ -11,7 +11,18 @@ from rclpy.signals import SignalHandlerOptions
 from rgbt_seg_ros.dds import fastdds_profile_environment
 
 
-def join_graph() -> threading.Event:
+class StopRequest(threading.Event):
+    """Set by SIGINT and SIGTERM; `signal_name` is the one that came first, empty before."""
+
+    signal_name = ""
+
+    def take(self, signal_number: int, frame: object) -> None:
+        """Handle a signal."""
+        self.signal_name = self.signal_name or signal.Signals(signal_number).name
+        self.set()
+
+
+def join_graph() -> StopRequest:
     """Initialise rclpy, with the Fast DDS profile for large images; the event is set by SIGINT and SIGTERM.
 
     Our own handlers instead of rclpy's: the context must live until the last message is out and the files are ended,
@@ -21,8 +32,8 @@ def join_graph() -> threading.Event:
         UserError: the Fast DDS profile is not part of the installation.
     """
     os.environ.update(fastdds_profile_environment())
-    stop = threading.Event()
+    stop = StopRequest()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signal_number, lambda *_: stop.set())
+        signal.signal(signal_number, stop.take)
     rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
     return stop

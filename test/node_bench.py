@@ -118,8 +118,10 @@ class NodeProcess:
     def threads(self) -> int:
         return self._status("Threads")
 
-    def wait_for_output(self, text: str) -> None:
-        wait_for(lambda: text in self.output or self.process.poll() is not None, f"{text!r} in the log")
+    def wait_for_output(self, text: str, timeout: float = TIMEOUT) -> None:
+        wait_for(
+            lambda: text in self.output or self.process.poll() is not None, f"{text!r} in the log", timeout
+        )
         assert text in self.output, self.output
 
     def wait(self, timeout: float = TIMEOUT) -> int:

@@ -20,6 +20,8 @@ from rgbt_seg_ros.messages import image_message
 from rgbt_seg_ros.settings import PARAMETERS
 
 CYCLES = 20
+END_S = 15.0
+"""A node ends in one second; `ros2 launch` sends SIGTERM 5 s after SIGINT, and SIGKILL 5 s later."""
 MESSAGE_FILTERS = find_spec("message_filters") is not None
 
 
@@ -74,14 +76,20 @@ def test_cleanup_and_configure_take_new_parameters(bench: Bench, node: NodeProce
 
 
 def test_two_sigints_end_the_node_cleanly(bench: Bench, node: NodeProcess) -> None:
-    node.process.send_signal(signal.SIGINT)
-    node.process.send_signal(signal.SIGINT)
-    assert node.wait() == 0, node.output
-    assert "Traceback" not in node.output
+    end_by_two(signal.SIGINT, node)
     assert bench.diagnostics()[2]["masks"] != "0"
 
 
-def test_sigterm_in_an_inference_ends_the_node_cleanly(
+def end_by_two(what: signal.Signals, node: NodeProcess) -> None:
+    """Send a signal, and again while the node shuts down."""
+    node.process.send_signal(what)
+    node.wait_for_output(f"{what.name}: shutting down", END_S)
+    node.process.send_signal(what)
+    assert node.wait(END_S) == 0, node.output
+    assert "Traceback" not in node.output
+
+
+def test_sigterms_in_an_inference_end_the_node_cleanly(
     bench: Bench, node_model: Path, tmp_path: Path
 ) -> None:
     environment = {"INFERENCE_S": "1.0"}
@@ -90,9 +98,7 @@ def test_sigterm_in_an_inference_ends_the_node_cleanly(
         node.wait_for_output("active:")
         bench.new_mask()
         bench.send_until(lambda: bench.diagnostics()[2]["waiting"] == "2", "a pair under way")
-        node.process.send_signal(signal.SIGTERM)
-        assert node.wait() == 0, node.output
-        assert "Traceback" not in node.output
+        end_by_two(signal.SIGTERM, node)
 
 
 @pytest.mark.parametrize(

@@ -230,25 +230,47 @@ class Bench:
         return stamp
 
     def send_until(
-        self, condition: Callable[[], Any], what: str, send: Callable[[], Any] | None = None
+        self,
+        condition: Callable[[], Any],
+        what: str,
+        send: Callable[[], Any] | None = None,
+        at_most: int | None = None,
     ) -> Any:
-        """Send good pairs, or what `send` sends, in real time until the condition is true."""
+        """Send good pairs, or what `send` sends, in real time until the condition is true.
+
+        After `at_most` pairs it is only waited for: a busy machine may take its time, but these must do.
+        """
+        sent = 0
 
         def check() -> Any:
-            (send or self.send_pair)()
+            nonlocal sent
+            if at_most is None or sent < at_most:
+                (send or self.send_pair)()
+                sent += 1
             time.sleep(PERIOD_NS / 1e9 - 0.02)
             return condition()
 
         return wait_for(check, what)
 
-    def new(self, topic: str, send: Callable[[], Any] | None = None) -> Any:
-        """The first message on a topic for a pair sent from now on."""
-        first = OLD_STAMP_NS + (self._count + 1) * PERIOD_NS
-        return self.send_until(
-            lambda: next((m for m in list(self.received[topic]) if stamp_of(m) >= first), None),
-            f"a new message on {topic}",
-            send,
-        )
+    def new(
+        self,
+        topic: str,
+        send: Callable[[], Any] | None = None,
+        at_most: int | None = None,
+        accept: Callable[[Any], bool] = lambda message: True,
+    ) -> Any:
+        """The first message on a topic, of those to accept, for a pair sent from now on.
+
+        `send` and `at_most` are those of `send_until`.
+        """
+        first = self._count + 1
+
+        def find() -> Any:
+            stamps = range(OLD_STAMP_NS + first * PERIOD_NS, OLD_STAMP_NS + self._count * PERIOD_NS + 1)
+            messages = (m for m in list(self.received[topic]) if stamp_of(m) in stamps)
+            return next(filter(accept, messages), None)
+
+        return self.send_until(find, f"a new message on {topic}", send, at_most)
 
     def new_mask(self) -> Image:
         return self.new("mask")

@@ -50,11 +50,11 @@ def wait_for(condition: Callable[[], Any], what: str, timeout: float = TIMEOUT) 
     raise AssertionError(f"{what} did not happen within {timeout:.0f} s")
 
 
-def write_node_model(path: Path) -> Path:
+def write_node_model(path: Path, short_side: int = 96) -> Path:
     """The packaged model with every class a thing, so that every mask has a detection, and made for small images."""
     packaged = resolve_model("default")
     card = read_card(packaged)
-    card = replace(card, thing_classes=card.class_names, short_side=96)
+    card = replace(card, thing_classes=card.class_names, short_side=short_side)
     save_model(path, load_model(packaged, torch.device("cpu")), card)
     return path
 

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from training.checkpoint import load_state
 REPOSITORY = Path(__file__).resolve().parent.parent
 MSRS_FOLDERS = ("vi", "ir", "Segmentation_labels")
 KILLED_TRAINING = REPOSITORY / "test" / "killed_training.py"
-FIRST_GRADIENT = REPOSITORY / "test" / "first_gradient.py"
+FORKED_PROCESSES = REPOSITORY / "test" / "forked_processes.py"
 
 # Everything that makes steps random is on: dropout (in the network), missing modalities, workers, moving average.
 TINY = (
@@ -52,23 +54,34 @@ def train_tiny(run: Path, *overrides: str) -> int:
     return train_here("--config", str(config), *TINY, f"run.dir={run}", *overrides)
 
 
-def train_here(*arguments: str) -> int:
-    """Exit code of `training.train` in this process; threads and accelerate's state are put back."""
+@contextmanager
+def training_here() -> Iterator[None]:
+    """Puts back threads and accelerate's state, which training sets for the whole process."""
     threads = torch.get_num_threads()
     try:
-        return train.main(arguments)
+        yield
     finally:
         torch.set_num_threads(threads)
         AcceleratorState._reset_state(reset_partial_state=True)  # a process has one precision otherwise
 
 
-def run_script(script: Path, *arguments: str, processes: int = 1) -> "subprocess.CompletedProcess[str]":
-    """Run a script of this folder in a child process, or in several by torchrun."""
-    launcher = [sys.executable]
-    if processes > 1:
-        launcher += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+def train_here(*arguments: str) -> int:
+    """Exit code of `training.train` in this process."""
+    with training_here():
+        return train.main(arguments)
+
+
+def run_script(
+    script: Path, *arguments: str, processes: int = 1, torchrun: bool = False
+) -> "subprocess.CompletedProcess[str]":
+    """Run a script of this folder in a child process, or in several: by torchrun, or by what starts them faster."""
+    launcher: list[str] = []
+    if torchrun:
+        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    elif processes > 1:
+        launcher = [str(FORKED_PROCESSES), str(processes)]
     return subprocess.run(
-        [*launcher, str(script), *arguments],
+        [sys.executable, *launcher, str(script), *arguments],
         env={**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,

@@ -59,6 +59,19 @@ def test_passes_of_a_step_are_averaged(output: SartmOutput, label: Tensor) -> No
         assert part.item() == pytest.approx(whole[name].item() / 4, rel=1e-6)
 
 
+def test_mixed_precision_leaves_the_loss_in_float32(output: SartmOutput, label: Tensor) -> None:
+    halves = SartmOutput(output.mask.bfloat16(), output.auxiliary.bfloat16(), output.fused.bfloat16())
+    expected = seen_once(LossConfig(), label).terms(
+        SartmOutput(*(part.float() for part in halves)), label, ONE
+    )
+    loss = seen_once(LossConfig(), label)
+    with torch.autocast("cpu", torch.bfloat16):
+        terms = loss.terms(halves, label, ONE)
+    for name, term in terms.items():
+        assert term.dtype == torch.float32, name
+        assert term.item() == expected[name].item() > 0, name
+
+
 def test_language_rises_over_the_ramp(output: SartmOutput, label: Tensor) -> None:
     full = seen_once(LossConfig(), label).terms(output, label, ONE)
     for step, share in ((0, 0.1), (4, 0.5), (9, 1.0), (50, 1.0)):

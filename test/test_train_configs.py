@@ -1,6 +1,7 @@
 """Every committed training configuration loads, has its classes' embeddings and builds its model."""
 
 import dataclasses
+import json
 import math
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from training_runs import train_here
 
 from rgbt_seg_ros.class_embeddings import load_class_embeddings
 from rgbt_seg_ros.errors import UserError
@@ -113,6 +115,7 @@ def test_sartms_recipe(data, crop):
     assert (train.batch_size, train.epochs, train.max_steps) == (8, 500, None)
     assert (train.lr, train.weight_decay, train.schedule, train.poly_power) == (1e-4, 0.01, "poly", 0.9)
     assert (train.warmup_steps, train.warmup_ratio) == (math.ceil(10 * training_images(config) / 8), 0.1)
+    assert (train.precision, train.checkpointing, train.clip_norm) == ("bf16", True, 1.0)
 
 
 @pytest.mark.parametrize("name", [*OTHER_MODELS, *OTHER_LOSSES])
@@ -121,6 +124,20 @@ def test_an_ablation_changes_nothing_else(name):
     assert ablated.model == dataclasses.replace(full.model, **OTHER_MODELS.get(name, {}))
     assert ablated.loss == dataclasses.replace(full.loss, **OTHER_LOSSES.get(name, {}))
     assert dataclasses.replace(ablated, model=full.model, loss=full.loss, run=full.run) == full
+
+
+def test_a_row_of_sartm_trains_in_the_recipes_precision(samples, tmp_path):
+    run = tmp_path / "run"
+    small = ["model.size=nano", "model.short_side=64", "augment.crop_height=64", "augment.crop_width=64"]
+    short = ["train.max_steps=1", "train.batch_size=2", "train.threads=1", "data.workers=0"]
+    data = [f"data.root={samples / 'pst900'}", "data.train_split=train_all", "data.val_split=test"]
+    file = ROOT / "config/train/sartm_pst900_no_language.yaml"
+    assert train_here("--config", str(file), *small, *short, *data, f"run.dir={run}") == 0
+    card = read_card(run / "best.safetensors")
+    assert (card.arch, len(card.class_names)) == ("sartm", 5)
+    assert load_config(run / "config.yaml").train.precision == "bf16"
+    (line,) = (json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines())
+    assert line["val"]["images"] == 1
 
 
 def test_a_row_trains_from_the_command_line(samples, tmp_path):

@@ -1,5 +1,6 @@
 """What is special to a run of SARTM: several terms, prototypes, LoRA, and weights that are shared or frozen."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
-    """A run of which SAM 2's part is frozen, as it is in the sizes of SAM 2; it logs every second step."""
+    """A run as in the sizes of SAM 2: their part is frozen, in the recipe's precision; it logs every second step."""
 
     def frozen_nano(config: Config) -> tuple[nn.Module, ModelCard]:
         network, card = initial_model(config)
@@ -41,7 +42,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
         return network, card
 
     run = tmp_path_factory.mktemp("sartm") / "run"
-    steps = ("train.max_steps=4", "train.log_every=2", "train.checkpointing=true")
+    steps = ("train.max_steps=4", "train.log_every=2", "train.checkpointing=true", "train.precision=bf16")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trainer, "initial_model", frozen_nano)
         assert train_tiny(run, *SARTM, *steps, "data.name=msrs", f"data.root={data}") == 0
@@ -85,7 +86,10 @@ def test_model_of_a_run_is_evaluated(run: Path, data: Path, tmp_path: Path) -> N
     arguments = ["--data", "msrs", "--root", str(data), "--split", "val", "--device", "cpu"]
     path = tmp_path / "scores.json"
     assert evaluate.main(["--model", str(run / "best.safetensors"), *arguments, "--json", str(path)]) == 0
-    assert '"miou"' in path.read_text()
+    scores, of_the_run = json.loads(path.read_text()), metrics(run)[-1]["val"]
+    assert scores["images"] == of_the_run["images"] == 1
+    for measure in ("miou", "iou", "acc"):
+        assert scores[measure] == pytest.approx(of_the_run[measure], abs=1e-3), measure
 
 
 def test_gradient_norms_leave_the_gradient_as_it_is() -> None:

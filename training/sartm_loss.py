@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from rgbt_seg_ros.models.full_precision import full_precision
 from rgbt_seg_ros.models.sartm import SartmOutput
 
 from .config import LossConfig
@@ -48,10 +49,12 @@ class SartmLoss(Criterion):
         terms = {"mask": config.mask * ohem_cross_entropy(output.mask, label, config.ohem)}
         if output.auxiliary is not None:
             terms["auxiliary"] = config.auxiliary * ohem_cross_entropy(output.auxiliary, label, config.ohem)
-        means, present = class_means(output.fused, label, len(self.teacher))
-        if config.prototype > 0:
-            terms["prototype"] = self._risen * config.prototype * self.prototypes(means, present)
-        if config.similarity > 0:
-            distance = similarity_loss(means, present, self.teacher)
-            terms["similarity"] = self._risen * config.similarity * distance
+        # Half precision would blur means of many pixels and cosines that are all alike.
+        with full_precision(output.fused):
+            means, present = class_means(output.fused, label, len(self.teacher))
+            if config.prototype > 0:
+                terms["prototype"] = self._risen * config.prototype * self.prototypes(means, present)
+            if config.similarity > 0:
+                distance = similarity_loss(means, present, self.teacher)
+                terms["similarity"] = self._risen * config.similarity * distance
         return {name: term / total.to(term.dtype) for name, term in terms.items()}

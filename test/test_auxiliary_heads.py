@@ -62,6 +62,44 @@ def test_convolutions_at_the_papers_width(name, shapes):
     assert {shape: kernels.count(shape) for shape in kernels} == shapes
 
 
+def kinds(module: torch.nn.Module) -> list[str]:
+    """Its layers in the order in which they are registered: that in which they run."""
+    return [type(layer).__name__ for layer in module.modules() if not list(layer.children())]
+
+
+def test_where_heads_normalise_and_rectify():
+    block = ["Conv2d", "BatchNorm2d", "ReLU"]
+    segformer, deeplab = (auxiliary_head(name, 64, classes=2) for name in ("segformer", "deeplab"))
+    assert kinds(segformer) == ["Conv2d"] * 3 + block + ["Conv2d"]
+    assert kinds(deeplab.aspp) == 4 * block + ["AdaptiveAvgPool2d", "Conv2d", "ReLU"] + block
+    assert kinds(deeplab) == kinds(deeplab.aspp) + 3 * block + ["Conv2d"]
+    assert kinds(auxiliary_head("fpn", 64, classes=2)) == ["Conv2d"] * 3
+
+
+def test_segformer_merges_its_maps_at_stride_4():
+    torch.manual_seed(0)
+    head, maps = auxiliary_head("segformer", 64, classes=2).eval(), fused_maps(64, batch=2)
+    with torch.no_grad():
+        head.fuse[1].running_mean.normal_()
+        head.fuse[1].running_var.uniform_(0.5, 2.0)
+    weights = head.state_dict()
+
+    def pointwise(name: str, x: torch.Tensor) -> torch.Tensor:
+        return torch.einsum("oi,bihw->bohw", weights[f"{name}.weight"][..., 0, 0], x)
+
+    def channels(name: str) -> torch.Tensor:
+        return weights[name][:, None, None]
+
+    projected = [pointwise(f"level_proj.{i}", maps[i]) + channels(f"level_proj.{i}.bias") for i in range(3)]
+    upsampled = [F.interpolate(x, size=(8, 12), mode="bilinear", align_corners=False) for x in projected]
+    merged = pointwise("fuse.0", torch.cat(upsampled, dim=1)) - channels("fuse.1.running_mean")
+    merged = merged / (channels("fuse.1.running_var") + 1e-5).sqrt()
+    merged = (merged * channels("fuse.1.weight") + channels("fuse.1.bias")).clamp(min=0)
+    expected = pointwise("classifier", merged) + channels("classifier.bias")
+    with torch.inference_mode():
+        torch.testing.assert_close(head(maps), expected, atol=1e-5, rtol=1e-5)
+
+
 def test_deeplabs_rates():
     convolutions = [
         m for m in auxiliary_head("deeplab", 64, classes=2).modules() if isinstance(m, torch.nn.Conv2d)

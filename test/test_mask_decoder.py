@@ -74,6 +74,14 @@ def test_each_class_has_a_map_at_stride_4(dim, classes):
     assert changed.argmax() == classes - 1
 
 
+def test_class_tokens_start_as_numbers_of_mean_0_and_deviation_1():
+    torch.manual_seed(0)
+    tokens = ClassTokenDecoder(256, classes=14).mask_tokens.weight
+    assert tokens.shape == (14, 256)
+    assert tokens.mean().abs() < 0.05
+    assert 0.95 < tokens.std() < 1.05
+
+
 def test_all_but_sam2s_own_parts_is_trained():
     decoder = ClassTokenDecoder(64, classes=3)
     assert all(parameter.requires_grad for parameter in decoder.parameters())

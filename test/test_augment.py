@@ -23,6 +23,7 @@ NOTHING = AugmentConfig(
     thermal_offset=0.0,
     thermal_noise=0.0,
     thermal_stripes=0.0,
+    thermal_agc=0.0,
 )
 EVERY_GEOMETRY = {"min_scale": 0.5, "max_scale": 2.0, "flip": 0.5, "crop_height": 160, "crop_width": 224}
 RGB_CHANGES = {"jitter": 1.0, "blur": 1.0, "gamma": 1.0}
@@ -31,6 +32,7 @@ THERMAL_CHANGES = {
     "thermal_offset": 0.2,
     "thermal_noise": 0.1,
     "thermal_stripes": 0.1,
+    "thermal_agc": 1.0,
 }
 SCALING = InputScaling()
 

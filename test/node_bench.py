@@ -309,3 +309,8 @@ def header(stamp_ns: int, frame: str = "cam_optical") -> Header:
 
 def stamp_of(message: Any) -> int:
     return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+
+
+def pixels(mask: Image) -> np.ndarray:
+    """Class ids of a mono8 mask, uint8 [H, W]."""
+    return np.frombuffer(mask.data, np.uint8).reshape(mask.height, mask.width)

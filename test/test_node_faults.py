@@ -1,4 +1,4 @@
-"""What a node makes of bad images and dying cameras: counted, said, survived.
+"""What a node makes of unusual and bad images: answered, or counted, said and survived.
 
 The tests of this file share one node, whose inference fails on demand, and run in order.
 """
@@ -15,15 +15,14 @@ import pytest
 from faulty_node import NOT_FINITE, OUT_OF_MEMORY, mark
 from node_bench import (
     FAULTY_NODE,
-    LATE_NS,
     OLD_STAMP_NS,
     PERIOD_NS,
     Bench,
     NodeProcess,
     header,
     load_segmenter,
+    pixels,
     stamp_of,
-    wait_for,
 )
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
@@ -31,7 +30,6 @@ from std_msgs.msg import Header
 from rgbt_seg_ros.messages import image_message
 from rgbt_seg_ros.segmenter import Segmenter
 
-STALE_AFTER_S = 0.5
 LOSSES = {"undecodable": "had an undecodable image", "failed": "inference failed"}
 """Causes, with what the report says of them."""
 NEXT_PAIRS = 10
@@ -39,15 +37,11 @@ NEXT_PAIRS = 10
 
 @pytest.fixture(scope="module")
 def node(bench: Bench, node_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
-    """An active node that goes on with one camera."""
+    """An active node."""
     parameters = {
         "model": node_model,
         "device": "cpu",
         "input_reliability": "reliable",
-        "rgb__on_missing": "thermal_only",
-        "thermal__on_missing": "rgb_only",
-        "rgb__stale_after": STALE_AFTER_S,
-        "thermal__stale_after": STALE_AFTER_S,
     }
     log = tmp_path_factory.mktemp("node") / "log.txt"
     with NodeProcess(log, FAULTY_NODE, **parameters) as node:
@@ -192,10 +186,6 @@ def assert_next_pair_is_answered(bench: Bench, segmenter: Segmenter) -> None:
     bench.new("mask", at_most=NEXT_PAIRS, accept=accept)
 
 
-def pixels(mask: Image) -> np.ndarray:
-    return np.frombuffer(mask.data, np.uint8).reshape(mask.height, mask.width)
-
-
 @pytest.mark.parametrize("camera", ["rgb", "thermal"])
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_image_is_counted_and_the_next_good_pair_answered(
@@ -247,59 +237,3 @@ def test_the_log_says_what_went_wrong_once_a_second(bench: Bench, node: NodeProc
     assert len(times) > 3
     assert all(later - earlier > 0.99 for earlier, later in itertools.pairwise(times))
     assert "Traceback" not in node.output
-
-
-@pytest.mark.parametrize("frozen", [False, True], ids=["killed", "frozen"])
-@pytest.mark.parametrize("dead", ["thermal", "rgb"])
-def test_masks_go_on_without_a_camera_and_recover(
-    bench: Bench, node: NodeProcess, dead: str, frozen: bool
-) -> None:
-    still = [image_message(Header(), array) for array in bench.next_arrays()][dead == "thermal"]
-
-    def send_one_camera() -> None:
-        images = dict(zip(("rgb", "thermal"), bench.next_arrays(), strict=True))
-        messages = {name: image_message(Header(), array) for name, array in images.items()}
-        messages[dead] = still if frozen else None  # type: ignore[assignment]
-        bench.send(**messages)
-
-    bench.send_until(lambda: bench.diagnostics()[0] == 0, "a healthy node")
-    began, masks, reports = time.monotonic(), bench.received["mask"], bench.received["/diagnostics"]
-    answered: list[tuple[float, int]] = []
-
-    def note_masks() -> bool:
-        while len(answered) < len(masks):
-            answered.append((time.monotonic() - began, stamp_of(masks[len(answered)])))
-        return time.monotonic() - began > 5.0
-
-    masks.clear()
-    reports.clear()
-    bench.send_until(note_masks, "five seconds", send_one_camera)
-    # With this camera's own stamps; a first few pairs may have come of the time before.
-    late_ns = LATE_NS if dead == "rgb" else 0
-    alone = [when for when, stamp in answered if (stamp - OLD_STAMP_NS) % 50_000_000 == late_ns]
-    first = min(when for when in alone if when > STALE_AFTER_S)
-    assert first < 2 * STALE_AFTER_S
-    gaps = [
-        later - earlier for earlier, later in itertools.pairwise([first, *[w for w in alone if w > first]])
-    ]
-    assert max(gaps) < 2 * STALE_AFTER_S
-    topic = "/boson" if dead == "thermal" else "/cam"
-    what = "the same image again and again" if frozen else "no images"
-    last = reports[-1].status[0]
-    assert last.level[0] == 1
-    assert f"{what} on {topic} for" in last.message
-    assert "alone" in last.message
-    frame = "boson_optical" if dead == "rgb" else "cam_optical"
-    assert masks[-1].header.frame_id == frame
-    size = (24, 32) if dead == "rgb" else (48, 64)
-    assert (masks[-1].height, masks[-1].width) == size
-    detections = wait_for(lambda: bench.last("detections", stamp_of(masks[-1])), "detections")
-    assert all(each.header == masks[-1].header for each in (detections, *detections.detections))
-    # No image is answered twice, once alone and once in a pair.
-    assert len({stamp for _, stamp in answered}) == len(answered)
-
-    returned = time.monotonic()
-    reports.clear()
-    bench.send_until(lambda: reports and reports[-1].status[0].level[0] == 0, "recovery")
-    assert time.monotonic() - returned < 2.0
-    bench.new_mask()

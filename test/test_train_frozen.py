@@ -1,11 +1,13 @@
 """SAM 2's own weights stay as they are, and outside of everything that training keeps."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from accelerate import Accelerator
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 from training_runs import train_here, train_tiny
 
 from rgbt_seg_ros.models import build_model, file_hash, read_card
@@ -31,8 +33,18 @@ def _write_base_weights(path: Path, seed: int) -> dict[str, Tensor]:
 
 
 def test_frozen_weights_are_neither_changed_nor_kept(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    prepare = Accelerator.prepare
+    wrapped: list[set[str]] = []
+
+    def remember_what_wants_gradients(self: Accelerator, *parts: Any) -> Any:
+        for part in parts:
+            if isinstance(part, nn.Module):
+                wrapped.append({name for name, p in part.named_parameters() if p.requires_grad})
+        return prepare(self, *parts)
+
+    monkeypatch.setattr(Accelerator, "prepare", remember_what_wants_gradients)
     path, run = tmp_path / "sam2.1_hiera_tiny.pt", tmp_path / "run"
     base = _write_base_weights(path, seed=0)
     assert train_tiny(run, *SMALL_BATCH, f"model.base_weights={path}") == 0
@@ -47,6 +59,8 @@ def test_frozen_weights_are_neither_changed_nor_kept(
         assert "encoder.trunk.blocks.0.attn.adapter.up.weight" in state.tensors[part]
     trained = {name.split(".", 1)[1] for name in state.tensors["optimizer"]}
     assert trained == state.tensors["network"].keys() - _batch_statistics(model)
+    # Data-parallel training puts into its buckets whatever wants a gradient when it wraps the network.
+    assert wrapped == [trained]
     # The adapters' up-projections start at zero, so that one alone tells whether anything was trained.
     assert model["encoder.trunk.blocks.0.attn.adapter.up.weight"].any()
 

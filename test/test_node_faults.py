@@ -70,12 +70,19 @@ def big_endian(message: Image) -> Image:
     return message
 
 
+Arrays = tuple[np.ndarray, np.ndarray]
+
+
 @dataclass
 class Good:
-    """An unusual pair that must be answered like a plain one."""
+    """An unusual pair that must be answered like a plain one.
+
+    `change` makes it of the messages of a plain pair; `see` gives what the cameras see: an RGB and a thermal image.
+    """
 
     change: Callable[[Image, Image], Any]
     size: tuple[int, int] = (48, 64)
+    see: Callable[[np.ndarray, np.ndarray], Arrays] = lambda rgb, thermal: (rgb, thermal)
 
 
 def reorder(message: Image, encoding: str, channels: list[int]) -> Image:
@@ -87,13 +94,34 @@ def reorder(message: Image, encoding: str, channels: list[int]) -> Image:
     return message
 
 
+def triple(message: Image, encoding: str) -> None:
+    """A mono8 image as pseudo-grey."""
+    message.data = np.repeat(np.frombuffer(message.data, np.uint8), 3).tobytes()
+    message.encoding, message.step = encoding, 3 * message.width
+
+
+def in_grey(rgb: np.ndarray, thermal: np.ndarray) -> Arrays:
+    """An RGB camera that sees no colours."""
+    return np.repeat(rgb[:, :, :1], 3, axis=2), thermal
+
+
+def in_8_bits(rgb: np.ndarray, thermal: np.ndarray) -> Arrays:
+    """A thermal camera that scales its counts itself."""
+    return rgb, ((thermal - 7000) // 8).astype(np.uint8)
+
+
 GOOD = {
     "padding": Good(lambda rgb, thermal: (padded(rgb), padded(thermal))),
     "big endian": Good(lambda rgb, thermal: big_endian(thermal)),
     "bgr8": Good(lambda rgb, thermal: reorder(rgb, "bgr8", [2, 1, 0])),
     "rgba8": Good(lambda rgb, thermal: reorder(rgb, "rgba8", [0, 1, 2, 3])),
     "bgra8": Good(lambda rgb, thermal: reorder(rgb, "bgra8", [2, 1, 0, 3])),
-    "16UC1": Good(lambda rgb, thermal: setattr(thermal, "encoding", "16UC1")),
+    "mono8": Good(lambda rgb, thermal: reorder(rgb, "mono8", [0]), see=in_grey),
+    "thermal 16UC1": Good(lambda rgb, thermal: setattr(thermal, "encoding", "16UC1")),
+    "thermal mono8": Good(lambda rgb, thermal: None, see=in_8_bits),
+    "thermal 8UC1": Good(lambda rgb, thermal: setattr(thermal, "encoding", "8UC1"), see=in_8_bits),
+    "thermal rgb8": Good(lambda rgb, thermal: triple(thermal, "rgb8"), see=in_8_bits),
+    "thermal bgr8": Good(lambda rgb, thermal: triple(thermal, "bgr8"), see=in_8_bits),
     "odd size": Good(lambda rgb, thermal: None, (53, 67)),
     "size change": Good(lambda rgb, thermal: None, (96, 128)),
 }
@@ -106,7 +134,7 @@ def test_an_unusual_layout_gives_the_pictures_mask(
     good = GOOD[name]
 
     def send() -> None:
-        rgb, thermal = bench.next_arrays(*good.size)
+        rgb, thermal = good.see(*bench.next_arrays(*good.size))
         messages = image_message(Header(), rgb), image_message(Header(), thermal)
         good.change(*messages)
         bench.sent[bench.send(*messages)] = rgb, thermal

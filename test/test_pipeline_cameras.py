@@ -113,3 +113,39 @@ def test_a_recording_of_still_pictures_is_answered_in_full(setup: Callable[..., 
     grown = bench.growth(lambda: bench.send_one_by_one(60))
     assert grown["masks"] == 60
     assert bench.pipeline.cameras() == {"rgb": "frozen", "thermal": "frozen"}
+
+
+@pytest.mark.parametrize("repeats", [False, True], ids=["silent", "repeating"])
+def test_the_shutter_pause_of_a_thermal_camera_is_no_fault(
+    setup: Callable[..., Setup], repeats: bool
+) -> None:
+    bench = setup(thermal_on_missing="rgb_only", thermal_stale_after=1.0, rgb_stale_after=1.0)
+    bench.segmenter.open.release(1000)
+    rgb, thermal = noise(RGB), noise(THERMAL)
+
+    still = next(thermal) if repeats else None
+    states: set[str] = set()
+
+    def send(periods: int, open_shutter: bool) -> dict[str, float]:
+        def each() -> None:
+            for _ in range(periods):
+                bench.send_one_by_one(1, rgb=next(rgb), thermal=next(thermal) if open_shutter else still)
+                states.add(bench.pipeline.cameras()["thermal"])
+
+        return bench.growth(each)
+
+    send(60, open_shutter=True)
+    # Half a second.
+    pause = send(15, open_shutter=False)
+    after = send(30, open_shutter=True)
+    assert states == {"ok"}
+    assert "alone" not in pause | after
+    assert "dropped.frozen" not in pause | after
+    if repeats:
+        assert (pause["pairs"], after["pairs"]) == (15, 30)
+    else:
+        # The last thermal image is near enough to the first RGB image without one of its own; the first RGB image
+        # after the silence does not wait for the thermal one that comes just after it.
+        assert (pause["pairs"], after["pairs"]) == (1, 29)
+    assert after["masks"] == after["pairs"]
+    assert bench.unaccounted_images() == 0

@@ -292,9 +292,13 @@ class Bench:
     def state(self) -> int:
         return self.call(GetState, "get_state", GetState.Request()).current_state.id
 
-    def set_parameter(self, name: str, value: float | str) -> Any:
-        kind = ParameterType.PARAMETER_STRING if isinstance(value, str) else ParameterType.PARAMETER_DOUBLE
-        field = "string_value" if isinstance(value, str) else "double_value"
+    def set_parameter(self, name: str, value: float | str | list[float]) -> Any:
+        kinds = {
+            str: (ParameterType.PARAMETER_STRING, "string_value"),
+            float: (ParameterType.PARAMETER_DOUBLE, "double_value"),
+            list: (ParameterType.PARAMETER_DOUBLE_ARRAY, "double_array_value"),
+        }
+        kind, field = kinds[type(value)]
         parameter = Parameter(name=name, value=ParameterValue(type=kind, **{field: value}))
         return self.call(
             SetParameters, "set_parameters", SetParameters.Request(parameters=[parameter])

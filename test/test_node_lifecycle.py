@@ -10,13 +10,25 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from faulty_node import END, HANG, mark
 from lifecycle_msgs.msg import State, Transition
-from node_bench import FAULTY_NODE, TIMEOUT, Bench, NodeProcess, wait_for
+from node_bench import (
+    FAULTY_NODE,
+    TIMEOUT,
+    Bench,
+    NodeProcess,
+    load_segmenter,
+    pixels,
+    stamp_of,
+    wait_for,
+)
+from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from rgbt_seg_ros.messages import image_message
+from rgbt_seg_ros.registration import Homography
 from rgbt_seg_ros.settings import PARAMETERS
 
 CYCLES = 20
@@ -70,9 +82,21 @@ def test_cleanup_and_configure_take_new_parameters(bench: Bench, node: NodeProce
     assert not bench.change_state(Transition.TRANSITION_CONFIGURE)
     assert "cannot configure: parameter classes: there is no class 'unicorn'" in node.output
     assert bench.set_parameter("classes", "").successful
+    # The RGB images are twice as large as the thermal ones and see a little more on the left.
+    matrix = [2.0, 0.0, 8.5, 0.0, 2.0, 0.5, 0.0, 0.0, 1.0]
+    assert bench.set_parameter("registration.mode", "homography").successful
+    assert bench.set_parameter("registration.homography", matrix).successful
     assert bench.change_state(Transition.TRANSITION_CONFIGURE)
     assert bench.change_state(Transition.TRANSITION_ACTIVATE)
-    bench.new_mask()
+    segmenter, registration = load_segmenter(node_model), Homography(matrix)
+
+    def is_registered(mask: Image) -> bool:
+        rgb, thermal = bench.sent[stamp_of(mask)]
+        expected = segmenter(rgb, *registration(thermal, rgb.shape[:2])).mask
+        return np.array_equal(pixels(mask), expected)
+
+    mask = bench.new("mask", accept=is_registered)
+    assert not np.array_equal(pixels(mask), segmenter(*bench.sent[stamp_of(mask)]).mask)
 
 
 def test_two_sigints_end_the_node_cleanly(bench: Bench, node: NodeProcess) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from node_bench import Bench, NodeProcess, header, load_segmenter, stamp_of, wait_for
+from node_bench import Bench, NodeProcess, header, load_segmenter, pixels, stamp_of, wait_for
 from sensor_msgs.msg import CameraInfo, CompressedImage
 from std_msgs.msg import Header
 from vision_msgs.msg import LabelInfo
 
+from rgbt_seg_ros.image_codec import decode_compressed_rgb, decode_compressed_thermal
 from rgbt_seg_ros.registration_setup import RegistrationSetup
 from rgbt_seg_ros.settings import Settings
 
@@ -46,6 +47,11 @@ class Eye(Bench):
 def png(array: np.ndarray, encoding: str) -> CompressedImage:
     data = cv2.imencode(".png", array)[1].tobytes()
     return CompressedImage(header=Header(), format=f"{encoding}; png compressed ", data=data)
+
+
+def jpeg(array: np.ndarray, encoding: str) -> CompressedImage:
+    data = cv2.imencode(".jpg", array)[1].tobytes()
+    return CompressedImage(header=Header(), format=f"{encoding}; jpeg compressed ", data=data)
 
 
 def camera_info(height: int, width: int) -> CameraInfo:
@@ -132,6 +138,15 @@ def calibrated_sending(eyes: tuple[Eye, Eye]) -> Callable[[], None]:
     return send
 
 
+def registered(thermal: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """A thermal image as the node lays it onto RGB images of a size, and where it is known."""
+    setup = RegistrationSetup(Settings.read(REGISTRATION), {"rgb": "", "thermal": ""})
+    setup.take("rgb", camera_info(48, 64))
+    setup.take("thermal", camera_info(24, 32))
+    assert setup.registration is not None
+    return setup.registration(thermal, size)
+
+
 def test_each_pair_is_answered_under_its_own_name(
     eyes: tuple[Eye, Eye], node: NodeProcess, node_model: Path
 ) -> None:
@@ -140,19 +155,15 @@ def test_each_pair_is_answered_under_its_own_name(
         eye.subscribe("label_info", LabelInfo, 10)
     masks = [eye.new("mask", calibrated_sending(eyes)) for eye in eyes]
     segmenter = load_segmenter(node_model)
-    setup = RegistrationSetup(Settings.read(REGISTRATION), {"rgb": "", "thermal": ""})
-    setup.take("rgb", camera_info(48, 64))
-    setup.take("thermal", camera_info(24, 32))
-    assert setup.registration is not None
     for eye, mask in zip(eyes, masks, strict=True):
         assert mask.header == header(stamp_of(mask))
         rgb, thermal = eye.sent[stamp_of(mask)]
-        registered, valid = setup.registration(thermal, rgb.shape[:2])
+        laid, valid = registered(thermal, (48, 64))
         # 0.3 m between the cameras at 4 m: a part of the RGB image is outside the thermal one.
         assert 0.5 < valid.mean() < 1.0
-        answered = np.frombuffer(mask.data, np.uint8).reshape(48, 64)
+        answered = pixels(mask)
         # In a batch of two sums are rounded differently, which can decide between two equally probable classes.
-        assert (answered == segmenter(rgb, registered, valid).mask).mean() > 0.999
+        assert (answered == segmenter(rgb, laid, valid).mask).mean() > 0.999
         assert (answered == segmenter(rgb, thermal).mask).mean() < 0.999
         info = wait_for(lambda eye=eye, mask=mask: eye.last("camera_info", stamp_of(mask)), "camera info")
         assert list(info.k) == list(camera_info(48, 64).k)
@@ -172,6 +183,22 @@ def test_pairs_that_wait_together_are_answered_alike_and_none_starves(
         eye.new("mask", send)
     counts = [len(eye.received["mask"]) for eye in eyes]
     assert min(counts) > 0.3 * max(counts)
+
+
+def test_jpegs_are_answered_as_they_look(eyes: tuple[Eye, Eye], node: NodeProcess, node_model: Path) -> None:
+    front, _ = eyes
+
+    def send() -> None:
+        rgb, thermal = front.next_arrays()
+        counts = ((thermal - 7000) // 8).astype(np.uint8)
+        messages = jpeg(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), "rgb8"), jpeg(counts, "mono8")
+        stamp = front.send(*messages)
+        front.sent[stamp] = decode_compressed_rgb(messages[0]), decode_compressed_thermal(messages[1])
+
+    mask = front.new("mask", send)
+    rgb, thermal = front.sent[stamp_of(mask)]
+    laid, valid = registered(thermal, (48, 64))
+    assert (pixels(mask) == load_segmenter(node_model)(rgb, laid, valid).mask).mean() > 0.999
 
 
 def test_a_pair_that_dies_leaves_the_other_one_well(eyes: tuple[Eye, Eye], node: NodeProcess) -> None:

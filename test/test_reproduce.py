@@ -6,15 +6,27 @@ import shlex
 from pathlib import Path
 
 import pytest
+import torch
 
+from rgbt_seg_ros.models import build_model
+from rgbt_seg_ros.models.serving_form import serving_form
 from training.benchmark import main as benchmark
 from training.config import load_config
+from training.multiply_adds import forward_multiply_adds
+from training.serving_speed import plain_form
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PAGE = (REPOSITORY / "docs/reproduce.md").read_text()
 LINES = [line for block in re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]
 COMMANDS = [shlex.split(line)[2:] for line in LINES if line.startswith("python -m ")]
 ROWS = re.findall(r"^\|.*\| `(\w+\.yaml)` \|.*\| ([\d.]+) \| (\w+) \|$", PAGE, re.MULTILINE)
+
+
+NETWORKS = re.findall(
+    r"^\| (SHIFNet|SARTM) `(\w+)` \| ([\d.]+) M \| ([\d.]+) M \| ([\d.]+) G \| ([\d.]+) G \|$",
+    PAGE,
+    re.MULTILINE,
+)
 
 
 def configured(command: list[str]) -> str | None:
@@ -77,3 +89,36 @@ def test_hours_are_those_that_the_benchmark_counts(command, capsys):
     counted = re.search(r"([\d.]+) hours at 11.2 TFLOP/s", capsys.readouterr().out)
     assert counted is not None
     assert float(hours) == pytest.approx(float(counted[1]), rel=0.005)
+
+
+@pytest.mark.parametrize("row", [row for row in NETWORKS if row[1] == "nano"], ids=" ".join)
+def test_the_table_of_networks_is_counted(row):
+    arch, size, *numbers = row
+    plain, served = (
+        build_model(arch.lower(), {"size": size}, torch.eye(9, 384), served=served)
+        for served in (False, True)
+    )
+    weights = list(plain.parameters())
+    counted = [
+        sum(p.numel() for p in weights) / 1e6,
+        sum(p.numel() for p in weights if p.requires_grad) / 1e6,
+        forward_multiply_adds(plain_form(plain), (480, 640)).total / 1e9,
+        forward_multiply_adds(serving_form(served), (480, 640)).total / 1e9,
+    ]
+    for told, number in zip(numbers, counted, strict=True):
+        assert told == f"{number:.{len(told.partition('.')[2])}f}"
+
+
+def test_the_table_of_networks_has_those_that_the_command_compares():
+    (command,) = (c for c in COMMANDS if "--compare" in c)
+    names = [word for word in command if "/" in word]
+    assert [f"{arch.lower()}/{size}" for arch, size, *_ in NETWORKS] == names
+
+
+def test_the_measured_step_is_of_large_with_checkpointing():
+    (command,) = (c for c in COMMANDS if c[0] == "training.benchmark" and "--steps" in c)
+    overrides = [word for word in command if re.fullmatch(r"[a-z_.]+=\S+", word)]
+    config = load_config(REPOSITORY / str(configured(command)), overrides)
+    assert (config.model.size, config.train.checkpointing) == ("large", True)
+    assert (config.augment.crop_height, config.augment.crop_width) == (480, 640)
+    assert (config.train.batch_size, config.train.precision) == (1, "fp32")

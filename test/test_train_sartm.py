@@ -9,7 +9,7 @@ from accelerate import Accelerator
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
-from training_runs import SARTM, metrics, train_tiny, write_msrs
+from training_runs import REPOSITORY, SARTM, metrics, train_tiny, write_msrs
 
 from rgbt_seg_ros.models import ModelCard, build_model, load_model
 from training import evaluate, trainer
@@ -126,6 +126,9 @@ def test_optimizer_holds_exactly_what_is_trained_of_base_plus(base_plus: nn.Modu
         assert sum(lora) == 663_040
     base = [name for name in trained if name.startswith("encoder.") and ".lora_" not in name]
     assert base == []
+    counts = (sum(p.numel() for p in weights) / 1e6 for weights in (base_plus.parameters(), held))
+    row = "| SARTM `base_plus` | {:.2f} M | {:.2f} M |".format(*counts)
+    assert row in (REPOSITORY / "docs/reproduce.md").read_text()
 
 
 def test_shared_weights_survive_what_data_parallel_training_does(base_plus: nn.Module) -> None:

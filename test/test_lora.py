@@ -153,6 +153,29 @@ def test_the_merged_form_is_exact_but_for_rounding(dtype: torch.dtype) -> None:
     )  # LoRA is no rounding error
 
 
+def test_in_sam2s_tiny_trunk_new_lora_changes_no_bit_and_trained_one_is_merged() -> None:
+    torch.manual_seed(0)
+    network = SartmEncoder(TRUNKS["tiny"], 256, 16, "avg").eval()
+    split = features(network)
+    trunk = network.trunk
+    layers = [block.attn.qkv for block in trunk.blocks]
+    for block, layer in zip(trunk.blocks, layers, strict=True):
+        fused = nn.Linear(layer.in_features, layer.out_features)
+        fused.weight, fused.bias = layer.weight, layer.bias
+        block.attn.qkv = fused
+    plain = features(network)
+    for block, layer in zip(trunk.blocks, layers, strict=True):
+        block.attn.qkv = layer
+    for modality in MODALITIES:
+        assert same(split[modality], plain[modality]) == [True] * 3
+        change(network, modality)
+    trained = features(network)
+    network.merge_lora()
+    for modality, levels in features(network).items():
+        assert same(trained[modality], plain[modality]) == [False] * 3
+        torch.testing.assert_close(levels, trained[modality], atol=1e-4, rtol=0)
+
+
 def test_training_drops_what_was_merged_for_serving() -> None:
     layer = MergedQkv(8, 16, 2)
     tokens = torch.randn(2, 3, 8)

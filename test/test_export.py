@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -77,23 +78,30 @@ def default_onnx(command) -> Exported:
 
 
 @pytest.fixture(scope="module")
-def sartm(tmp_path_factory) -> dict[str, Exported]:
-    """One trace in both formats, written without a word."""
+def sartm_command(tmp_path_factory) -> tuple[Path, Path, str]:
+    """A model file, what the command made of it, and what it said."""
+    model = write_sartm(tmp_path_factory.mktemp("model") / "sartm.safetensors")
+    path = tmp_path_factory.mktemp("torch-export") / "network.pt2"
+    arguments = ("--model", str(model), "--format", "torch-export", "--size", "x".join(map(str, SIZE)))
+    with redirect_stdout(io.StringIO()) as said:
+        assert main([*arguments, "-o", str(path)]) == 0
+    return model, path, said.getvalue()
+
+
+@pytest.fixture(scope="module")
+def sartm(sartm_command, tmp_path_factory) -> dict[str, Exported]:
+    """In both formats; as ONNX it is written without a word."""
     said = io.StringIO()
     handler = logging.StreamHandler(said)
     logging.getLogger().addHandler(handler)
-    model = write_sartm(tmp_path_factory.mktemp("model") / "sartm.safetensors")
+    model, program, _ = sartm_command
     network, pairs = serving_form(load_model(model)), check_pairs(SIZE)
-    program = trace(network, pairs[0])
     card = json.dumps(describe(read_card(model), file_hash(model), SIZE))
-    exported = {}
-    for name, chosen in FORMATS.items():
-        path = tmp_path_factory.mktemp(name) / f"network{chosen.suffix}"
-        write_checked(program, network, pairs, chosen, path, card)
-        exported[name] = Exported(str(model), path)
+    path = tmp_path_factory.mktemp("onnx") / "network.onnx"
+    write_checked(trace(network, pairs[0]), network, pairs, FORMATS["onnx"], path, card)
     logging.getLogger().removeHandler(handler)
     assert said.getvalue() == ""
-    return exported
+    return {"onnx": Exported(str(model), path), "torch-export": Exported(str(model), program)}
 
 
 def write_sartm(path: Path) -> Path:
@@ -182,6 +190,11 @@ def test_the_command_tells_the_difference_and_nothing_else(command):
     assert f"{path.name}: shifnet nano, 64x96, 9 classes" in told
     assert re.search(r"differs from PyTorch by \S+ of the largest logit \(0.0001 is allowed\)", told)
     assert f"shrunk to a short side of {read_card('default').short_side} pixels" in told
+
+
+def test_the_command_takes_a_file_of_sartm(sartm_command):
+    told = " ".join(sartm_command[2].split())
+    assert f"{sartm_command[1].name}: sartm nano, 64x96, 9 classes" in told
 
 
 @pytest.mark.parametrize("scaling", [*map(InputScaling, RULES), InputScaling("standard", 0.4, 0.2)])

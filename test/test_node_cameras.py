@@ -28,7 +28,7 @@ from std_msgs.msg import Header
 from rgbt_seg_ros.messages import image_message
 from rgbt_seg_ros.segmenter import Segmenter
 
-STALE_AFTER_S = 0.5
+STALE_AFTER_S = 1.0
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +55,7 @@ def segmenter(node_model: Path) -> Segmenter:
     return load_segmenter(node_model)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("frozen", [False, True], ids=["silent", "frozen"])
 @pytest.mark.parametrize("dead", ["thermal", "rgb"])
 def test_masks_go_on_without_a_camera_and_recover(

@@ -14,6 +14,8 @@ from rgbt_seg_ros.dds import private_graph_environment
 if TYPE_CHECKING:
     from node_bench import Bench
 
+    from rgbt_seg_ros.segmenter import Segmenter
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 SAMPLES = REPOSITORY.parent / "shared" / "samples"
 GOLDEN = REPOSITORY.parent / "shared" / "golden"
@@ -52,6 +54,14 @@ def node_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from node_bench import write_node_model
 
     return write_node_model(tmp_path_factory.mktemp("model") / "random.safetensors")
+
+
+@pytest.fixture(scope="module")
+def segmenter(node_model: Path) -> "Segmenter":
+    """The model of nodes under test in this process."""
+    from node_bench import load_segmenter
+
+    return load_segmenter(node_model)
 
 
 @pytest.fixture(scope="module")

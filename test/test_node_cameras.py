@@ -17,7 +17,6 @@ from node_bench import (
     Bench,
     NodeProcess,
     header,
-    load_segmenter,
     pixels,
     stamp_of,
     wait_for,
@@ -47,12 +46,6 @@ def node(bench: Bench, node_model: Path, tmp_path_factory: pytest.TempPathFactor
         node.wait_for_output("active:")
         bench.new_mask()
         yield node
-
-
-@pytest.fixture(scope="module")
-def segmenter(node_model: Path) -> Segmenter:
-    """The node's model in this process."""
-    return load_segmenter(node_model)
 
 
 @pytest.mark.alone

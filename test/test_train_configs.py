@@ -126,13 +126,17 @@ def test_an_ablation_changes_nothing_else(name):
     assert dataclasses.replace(ablated, model=full.model, loss=full.loss, run=full.run) == full
 
 
+def small_pst900(samples):
+    """Overrides: the smallest network on the sample, which is one image, the same in both halves."""
+    small = ["model.size=nano", "model.short_side=64", "augment.crop_height=64", "augment.crop_width=64"]
+    return [*small, f"data.root={samples / 'pst900'}", "data.train_split=train_all", "data.val_split=test"]
+
+
 def test_a_row_of_sartm_trains_in_the_recipes_precision(samples, tmp_path):
     run = tmp_path / "run"
-    small = ["model.size=nano", "model.short_side=64", "augment.crop_height=64", "augment.crop_width=64"]
     short = ["train.max_steps=1", "train.batch_size=2", "train.threads=1", "data.workers=0"]
-    data = [f"data.root={samples / 'pst900'}", "data.train_split=train_all", "data.val_split=test"]
     file = ROOT / "config/train/sartm_pst900_no_language.yaml"
-    assert train_here("--config", str(file), *small, *short, *data, f"run.dir={run}") == 0
+    assert train_here("--config", str(file), *small_pst900(samples), *short, f"run.dir={run}") == 0
     card = read_card(run / "best.safetensors")
     assert (card.arch, len(card.class_names)) == ("sartm", 5)
     assert load_config(run / "config.yaml").train.precision == "bf16"
@@ -142,12 +146,9 @@ def test_a_row_of_sartm_trains_in_the_recipes_precision(samples, tmp_path):
 
 def test_a_row_trains_from_the_command_line(samples, tmp_path):
     run = tmp_path / "run"
-    small = ["model.size=nano", "model.short_side=64", "augment.crop_height=64", "augment.crop_width=64"]
     short = ["train.max_steps=1", "train.batch_size=2", "train.precision=fp32", "data.workers=1"]
-    # The sample is one image, the same in both halves.
-    data = [f"data.root={samples / 'pst900'}", "data.train_split=train_all", "data.val_split=test"]
     file = ROOT / "config/train/shifnet_pst900_add_segformer.yaml"
-    command = [sys.executable, "-m", "training.train", "--config", str(file), *small, *short, *data]
+    command = [sys.executable, "-m", "training.train", "--config", str(file), *small_pst900(samples), *short]
     done = subprocess.run(
         [*command, f"run.dir={run}"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
     )

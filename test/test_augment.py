@@ -26,7 +26,7 @@ NOTHING = AugmentConfig(
     thermal_agc=0.0,
 )
 EVERY_GEOMETRY = {"min_scale": 0.5, "max_scale": 2.0, "flip": 0.5, "crop_height": 160, "crop_width": 224}
-RGB_CHANGES = {"jitter": 1.0, "blur": 1.0, "gamma": 1.0}
+RGB_CHANGES = {"jitter": 1.0, "blur": 1.0, "gamma": 1.0, "smoke": 1.0}
 THERMAL_CHANGES = {
     "thermal_gain": 0.5,
     "thermal_offset": 0.2,
@@ -307,3 +307,18 @@ def test_gain_control_spreads_a_dark_thermal_image_over_the_greys() -> None:
         assert 0.59 <= high <= 1.0
         order = np.argsort(dark.thermal.ravel(), kind="stable")
         assert (np.diff(spread.ravel().numpy()[order]) >= -1e-6).all()
+
+
+def test_smoke_is_grey_and_hides_from_a_little_to_all_of_the_colour() -> None:
+    augment = Augmentation(dataclasses.replace(NOTHING, smoke=1.0), None, SCALING)
+    red = torch.zeros(3, 96, 128, dtype=torch.uint8)
+    red[0] = 255
+    shares = []
+    for seed in range(60):
+        torch.manual_seed(seed)
+        seen = augment.change_rgb(red).float()
+        assert torch.equal(seen[1], seen[2])
+        assert (seen[0] >= seen[1]).all()
+        shares.append(float((seen[0] - seen[1]).mean()) / 255)
+    assert min(shares) < 0.1
+    assert max(shares) > 0.9

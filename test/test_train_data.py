@@ -109,3 +109,15 @@ def test_data_set_and_renderer_train_together(tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert train_tiny(run, *data, "data.workers=2", "train.max_steps=2") == 0
     assert read_card(run / "best.safetensors").training["scores"]["on"] == "msrs val"
+
+
+def test_objects_are_pasted_in_training_alike_with_and_without_workers(tmp_path: Path) -> None:
+    data = ("data.name=msrs", f"data.root={write_msrs(tmp_path / 'msrs')}", "train.max_steps=2")
+    trials = {"plain": (0, 0), "pasted": (1, 0), "pasted by workers": (1, 2)}
+    seen = {}
+    for name, (share, workers) in trials.items():
+        run = tmp_path / name
+        assert train_tiny(run, *data, f"augment.paste={share}", f"data.workers={workers}") == 0
+        seen[name] = losses(run)
+    assert seen["pasted"] == seen["pasted by workers"]
+    assert seen["pasted"] != seen["plain"]

@@ -19,6 +19,9 @@ from rgbt_seg_ros.thermal import ThermalNormalization
 from .config import AugmentConfig
 from .sample import Sample
 
+_CLOUDS = (4, 5)
+"""Random values of smoke over an image's height and width; it is smooth between them."""
+
 
 class ValidMask(tv_tensors.Mask):
     """Whether thermal is known, bool [H, W]; a type of its own because it is resized unlike a label."""
@@ -167,12 +170,23 @@ class Augmentation:
         return {"rgb": rgb.contiguous(), "thermal": thermal.contiguous(), "label": label.long()}
 
     def change_rgb(self, rgb: Tensor) -> Tensor:
-        """Colour jitter, blur and gamma on uint8 [3, h, w]."""
+        """Smoke, colour jitter, blur and gamma on uint8 [3, h, w]."""
+        if self.config.smoke > 0.0 and torch.rand(()) < self.config.smoke:
+            rgb = self.see_through_smoke(rgb)
         rgb = self.colour(rgb)
         if torch.rand(()) < self.config.gamma:
             exponent = self.config.gamma_range ** float(torch.empty(()).uniform_(-1.0, 1.0))
             rgb = VF.adjust_gamma(rgb, exponent)
         return rgb
+
+    def see_through_smoke(self, rgb: Tensor) -> Tensor:
+        """Grey before uint8 [3, h, w], in clouds: from a haze to nothing to be seen (Koschmieder's law)."""
+        clouds = torch.rand(2, 1, *_CLOUDS)
+        depth, shade = VF.resize(clouds, list(rgb.shape[-2:]), antialias=False)
+        thickness = 6.0 * float(torch.rand(())) ** 2
+        transmission = torch.exp(-thickness * (0.25 + depth))
+        grey = 40.0 + 170.0 * float(torch.rand(())) + 40.0 * shade
+        return (rgb * transmission + grey * (1.0 - transmission)).to(torch.uint8)
 
     def change_thermal(self, thermal: Tensor) -> Tensor:
         """Gain, offset, noise and column stripes on float32 [1, h, w] in [0, 1]; stays in that range.

@@ -58,7 +58,9 @@ class AugmentConfig:
         crop_height, crop_width: size of training samples in pixels, after scaling.
         min_scale, max_scale: range of the random scale, relative to the size that the network sees in service.
         focus: probability that a crop is laid around a pixel of a class drawn among those in the image other than 0.
+        paste: probability that objects of other samples of the data set are put in; see `training.paste`.
         flip: probability of a horizontal flip.
+        smoke: probability that RGB is seen through smoke of random thickness.
         jitter, jitter_strength: probability and strength (0.5: factors 0.5..1.5) of RGB colour jitter.
         blur: probability of blurring RGB.
         gamma, gamma_range: probability and largest factor of an RGB gamma change (2: exponents 0.5..2).
@@ -74,7 +76,9 @@ class AugmentConfig:
     min_scale: float = 0.5
     max_scale: float = 2.0
     focus: float = 0.0
+    paste: float = 0.0
     flip: float = 0.5
+    smoke: float = 0.0
     jitter: float = 0.2
     jitter_strength: float = 0.5
     blur: float = 0.2

@@ -9,6 +9,7 @@ from torch.utils.data import Dataset, default_collate
 
 from rgbt_seg_ros.errors import UserError
 
+from .paste import PasteObjects
 from .sample import Sample, Source
 
 
@@ -26,6 +27,7 @@ class TrainingStream(Dataset[dict[str, Tensor] | UserError]):
         augment: from a sample to network inputs; may draw from torch's random numbers.
         length: number of samples in the run.
         seed: of the whole stream.
+        paste: puts objects of other samples into each; None: nothing.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class TrainingStream(Dataset[dict[str, Tensor] | UserError]):
         augment: Callable[[Sample], dict[str, Tensor]],
         length: int,
         seed: int,
+        paste: PasteObjects | None = None,
     ) -> None:
         self.real = real
         self.rendered = rendered
@@ -43,6 +46,7 @@ class TrainingStream(Dataset[dict[str, Tensor] | UserError]):
         self.augment = augment
         self.length = length
         self.seed = seed
+        self.paste = paste
 
     def __len__(self) -> int:
         return self.length
@@ -63,6 +67,8 @@ class TrainingStream(Dataset[dict[str, Tensor] | UserError]):
         epoch, place = divmod(k, len(source))
         order = np.random.default_rng((self.seed, epoch, 1)).permutation(len(source))
         sample = source[int(order[place])]
+        if self.paste is not None:
+            sample = self.paste(sample, random)
         # Without workers this runs in the training process, whose own random numbers must not be disturbed.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(random.integers(2**63)))

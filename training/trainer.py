@@ -33,6 +33,7 @@ from .gradients import StepLoss, accumulate_gradients, convert_batch_norm, synch
 from .initial_model import initial_model
 from .interrupts import ignore_interrupts, interrupts
 from .optimizer import decay_groups, learning_rate, run_steps
+from .paste import PasteObjects
 from .pictures import save_prediction_sheet
 from .run_log import RunLog
 from .run_state import RunState, kept
@@ -232,6 +233,7 @@ class Trainer:
             Augmentation(config.augment, config.model.short_side, scaling),
             self.steps * self.pairs_a_step,
             config.train.seed,
+            self._paste_objects(),
         )
         return DataLoader(
             stream,
@@ -243,6 +245,10 @@ class Trainer:
             # An own generator: starting the loader draws a number, which a resumed run must not draw twice.
             generator=torch.Generator().manual_seed(config.train.seed),
         )
+
+    def _paste_objects(self) -> PasteObjects | None:
+        share = self.config.augment.paste
+        return None if self.real is None or share == 0.0 else PasteObjects(self.real, share)
 
     def _progress(self) -> Progress:
         columns = (

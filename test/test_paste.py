@@ -1,0 +1,111 @@
+import cv2
+import numpy as np
+import pytest
+
+from rgbt_seg_ros.classes import UNLABELED
+from training.paste import MOST_OBJECTS, PasteObjects
+from training.sample import Sample
+
+ROWS, COLUMNS = 96, 128
+
+
+def _giver(valid: np.ndarray | None = None) -> Sample:
+    """Bright objects of classes 3 and 7 on black, one large, one small; class 3 touches the left side."""
+    label = np.zeros((ROWS, COLUMNS), np.uint8)
+    label[40:60, :30] = 3
+    label[70:76, 80:86] = 7
+    label[0:10] = UNLABELED
+    picture = label * 25
+    return Sample("giver", np.dstack([picture] * 3), picture // 2, label, valid)
+
+
+def _taker(rows: int = ROWS, columns: int = COLUMNS) -> Sample:
+    grey = np.full((rows, columns), 10, np.uint8)
+    return Sample("taker", np.dstack([grey] * 3), grey, np.zeros((rows, columns), np.uint8))
+
+
+def _pasted(paste: PasteObjects, taker: Sample, count: int = 40) -> list[Sample]:
+    return [paste(taker, np.random.default_rng(seed)) for seed in range(count)]
+
+
+def test_pasted_objects_are_the_same_pixels_in_rgb_thermal_and_label(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Of two objects the second has a rim in the first.
+    monkeypatch.setattr("training.paste.MOST_OBJECTS", 1)
+    for sample in _pasted(PasteObjects([_giver()], 1.0), _taker()):
+        assert set(np.unique(sample.label)) <= {0, 3, 7}
+        assert sample.label.any()
+        for class_id in (3, 7):
+            inside = sample.label == class_id
+            # Rims are a mixture of both images.
+            core = cv2.erode(inside.astype(np.uint8), np.ones((7, 7), np.uint8)) == 1
+            assert (sample.rgb[core] == class_id * 25).all()
+            assert (sample.thermal[core] == class_id * 25 // 2).all()
+        assert (sample.rgb[90:] == 10).all()
+        assert (sample.thermal[:30] == 10).all()
+
+
+def test_every_class_is_pasted_about_as_often_whatever_its_size() -> None:
+    samples = _pasted(PasteObjects([_giver()], 1.0), _taker(), 200)
+    large, small = (np.mean([(sample.label == class_id).any() for sample in samples]) for class_id in (3, 7))
+    assert large == pytest.approx(small, abs=0.1)
+    assert 0.6 < small < 0.95
+
+
+def test_an_object_keeps_its_height_and_what_the_side_cuts_stays_there() -> None:
+    places = set()
+    for sample in _pasted(PasteObjects([_giver()], 1.0), _taker()):
+        rows, columns = np.nonzero(sample.label == 3)
+        if len(rows) == 0:
+            continue
+        assert rows.min() >= 36
+        assert rows.max() <= 63
+        assert columns.min() == 0 or columns.max() == COLUMNS - 1
+        places |= {int(columns.min()), int(columns.max())}
+    assert {0, COLUMNS - 1} <= places
+
+
+def test_objects_of_larger_images_are_shrunk_to_the_sample() -> None:
+    for sample in _pasted(PasteObjects([_giver()], 1.0), _taker(ROWS // 2, COLUMNS // 2), 20):
+        count = int((sample.label == 7).sum())
+        # Objects of one class may cover each other, but there are no more than MOST_OBJECTS of 3 x 3 pixels.
+        assert count <= MOST_OBJECTS * 16
+        assert sample.rgb.shape == (ROWS // 2, COLUMNS // 2, 3)
+
+
+def test_share_says_how_many_samples_get_objects_and_the_rest_stay_themselves() -> None:
+    taker = _taker()
+    samples = _pasted(PasteObjects([_giver()], 0.25), taker, 400)
+    assert np.mean([sample is not taker for sample in samples]) == pytest.approx(0.25, abs=0.06)
+
+
+def test_same_random_numbers_paste_the_same() -> None:
+    paste = PasteObjects([_giver()], 1.0)
+    first, second = (paste(_taker(), np.random.default_rng(3)) for _ in range(2))
+    assert (first.label == second.label).all()
+    assert (first.rgb == second.rgb).all()
+
+
+def test_a_source_without_objects_changes_nothing() -> None:
+    taker = _taker()
+    assert PasteObjects([_taker()], 1.0)(taker, np.random.default_rng(0)) is taker
+
+
+def test_unknown_thermal_is_pasted_as_unknown() -> None:
+    hole = np.ones((ROWS, COLUMNS), bool)
+    hole[70:76, 80:83] = False
+    samples = _pasted(PasteObjects([_giver(hole)], 1.0), _taker(), 30)
+    unknown = [sample for sample in samples if (sample.label == 7).any()]
+    for sample in unknown:
+        assert sample.thermal_valid is not None
+        assert 0 < int((~sample.thermal_valid).sum()) <= MOST_OBJECTS * 24
+        assert (sample.label[~sample.thermal_valid] != 0).all()
+    assert unknown
+
+
+def test_raw_thermal_keeps_its_counts() -> None:
+    label = _giver().label
+    counts = np.where(label == 7, 31000, 29000).astype(np.uint16)
+    giver = Sample("giver", np.dstack([label] * 3), counts, label)
+    taker = Sample("taker", _taker().rgb, np.full((ROWS, COLUMNS), 28000, np.uint16), _taker().label)
+    warmest = max(int(sample.thermal.max()) for sample in _pasted(PasteObjects([giver], 1.0), taker, 20))
+    assert 30900 <= warmest <= 31000

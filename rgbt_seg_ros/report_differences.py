@@ -70,6 +70,7 @@ def number_rows(summary_a: Mapping[str, Any], summary_b: Mapping[str, Any]) -> l
         _row("masks", *value("masks"), 0),
         _row("dropped", losses[0], losses[1], 0, better=-1),
         _row("masks a second", *value("masks_hz"), 2, better=1),
+        _row("masks a second, if always busy", *value("possible_hz"), 2, better=1),
         *(_row(f"latency {p}, ms", *value("latency_ms", p), 1, better=-1) for p in ("p50", "p95", "p99")),
         _row("skew p50, ms", *value("skew_ms", "p50"), 1),
         _row("detections", *value("detections"), 0),

@@ -100,10 +100,12 @@ def tiles(run: RunFolder, summary: Mapping[str, Any]) -> list[dict[str, str]]:
     more = (
         f"mostly {words(most)}" if lost else f"besides {surplus} surplus" if surplus else "nothing was lost"
     )
+    possible = summary.get("possible_hz")
+    rate = "masks a second" if possible is None else f"{number(possible)} Hz if always busy"
     found = sum(1 for counts in summary["classes"].values() if counts["detections"])
     return [
         _tile("masks", number(summary["masks"]), "", f"of {number(summary['pairs'])} pairs"),
-        _tile("rate", number(summary["masks_hz"]), "Hz", "masks a second"),
+        _tile("masks a second", number(summary["masks_hz"]), "Hz", rate),
         _tile("latency, median", number(latency["p50"], 0), "ms", f"p95 {number(latency['p95'], 0)} ms"),
         _tile("dropped", number(lost), "", more),
         _tile("detections", number(summary["detections"]), "", f"of {plural(found, 'class')}"),

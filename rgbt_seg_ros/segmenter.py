@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from rgbt_seg_ros.class_embeddings import ClassEmbeddings
 from rgbt_seg_ros.class_selection import ClassSelection, own_classes, select_classes
 from rgbt_seg_ros.errors import UserError
+from rgbt_seg_ros.host import keep_freed_memory
 from rgbt_seg_ros.image_pair import ImagePair, resize_image, resize_valid
 from rgbt_seg_ros.models.model_file import ModelCard, file_hash, load_model, read_card, resolve_model
 from rgbt_seg_ros.models.serving_form import serving_form
@@ -88,6 +89,8 @@ class Segmenter:
         """
         path = resolve_model(model)
         chosen_device = choose_device(device)
+        if chosen_device.type == "cpu":
+            keep_freed_memory()
         return cls(
             network=serving_form(load_model(path, chosen_device)),
             card=read_card(path),

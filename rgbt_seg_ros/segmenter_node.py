@@ -27,7 +27,10 @@ from rgbt_seg_ros.serving import InferenceThread
 from rgbt_seg_ros.settings import Settings
 from rgbt_seg_ros.sync import make_pairer
 
-POLL_PERIOD_S = 0.01
+POLL_PERIOD_S = 0.02
+LOSSLESS_POLL_PERIOD_S = 0.2
+"""How often time passes for what waits [s]: a few times a frame, and where only the end of a recording is awaited."""
+
 DIAGNOSTICS_PERIOD_S = 1.0
 LOG_PERIOD_NS = 1_000_000_000
 """Errors of one kind are logged once in this time at most."""
@@ -156,7 +159,8 @@ class SegmenterNode(LifecycleNode):
         self._inference = InferenceThread(partial(serve, self._segmenter))
         for pair in self._pairs:
             pair.start(self._settings, self._inference)
-        self._poll_timer = self.create_timer(POLL_PERIOD_S, self._poll, clock=self._steady)
+        period_s = LOSSLESS_POLL_PERIOD_S if self._settings.lossless else POLL_PERIOD_S
+        self._poll_timer = self.create_timer(period_s, self._poll, clock=self._steady)
 
     def _poll(self) -> None:
         """Let time pass for what waits, and look after the inference thread."""

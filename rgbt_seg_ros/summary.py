@@ -39,6 +39,7 @@ def summarize(run: RunFolder, labels: Mapping[int, Path] | None = None) -> dict[
         masks_hz: masks a second of wall-clock time; duration_s: time between the first and the last stamp.
         rgb_in, thermal_in: images that the node received.
         stages_ms: {stage: {p50, p95, p99}}, of the masks where their times are known, else as the node says.
+        possible_hz: masks a second that the medians of these stages allow, one pair after the other; None if unknown.
         model, model_hash, device: as the node says.
         confidence: mean probability of the chosen class, 0 to 1; None if it was not received.
         classes: by name `pixel_share` (0 to 1 of all mask pixels) and `detections`.
@@ -47,6 +48,7 @@ def summarize(run: RunFolder, labels: Mapping[int, Path] | None = None) -> dict[
     Raises:
         UserError: a mask or label cannot be read, or they do not fit together.
     """
+    stages = _stages(run)
     summary = {
         "pairs": _node_count(run, "pairs"),
         "masks": len(run.masks),
@@ -60,7 +62,8 @@ def summarize(run: RunFolder, labels: Mapping[int, Path] | None = None) -> dict[
         "duration_s": _span([mask.stamp_ns / 1e9 for mask in run.masks]),
         "rgb_in": _node_count(run, "rgb_in"),
         "thermal_in": _node_count(run, "thermal_in"),
-        "stages_ms": _stages(run),
+        "stages_ms": stages,
+        "possible_hz": _possible_rate(stages),
         "model": _node_text(run, "model"),
         "model_hash": _node_text(run, "model_hash"),
         "device": _node_text(run, "device"),
@@ -153,6 +156,11 @@ def _stages(run: RunFolder) -> dict[str, dict[str, float | None]]:
     return dict(
         sorted(stages.items(), key=lambda entry: STAGES.index(entry[0]) if entry[0] in STAGES else 99)
     )
+
+
+def _possible_rate(stages: Mapping[str, Mapping[str, float | None]]) -> float | None:
+    pair_ms = sum(times.get("p50") or 0.0 for times in stages.values())
+    return round(1e3 / pair_ms, 2) if pair_ms > 0.0 else None
 
 
 def _classes(run: RunFolder) -> dict[str, dict[str, float]]:

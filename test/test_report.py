@@ -88,6 +88,7 @@ def test_summary_counts_and_percentiles(folder: Path) -> None:
     assert summary["masks_hz"] == pytest.approx(5.0)
     assert summary["duration_s"] == pytest.approx(0.9)
     assert summary["stages_ms"] == {"inference": {"p50": 71.25, "p95": 80.5, "p99": 99.0}}
+    assert summary["possible_hz"] == pytest.approx(1e3 / 71.25, abs=0.01)
     assert summary["confidence"] == pytest.approx(np.mean([250 - 20 * i for i in range(10)]) / 255, abs=1e-4)
     assert summary["model_hash"] == "0123abcd"
 
@@ -253,12 +254,13 @@ def test_the_end_of_a_recording_is_no_silence_of_cameras(folder: Path) -> None:
 def test_stages_of_single_masks_become_histograms(folder: Path) -> None:
     lines = [json.loads(line) for line in (folder / "masks.jsonl").read_text().splitlines()]
     for index, line in enumerate(lines):
-        line["stage_ms"] = {"inference": 50.0 + index}
+        line["stage_ms"] = {"inference": 50.0 + index, "publish": 10.0}
     (folder / "masks.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     run = read_run(folder)
     summary = summarize(run)
-    assert summary["stages_ms"] == {"inference": {"p50": 54.5, "p95": 58.55, "p99": 58.91}}
-    end_to_end, inference = stage_rows(run, summary)
+    assert summary["stages_ms"]["inference"] == {"p50": 54.5, "p95": 58.55, "p99": 58.91}
+    assert summary["possible_hz"] == pytest.approx(1e3 / (54.5 + 10.0), abs=0.01)
+    end_to_end, inference, _ = stage_rows(run, summary)
     assert sum(inference["distribution"]["counts"]) == sum(end_to_end["distribution"]["counts"]) == 10
     assert inference["distribution"]["most"] == end_to_end["distribution"]["most"]
 

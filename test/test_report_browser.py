@@ -188,7 +188,7 @@ def test_numbers_are_those_of_the_summary(report: Visit, runs: Path) -> None:
     )
     tiles = dict(zip(titles, values, strict=True))
     assert tiles["masks"] == str(summary["masks"])
-    assert tiles["rate"] == f"{summary['masks_hz']:.1f}Hz"
+    assert tiles["masks a second"] == f"{summary['masks_hz']:.1f}Hz"
     assert tiles["latency, median"] == f"{summary['latency_ms']['p50']:.0f}ms"
     assert tiles["mean IoU"] == number(summary["miou"], 3)
 

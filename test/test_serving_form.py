@@ -72,6 +72,23 @@ def test_training_drops_it(default):
         torch.testing.assert_close(network(*pair()), served(*pair()), atol=1e-4, rtol=1e-5)
 
 
+def test_positions_are_kept_for_the_last_size(default):
+    served = serving_form(copy.deepcopy(default))
+    trunk, wide, narrow = served.encoder.trunk, pair(), [image[..., :64] for image in pair()]
+    with torch.inference_mode():
+        for images in (wide, wide, narrow, wide):
+            torch.testing.assert_close(served(*images), default(*images), atol=1e-4, rtol=1e-5)
+            assert len(trunk._kept_positions) == 1
+    served.train()
+    assert trunk._kept_positions is None
+    with torch.no_grad():
+        trunk.pos_embed.add_(1.0)
+    changed = serving_form(copy.deepcopy(served))
+    with torch.inference_mode():
+        torch.testing.assert_close(changed(*wide), served.eval()(*wide), atol=1e-4, rtol=1e-5)
+        assert not torch.allclose(changed(*wide), default(*wide), atol=1e-2)
+
+
 def test_a_loaded_segmenter_serves_by_it():
     assert comparisons(Segmenter.load("default", "cpu")._network) == 2 * 4 + 1
 

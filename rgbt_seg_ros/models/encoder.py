@@ -109,10 +109,13 @@ class _NoPositionEncoding(nn.Module):
 
 
 class Trunk(Hiera):
-    """Hiera that can trade time for memory: see `checkpointing`."""
+    """Hiera that can trade time for memory (see `checkpointing`), and in service memory for time."""
 
     checkpointing = False
     """Whether a backward pass computes the inside of each block again instead of keeping it in memory."""
+
+    _kept_positions: dict[tuple[int, ...], Tensor] | None = None
+    """In service, the position embedding of the last size; None otherwise."""
 
     def __init__(self, config: TrunkConfig) -> None:
         super().__init__(
@@ -127,7 +130,7 @@ class Trunk(Hiera):
     def forward(self, images: Tensor) -> list[Tensor]:
         """[B, 3, H, W] -> four maps, strides 4, 8, 16, 32; the same numbers as `Hiera.forward`."""
         x = self.patch_embed(images)  # [B, h, w, dim]
-        x = x + self._get_pos_embed(x.shape[1:3])
+        x = x + self._positions(x.shape[1:3])
         levels = []
         for i, block in enumerate(self.blocks):
             recompute = self.checkpointing and torch.is_grad_enabled()
@@ -135,6 +138,24 @@ class Trunk(Hiera):
             if i in self.stage_ends:
                 levels.append(x.permute(0, 3, 1, 2))
         return levels
+
+    def _positions(self, size: torch.Size) -> Tensor:
+        """Position embedding [1, h, w, dim]; a camera's images have one size, so that it is computed once for all."""
+        # What is traced must not be kept: it stands for no numbers.
+        if self._kept_positions is None or torch.compiler.is_compiling():
+            return self._get_pos_embed(size)
+        if size not in self._kept_positions:
+            self._kept_positions = {size: self._get_pos_embed(size).detach()}
+        return self._kept_positions[size]
+
+    def prepare_for_serving(self) -> None:
+        """Keep the position embedding from now on; training mode ends it."""
+        self._kept_positions = {}
+
+    def train(self, mode: bool = True) -> "Trunk":
+        if mode:
+            self._kept_positions = None
+        return super().train(mode)
 
 
 class Sam2Encoder(nn.Module):

@@ -2,6 +2,7 @@
 
 from torch import nn
 
+from rgbt_seg_ros.models.encoder import Trunk
 from rgbt_seg_ros.models.hpd import HPD
 from rgbt_seg_ros.models.lora import MergedQkv
 from rgbt_seg_ros.models.sacf import SACF
@@ -11,15 +12,15 @@ from rgbt_seg_ros.models.sartm_encoder import SartmEncoder
 def serving_form(network: nn.Module) -> nn.Module:
     """The network itself, in evaluation mode, with what its weights decide computed once.
 
-    For weights that stay as they are: comparisons with text (see `Comparison`) and LoRA merged into the weights of each
-    modality (see `MergedQkv`) are prepared from copies of them. Training mode drops these. Names and weights stay, but
-    a SARTM loses its `peft` layers for good.
+    For weights that stay as they are: comparisons with text (see `Comparison`), LoRA merged into the weights of each
+    modality (see `MergedQkv`) and the trunk's position embedding (see `Trunk`) are prepared from copies of them.
+    Training mode drops these. Names and weights stay, but a SARTM loses its `peft` layers for good.
     """
     network.eval()
     for module in list(network.modules()):
         if isinstance(module, SartmEncoder):
             module.merge_lora()
     for module in list(network.modules()):
-        if isinstance(module, SACF | HPD | MergedQkv):
+        if isinstance(module, Trunk | SACF | HPD | MergedQkv):
             module.prepare_for_serving()
     return network

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from rgbt_seg_ros.classes import UNLABELED
-from training.paste import MOST_OBJECTS, PasteObjects
+from training.paste import MOST_OBJECTS, PasteObjects, close_up
 from training.sample import Sample
 
 ROWS, COLUMNS = 96, 128
@@ -109,3 +109,36 @@ def test_raw_thermal_keeps_its_counts() -> None:
     taker = Sample("taker", _taker().rgb, np.full((ROWS, COLUMNS), 28000, np.uint16), _taker().label)
     warmest = max(int(sample.thermal.max()) for sample in _pasted(PasteObjects([giver], 1.0), taker, 20))
     assert 30900 <= warmest <= 31000
+
+
+def _street() -> Sample:
+    """Brighter and warmer downwards, with people over the whole upper half."""
+    rows = np.repeat(np.arange(ROWS, dtype=np.uint8)[:, None], COLUMNS, 1)
+    label = np.where(rows < ROWS // 2, 2, 0).astype(np.uint8)
+    return Sample("street", np.dstack([rows] * 3), rows, label)
+
+
+def test_a_close_up_shows_only_what_is_not_labelled_and_larger() -> None:
+    warmest = set()
+    for seed in range(40):
+        near = close_up(_street(), np.random.default_rng(seed))
+        if near.label.any():
+            continue  # no such part was found in a few tries
+        # Of a ramp from 48 to 95 a fifth to a half is seen.
+        rises = int(near.rgb[-1, 0, 0]) - int(near.rgb[0, 0, 0])
+        assert near.rgb.shape == (ROWS, COLUMNS, 3)
+        assert near.rgb.min() >= ROWS // 2
+        assert 0.15 * ROWS < rises < 0.55 * ROWS
+        warmest.add(int(near.thermal.max()))
+    assert len(warmest) > 10
+    assert max(warmest) > 150
+
+
+def test_a_sample_without_such_a_part_stays_itself() -> None:
+    full = Sample("full", _street().rgb, _street().thermal, np.full((ROWS, COLUMNS), 1, np.uint8))
+    assert close_up(full, np.random.default_rng(0)) is full
+
+
+def test_close_ups_come_as_often_as_asked_and_with_objects() -> None:
+    samples = _pasted(PasteObjects([_giver()], 0.0, 0.25), _taker(), 400)
+    assert np.mean([sample.label.any() for sample in samples]) == pytest.approx(0.25, abs=0.06)

@@ -59,6 +59,7 @@ class AugmentConfig:
         min_scale, max_scale: range of the random scale, relative to the size that the network sees in service.
         focus: probability that a crop is laid around a pixel of a class drawn among those in the image other than 0.
         paste: probability that objects of other samples of the data set are put in; see `training.paste`.
+        close_up: probability that a sample becomes a close-up of its surroundings with such objects before it.
         flip: probability of a horizontal flip.
         smoke: probability that RGB is seen through smoke of random thickness.
         jitter, jitter_strength: probability and strength (0.5: factors 0.5..1.5) of RGB colour jitter.
@@ -77,6 +78,7 @@ class AugmentConfig:
     max_scale: float = 2.0
     focus: float = 0.0
     paste: float = 0.0
+    close_up: float = 0.0
     flip: float = 0.5
     smoke: float = 0.0
     jitter: float = 0.2

@@ -25,10 +25,11 @@ def check_values(config: "Config") -> None:
     _check_loss(config)
     if not 0.0 < config.augment.min_scale <= config.augment.max_scale:
         raise UserError("augment.min_scale must be above 0 and at most augment.max_scale")
-    if config.augment.paste > 0.0 and config.data.name == "scenes":
-        raise UserError(
-            "augment.paste needs a data set to take objects from: set data.name, or augment.paste=0"
-        )
+    for key in ("paste", "close_up"):
+        if getattr(config.augment, key) > 0.0 and config.data.name == "scenes":
+            raise UserError(
+                f"augment.{key} needs a data set to take objects from: set data.name, or set it to 0"
+            )
     if config.model.auxiliary == "off" and config.model.prediction == "aux":
         raise UserError("model.prediction is 'aux', but model.auxiliary is 'off': choose a head, or mask")
 
@@ -38,6 +39,7 @@ def _check_shares(config: "Config") -> None:
         "data.rendered_share": config.data.rendered_share,
         "data.rendered_share_end": config.data.rendered_share_end,
         "augment.paste": config.augment.paste,
+        "augment.close_up": config.augment.close_up,
         "augment.smoke": config.augment.smoke,
         "augment.drop_rgb + augment.drop_thermal": config.augment.drop_rgb + config.augment.drop_thermal,
         "train.warmup_ratio": config.train.warmup_ratio,

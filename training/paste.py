@@ -20,6 +20,10 @@ SMALLEST_AREA = 24
 SHIFT = (0.03, 0.1)
 """Largest shift in shares of the image's height and width."""
 
+_CLOSE_UP = (0.2, 0.5)
+"""Share of the image's height and width that a close-up shows."""
+
+_TRIES = 10
 FEATHER_SIGMA = 0.8
 """Pixels over which an object's rim fades into its new surroundings, so that no cut gives it away."""
 
@@ -42,16 +46,21 @@ class PasteObjects:
     Args:
         source: whose objects.
         share: probability that a sample gets any.
+        close_ups: probability that it gets them before a close-up of its surroundings, see `close_up`.
     """
 
-    def __init__(self, source: Source, share: float) -> None:
+    def __init__(self, source: Source, share: float, close_ups: float = 0.0) -> None:
         self.source = source
         self.share = share
+        self.close_ups = close_ups
         self._objects: dict[int, list[PastedObject]] | None = None
 
     def __call__(self, sample: Sample, random: np.random.Generator) -> Sample:
         """The sample with objects, or itself; what `random` gives decides."""
-        if random.random() >= self.share:
+        near = random.random() < self.close_ups
+        if near:
+            sample = close_up(sample, random)
+        elif random.random() >= self.share:
             return sample
         objects = self._find_objects()
         if not objects:
@@ -102,6 +111,32 @@ class PasteObjects:
             np.where(inside, np.uint8(what.class_id), sample.label),
             valid,
         )
+
+
+def close_up(sample: Sample, random: np.random.Generator) -> Sample:
+    """A part of a sample in which nothing is labelled, as large as the sample, in thermal of another warmth.
+
+    Walls, trees and ground that fill the view teach that size and warmth make no car. Without such a part: the sample.
+    """
+    height, width = sample.label.shape
+    for _ in range(_TRIES):
+        scale = random.uniform(*_CLOSE_UP)
+        rows, columns = round(height * scale), round(width * scale)
+        top, left = random.integers(height - rows + 1), random.integers(width - columns + 1)
+        window = np.s_[top : top + rows, left : left + columns]
+        if sample.label[window].any() or not (
+            sample.thermal_valid is None or sample.thermal_valid[window].all()
+        ):
+            continue
+        rgb, thermal = (
+            cv2.resize(image[window], (width, height), interpolation=cv2.INTER_LINEAR)
+            for image in (sample.rgb, sample.thermal)
+        )
+        span = 255.0 if thermal.dtype == np.uint8 else 65535.0
+        warmth = random.uniform(0.5, 2.0) * thermal + 0.5 * random.random() ** 2 * span
+        thermal = np.rint(warmth.clip(0.0, span)).astype(thermal.dtype)
+        return Sample(sample.name, rgb, thermal, np.zeros_like(sample.label))
+    return sample
 
 
 def _regions(index: int, label: np.ndarray) -> list[PastedObject]:

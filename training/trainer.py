@@ -247,8 +247,12 @@ class Trainer:
         )
 
     def _paste_objects(self) -> PasteObjects | None:
-        share = self.config.augment.paste
-        return None if self.real is None or share == 0.0 else PasteObjects(self.real, share)
+        share, close_ups = self.config.augment.paste, self.config.augment.close_up
+        return (
+            None
+            if self.real is None or share == close_ups == 0
+            else PasteObjects(self.real, share, close_ups)
+        )
 
     def _progress(self) -> Progress:
         columns = (

@@ -1,14 +1,11 @@
 """Training from the command line on data sets on disk, and what it says of broken ones."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from training_runs import REPOSITORY, TINY, losses, train_tiny, write_msrs
+from training_runs import TINY, losses, train_here, train_tiny, write_msrs
 
 from rgbt_seg_ros.classes import MFNET, PST900
 from rgbt_seg_ros.models import read_card
@@ -32,15 +29,7 @@ def test_command_trains_on_real_samples(tmp_path: Path, samples: Path, name: str
         "model.short_side=64",
         f"model.embeddings=config/embeddings/{embeddings}_minilm.safetensors",
     ]
-    done = subprocess.run(
-        [sys.executable, "-m", "training.train", "--config", str(config), *overrides],
-        cwd=REPOSITORY,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
+    assert train_here("--config", str(config), *overrides) == 0
     assert len(losses(run)) == 2
     card = read_card(run / "best.safetensors")
     assert card.class_names == classes.names

@@ -101,7 +101,7 @@ def tiles(run: RunFolder, summary: Mapping[str, Any]) -> list[dict[str, str]]:
         f"mostly {words(most)}" if lost else f"besides {surplus} surplus" if surplus else "nothing was lost"
     )
     possible = summary.get("possible_hz")
-    rate = "masks a second" if possible is None else f"{number(possible)} Hz if always busy"
+    rate = "as received" if possible is None else f"{number(possible)} Hz if always busy"
     found = sum(1 for counts in summary["classes"].values() if counts["detections"])
     return [
         _tile("masks", number(summary["masks"]), "", f"of {number(summary['pairs'])} pairs"),

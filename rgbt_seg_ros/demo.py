@@ -238,7 +238,9 @@ def _demo(args: argparse.Namespace) -> None:
         raise UserError(f"no mask came; the node's last lines: {last_words(args.output / 'node.log')}")
     print(sentence)
     if summary["possible_hz"] is not None:
-        print(f"Always busy, the node would give {summary['possible_hz']:.1f} masks a second here.")
+        print(
+            f"Always busy, the node would give {summary['possible_hz']:.1f} masks a second on this machine."
+        )
     print(f"report: {report}")
 
 

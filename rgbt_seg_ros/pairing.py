@@ -63,9 +63,9 @@ class NearestPairer(Generic[R, T]):
     def poll(self, now_ns: int) -> list[Pair[R, T]]:
         """Decide frames without a stream that is overdue: silent for two of its periods, 0.5 s while that is unknown.
 
-        To be called a few times per period with the time of any clock that runs at the stamps' pace: only the time
-        between calls counts, so a constant delay of a camera is no silence. Not to be called where a late delivery
-        must never cost a pair (recordings); `flush` decides the last frames there.
+        To be called about once per period or more often, with the time of any clock that runs at the stamps' pace:
+        only the time between calls counts, so a constant delay of a camera is no silence. Not to be called where a late
+        delivery must never cost a pair (recordings); `flush` decides the last frames there.
         """
         elapsed_ns = 0 if self._polled_ns is None else max(0, now_ns - self._polled_ns)
         self._polled_ns = now_ns

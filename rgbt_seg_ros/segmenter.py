@@ -76,7 +76,7 @@ class Segmenter:
         precision: str = "auto",
         thermal: ThermalNormalization | None = None,
     ) -> "Segmenter":
-        """Load a model file.
+        """Load a model file; on the CPU, the process keeps freed memory from then on, see `host.keep_freed_memory`.
 
         Args:
             model: path, or `default` for the packaged model.

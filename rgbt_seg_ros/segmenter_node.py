@@ -28,8 +28,10 @@ from rgbt_seg_ros.settings import Settings
 from rgbt_seg_ros.sync import make_pairer
 
 POLL_PERIOD_S = 0.02
+"""How often overdue frames are decided [s], and that much later at most; each time costs a millisecond or two."""
+
 LOSSLESS_POLL_PERIOD_S = 0.2
-"""How often time passes for what waits [s]: a few times a frame, and where only the end of a recording is awaited."""
+"""The same where only the end of a recording decides [s]; both look after the inference thread, too."""
 
 DIAGNOSTICS_PERIOD_S = 1.0
 LOG_PERIOD_NS = 1_000_000_000

@@ -14,7 +14,10 @@ from rgbt_seg_ros.recording import read_label
 from rgbt_seg_ros.run_folder import RunFolder
 
 ENOUGH_MASKS = 0.95
-"""Share of the pairs that must have become masks for a run to count as complete."""
+"""Share of the pairs that must have become masks, and of the images kept until then, for a run to be complete."""
+
+LOST_BEFORE_PAIRING = ("no_partner", "over_max_dt", "late", "duplicate", "out_of_order", "frozen", "lost")
+"""Causes of images that are in no pair; `surplus` is none of them, as it is what two camera rates leave over."""
 
 STAGES = ("decode", "preprocess", "inference", "postprocess", "detections", "publish")
 """In the order in which they follow each other; a node reports them by the alphabet."""
@@ -39,7 +42,7 @@ def summarize(run: RunFolder, labels: Mapping[int, Path] | None = None) -> dict[
         masks_hz: masks a second of wall-clock time; duration_s: time between the first and the last stamp.
         rgb_in, thermal_in: images that the node received.
         stages_ms: {stage: {p50, p95, p99}}, of the masks where their times are known, else as the node says.
-        possible_hz: masks a second that the medians of these stages allow, one pair after the other; None if unknown.
+        possible_hz: masks a second if the node were always busy: 1 / sum of the stages' medians; None if unknown.
         model, model_hash, device: as the node says.
         confidence: mean probability of the chosen class, 0 to 1; None if it was not received.
         classes: by name `pixel_share` (0 to 1 of all mask pixels) and `detections`.
@@ -89,9 +92,23 @@ def verdict(summary: Mapping[str, Any]) -> tuple[str, str]:
         return "ok", f"{masks} masks were received; the node's own counts were not."
     if masks < ENOUGH_MASKS * pairs:
         return "warn", f"Only {masks} of {pairs} pairs became a mask."
+    lost = _lost_before_pairing(summary)
+    images = summary.get("rgb_in") or 0
+    if sum(lost.values()) > (1.0 - ENOUGH_MASKS) * images > 0:
+        cause = max(lost, key=lambda name: lost[name]).replace("_", " ")
+        return "warn", (
+            f"Only {pairs} pairs came of {images} RGB and {summary['thermal_in']} thermal images: "
+            f"{sum(lost.values())} images were dropped, mostly {cause}."
+        )
     if masks < pairs:
         return "ok", f"{masks} of {pairs} pairs became a mask."
+    if masks > pairs:
+        return "ok", f"{masks} masks were received; the node's last count of pairs is {pairs}."
     return "ok", f"Every one of the {pairs} pairs became a mask."
+
+
+def _lost_before_pairing(summary: Mapping[str, Any]) -> dict[str, int]:
+    return {cause: summary.get("dropped", {}).get(cause, 0) for cause in LOST_BEFORE_PAIRING}
 
 
 def score_masks(run: RunFolder, labels: Mapping[int, Path]) -> dict[str, Any]:
@@ -159,8 +176,9 @@ def _stages(run: RunFolder) -> dict[str, dict[str, float | None]]:
 
 
 def _possible_rate(stages: Mapping[str, Mapping[str, float | None]]) -> float | None:
-    pair_ms = sum(times.get("p50") or 0.0 for times in stages.values())
-    return round(1e3 / pair_ms, 2) if pair_ms > 0.0 else None
+    medians = [times.get("p50") for times in stages.values()]
+    known = [median for median in medians if median is not None]
+    return round(1e3 / sum(known), 2) if known and len(known) == len(medians) and sum(known) > 0 else None
 
 
 def _classes(run: RunFolder) -> dict[str, dict[str, float]]:

@@ -63,6 +63,7 @@ def test_saved_configuration_reads_back_equal(tmp_path: Path) -> None:
         ("train.max_steps=0", "train.max_steps is 0: it must be at least 1"),
         ("augment.paste=1.5", "augment.paste is 1.5: it must be within 0 and 1"),
         ("data.name=scenes augment.close_up=0.5", "augment.close_up needs a data set to take objects from"),
+        ("data.name=fmb augment.paste=0.5", "augment.paste needs a class 0 of everything else"),
         ("augment.smoke=-1", "augment.smoke is -1: it must be within 0 and 1"),
         ("data.name=scenes augment.paste=0.5", "augment.paste needs a data set to take objects from"),
         ("train.precision=fp8", "it must be one of fp32, bf16, fp16"),

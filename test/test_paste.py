@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from rgbt_seg_ros.classes import UNLABELED
-from training.paste import MOST_OBJECTS, PasteObjects, close_up
+from rgbt_seg_ros.errors import UserError
+from training.paste import MOST_OBJECTS, PasteObjects, close_up, cut_objects, paste
 from training.sample import Sample
 
 ROWS, COLUMNS = 96, 128
@@ -49,6 +50,26 @@ def test_every_class_is_pasted_about_as_often_whatever_its_size() -> None:
     large, small = (np.mean([(sample.label == class_id).any() for sample in samples]) for class_id in (3, 7))
     assert large == pytest.approx(small, abs=0.1)
     assert 0.6 < small < 0.95
+
+
+def test_an_object_is_what_is_connected_and_nothing_else_in_its_box() -> None:
+    label = np.zeros((ROWS, COLUMNS), np.uint8)
+    label[10:40, 10:14] = label[36:40, 10:40] = 3
+    label[15:25, 25:35] = 3
+    first, second = cut_objects(0, label)
+    assert (first.mask.sum(), second.mask.sum()) == (30 * 4 + 26 * 4, 100)
+    donor = Sample("donor", np.dstack([label] * 3), label, label)
+    for seed in range(20):
+        seen = paste(_taker(), first, donor, np.random.default_rng(seed))
+        assert (seen.label == 3).sum() == first.mask.sum()
+
+
+def test_what_the_bottom_cuts_stays_at_the_bottom() -> None:
+    label = np.zeros((ROWS, COLUMNS), np.uint8)
+    label[80:, 60:70] = 2
+    donor = Sample("donor", np.dstack([label] * 3), label, label)
+    for sample in _pasted(PasteObjects([donor], 1.0), _taker(), 20):
+        assert (sample.label[-1] == 2).sum() >= 10
 
 
 def test_an_object_keeps_its_height_and_what_the_side_cuts_stays_there() -> None:
@@ -100,6 +121,26 @@ def test_unknown_thermal_is_pasted_as_unknown() -> None:
         assert 0 < int((~sample.thermal_valid).sum()) <= MOST_OBJECTS * 24
         assert (sample.label[~sample.thermal_valid] != 0).all()
     assert unknown
+
+
+def test_known_thermal_is_not_mixed_with_unknown() -> None:
+    known = np.ones((ROWS, COLUMNS), bool)
+    known[:, 86:] = False  # beside the object of class 7
+    giver, taker = _giver(known), _taker()
+    giver.thermal[:] = taker.thermal[:] = 200
+    giver.thermal[~known] = 0
+    for sample in _pasted(PasteObjects([giver], 1.0), taker):
+        assert sample.thermal_valid is None or (sample.thermal[sample.thermal_valid] == 200).all()
+
+
+class _Unreadable(list[Sample]):
+    def __getitem__(self, index: int) -> Sample:  # type: ignore[override]
+        raise UserError(f"sample {index} is damaged")
+
+
+def test_a_sample_that_cannot_be_read_is_said_at_once() -> None:
+    with pytest.raises(UserError, match="sample 0 is damaged"):
+        PasteObjects(_Unreadable([_giver()]), 1.0)
 
 
 def test_raw_thermal_keeps_its_counts() -> None:

@@ -89,6 +89,17 @@ def test_positions_are_kept_for_the_last_size(default):
         assert not torch.allclose(changed(*wide), default(*wide), atol=1e-2)
 
 
+def test_positions_follow_what_moves_or_converts_the_network(default):
+    served = serving_form(copy.deepcopy(default))
+    images = [image.double() for image in pair()]
+    with torch.inference_mode():
+        served(*pair())
+        # Both from the same weights: what else is prepared was made of float32 ones.
+        exact, expected = served.double()(*images), serving_form(copy.deepcopy(default)).double()(*images)
+        assert torch.equal(exact, expected)
+        assert served.to("meta")(*(image.to("meta") for image in images)).shape == (1, 9, 64, 96)
+
+
 def test_a_loaded_segmenter_serves_by_it():
     assert comparisons(Segmenter.load("default", "cpu")._network) == 2 * 4 + 1
 

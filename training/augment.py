@@ -22,6 +22,12 @@ from .sample import Sample
 _CLOUDS = (4, 5)
 """Random values of smoke over an image's height and width; it is smooth between them."""
 
+_THICKEST_SMOKE = 6.0
+"""Optical depth; through 6 a four-hundredth of the light comes."""
+
+_SMOKE_GREY = (40.0, 210.0)
+"""Pixel values of smoke, from night to daylight; its clouds vary by as much as the first."""
+
 
 class ValidMask(tv_tensors.Mask):
     """Whether thermal is known, bool [H, W]; a type of its own because it is resized unlike a label."""
@@ -180,12 +186,18 @@ class Augmentation:
         return rgb
 
     def see_through_smoke(self, rgb: Tensor) -> Tensor:
-        """Grey before uint8 [3, h, w], in clouds: from a haze to nothing to be seen (Koschmieder's law)."""
+        """Grey in front of uint8 [3, h, w], in clouds: from a haze to nothing to be seen, of the same shape.
+
+        What is seen is J t + A (1 - t) with the transmission t = exp(-optical depth): Koschmieder's law, Eq. 1 of He,
+        Sun and Tang, "Single Image Haze Removal Using Dark Channel Prior".
+        """
         clouds = torch.rand(2, 1, *_CLOUDS)
-        depth, shade = VF.resize(clouds, list(rgb.shape[-2:]), antialias=False)
-        thickness = 6.0 * float(torch.rand(())) ** 2
-        transmission = torch.exp(-thickness * (0.25 + depth))
-        grey = 40.0 + 170.0 * float(torch.rand(())) + 40.0 * shade
+        density, shade = VF.resize(clouds, list(rgb.shape[-2:]), antialias=False)
+        # Squared, as thin smoke is the more common; some is everywhere.
+        depth = _THICKEST_SMOKE * float(torch.rand(())) ** 2 * (0.25 + density)
+        transmission = torch.exp(-depth)
+        darkest, brightest = _SMOKE_GREY
+        grey = darkest + (brightest - darkest) * float(torch.rand(())) + darkest * shade
         return (rgb * transmission + grey * (1.0 - transmission)).to(torch.uint8)
 
     def change_thermal(self, thermal: Tensor) -> Tensor:

@@ -58,10 +58,12 @@ class AugmentConfig:
         crop_height, crop_width: size of training samples in pixels, after scaling.
         min_scale, max_scale: range of the random scale, relative to the size that the network sees in service.
         focus: probability that a crop is laid around a pixel of a class drawn among those in the image other than 0.
-        paste: probability that objects of other samples of the data set are put in; see `training.paste`.
-        close_up: probability that a sample becomes a close-up of its surroundings with such objects before it.
+        paste: probability that objects of other samples of the data set are put in, see `training.paste`. All labels
+            are read at the start and a sample for every object, of which there are up to four: with workers, keep small
+            sets in memory.
+        close_up: probability that a sample becomes a close-up of its surroundings with such objects in front instead.
         flip: probability of a horizontal flip.
-        smoke: probability that RGB is seen through smoke of random thickness.
+        smoke: probability that RGB is seen through smoke, from a haze to nothing to be seen.
         jitter, jitter_strength: probability and strength (0.5: factors 0.5..1.5) of RGB colour jitter.
         blur: probability of blurring RGB.
         gamma, gamma_range: probability and largest factor of an RGB gamma change (2: exponents 0.5..2).

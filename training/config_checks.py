@@ -25,13 +25,19 @@ def check_values(config: "Config") -> None:
     _check_loss(config)
     if not 0.0 < config.augment.min_scale <= config.augment.max_scale:
         raise UserError("augment.min_scale must be above 0 and at most augment.max_scale")
-    for key in ("paste", "close_up"):
-        if getattr(config.augment, key) > 0.0 and config.data.name == "scenes":
-            raise UserError(
-                f"augment.{key} needs a data set to take objects from: set data.name, or set it to 0"
-            )
+    _check_pasting(config)
     if config.model.auxiliary == "off" and config.model.prediction == "aux":
         raise UserError("model.prediction is 'aux', but model.auxiliary is 'off': choose a head, or mask")
+
+
+def _check_pasting(config: "Config") -> None:
+    needs = {
+        "scenes": "a data set to take objects from: set data.name, or set it to 0",
+        "fmb": "a class 0 of everything else, and fmb's is road: set it to 0",
+    }
+    for key in ("paste", "close_up"):
+        if getattr(config.augment, key) > 0.0 and config.data.name in needs:
+            raise UserError(f"augment.{key} needs {needs[config.data.name]}")
 
 
 def _check_shares(config: "Config") -> None:

@@ -20,113 +20,152 @@ SMALLEST_AREA = 24
 SHIFT = (0.03, 0.1)
 """Largest shift in shares of the image's height and width."""
 
+FEATHER_SIGMA = 0.8
+"""Pixels over which an object's rim fades into its new surroundings, so that no cut gives it away."""
+
+_RIM = 4
+"""Pixels around an object, beyond which nothing of it is left."""
+
 _CLOSE_UP = (0.2, 0.5)
 """Share of the image's height and width that a close-up shows."""
 
 _TRIES = 10
-FEATHER_SIGMA = 0.8
-"""Pixels over which an object's rim fades into its new surroundings, so that no cut gives it away."""
+"""Windows that are tried for a close-up."""
 
 
 @dataclass(frozen=True)
-class PastedObject:
-    """A connected region of one class in sample `sample`, in a box (top, left, bottom, right)."""
+class CutObject:
+    """A connected region of one class.
 
-    sample: int
+    Attributes:
+        donor: its sample's place in the source.
+        class_id: its class.
+        top, left: of its box in the donor's image.
+        mask: uint8 [rows, columns] of the box, 1 where the object is.
+        whole_rows, whole_columns: whether neither of these sides of the image cuts it.
+    """
+
+    donor: int
     class_id: int
-    box: tuple[int, int, int, int]
+    top: int
+    left: int
+    mask: np.ndarray
+    whole_rows: bool
+    whole_columns: bool
 
 
 class PasteObjects:
     """Puts up to `MOST_OBJECTS` objects of a source's samples into a sample.
 
-    Every class that the source shows is drawn as often as any other. Regions that are what a label says nothing about
-    (0 and 255) are no objects. Every sample of the source is read at the first call.
+    Every class that the source shows is drawn as often as any other; 0, everything else, is none. All labels are read
+    here, and the donor of every object when it is pasted.
 
     Args:
-        source: whose objects.
-        share: probability that a sample gets any.
-        close_ups: probability that it gets them before a close-up of its surroundings, see `close_up`.
+        source: whose objects; its class 0 must stand for everything else.
+        probability: that a sample gets objects.
+        close_ups: probability that it becomes a close-up (see `close_up`) with objects in front instead.
+
+    Raises:
+        UserError: a sample cannot be read.
     """
 
-    def __init__(self, source: Source, share: float, close_ups: float = 0.0) -> None:
+    def __init__(self, source: Source, probability: float, close_ups: float = 0.0) -> None:
         self.source = source
-        self.share = share
+        self.probability = probability
         self.close_ups = close_ups
-        self._objects: dict[int, list[PastedObject]] | None = None
+        self.objects: dict[int, list[CutObject]] = {}
+        for i in range(len(source)):
+            for found in cut_objects(i, source[i].label):
+                self.objects.setdefault(found.class_id, []).append(found)
 
     def __call__(self, sample: Sample, random: np.random.Generator) -> Sample:
-        """The sample with objects, or itself; what `random` gives decides."""
-        near = random.random() < self.close_ups
-        if near:
+        """The sample with objects, or itself; what `random` gives decides.
+
+        Raises:
+            UserError: a donor cannot be read.
+        """
+        if random.random() < self.close_ups:
             sample = close_up(sample, random)
-        elif random.random() >= self.share:
+        elif random.random() >= self.probability:
             return sample
-        objects = self._find_objects()
-        if not objects:
+        if not self.objects:
             return sample
         for _ in range(random.integers(1, MOST_OBJECTS + 1)):
-            of_class = objects[random.choice(list(objects))]
-            sample = self._paste(sample, of_class[random.integers(len(of_class))], random)
+            of_class = self.objects[random.choice(list(self.objects))]
+            drawn = of_class[random.integers(len(of_class))]
+            sample = paste(sample, drawn, self.source[drawn.donor], random)
         return sample
 
-    def _find_objects(self) -> dict[int, list[PastedObject]]:
-        if self._objects is None:
-            self._objects = {}
-            for i in range(len(self.source)):
-                for found in _regions(i, self.source[i].label):
-                    self._objects.setdefault(found.class_id, []).append(found)
-        return self._objects
 
-    def _paste(self, sample: Sample, what: PastedObject, random: np.random.Generator) -> Sample:
-        giver = self.source[what.sample]
-        height, width = sample.label.shape
-        region = np.zeros(giver.label.shape, np.uint8)
-        top, left, bottom, right = what.box
-        region[top:bottom, left:right] = giver.label[top:bottom, left:right] == what.class_id
-        place = _placement(region.shape, (height, width), what, random)
+def cut_objects(donor: int, label: np.ndarray) -> list[CutObject]:
+    """The objects that a sample's label shows, those of a few pixels excepted."""
+    found = []
+    for class_id in np.unique(label):
+        if class_id in (0, UNLABELED):
+            continue
+        _, regions, boxes, _ = cv2.connectedComponentsWithStats((label == class_id).astype(np.uint8))
+        for region, (left, top, columns, rows, area) in enumerate(boxes.tolist()):
+            if region == 0 or area < SMALLEST_AREA:
+                continue
+            mask = (regions[top : top + rows, left : left + columns] == region).astype(np.uint8)
+            whole_rows = top > 0 and top + rows < label.shape[0]
+            whole_columns = left > 0 and left + columns < label.shape[1]
+            found.append(CutObject(donor, int(class_id), top, left, mask, whole_rows, whole_columns))
+    return found
 
-        def put(image: np.ndarray, flags: int) -> np.ndarray:
-            return cv2.warpAffine(image, place, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
-        inside = cv2.warpAffine(region, place, (width, height), flags=cv2.INTER_NEAREST) == 1
-        weight = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), FEATHER_SIGMA)
+def paste(sample: Sample, cut: CutObject, donor: Sample, random: np.random.Generator) -> Sample:
+    """The sample with an object of another, which covers what is there."""
+    height, width = sample.label.shape
+    place = _placement(donor.label.shape, (height, width), cut, random)
+    rows, columns = cut.mask.shape
+    corners = np.array([[cut.left, cut.top], [cut.left + columns, cut.top + rows]]) - 0.5
+    first, last = np.sort(corners * place[[0, 1], [0, 1]] + place[:, 2], axis=0)
+    left, top = np.maximum(np.floor(first).astype(int) - _RIM, 0)
+    right, bottom = np.minimum(np.ceil(last).astype(int) + _RIM, (width, height))
+    if left >= right or top >= bottom:
+        return sample
+    window, size = np.s_[top:bottom, left:right], (int(right - left), int(bottom - top))
+    place[:, 2] -= left, top
+    mask_place = place.copy()
+    mask_place[:, 2] += place[:, :2] @ (cut.left, cut.top)
+    inside = cv2.warpAffine(cut.mask, mask_place, size, flags=cv2.INTER_NEAREST) == 1
+    if sample.thermal_valid is None and donor.thermal_valid is None:
+        weight, valid = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), FEATHER_SIGMA), None
+        between = cv2.INTER_LINEAR
+    else:
+        # Unknown thermal must not be mixed with known: no rim, and nothing between two pixels.
+        weight, valid = inside.astype(np.float32), _known(sample).copy()
+        between = cv2.INTER_NEAREST
+        theirs = cv2.warpAffine(_known(donor).astype(np.uint8), place, size, flags=cv2.INTER_NEAREST) == 1
+        valid[window][inside] = theirs[inside]
 
-        def mix(mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-            alpha = weight[..., None] if mine.ndim == 3 else weight
-            return np.rint(mine + alpha * (put(theirs, cv2.INTER_LINEAR) - mine.astype(np.float32))).astype(
-                mine.dtype
-            )
+    def mixed(mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+        moved = cv2.warpAffine(theirs, place, size, flags=between, borderMode=cv2.BORDER_REPLICATE)
+        alpha = weight if mine.ndim == 2 else weight[..., None]
+        result = mine.copy()
+        result[window] = np.rint(mine[window] * (1.0 - alpha) + moved * alpha)
+        return result
 
-        valid = sample.thermal_valid
-        if valid is not None or giver.thermal_valid is not None:
-            mine = np.ones((height, width), bool) if valid is None else valid
-            theirs = giver.thermal_valid
-            known = np.ones(giver.label.shape, np.uint8) if theirs is None else theirs.astype(np.uint8)
-            valid = np.where(inside, put(known, cv2.INTER_NEAREST) == 1, mine)
-        return Sample(
-            sample.name,
-            mix(sample.rgb, giver.rgb),
-            mix(sample.thermal, giver.thermal),
-            np.where(inside, np.uint8(what.class_id), sample.label),
-            valid,
-        )
+    label = sample.label.copy()
+    label[window][inside] = cut.class_id
+    return Sample(
+        sample.name, mixed(sample.rgb, donor.rgb), mixed(sample.thermal, donor.thermal), label, valid
+    )
 
 
 def close_up(sample: Sample, random: np.random.Generator) -> Sample:
-    """A part of a sample in which nothing is labelled, as large as the sample, in thermal of another warmth.
+    """A part of a sample that shows class 0 alone, as large as the sample, in thermal of another warmth.
 
     Walls, trees and ground that fill the view teach that size and warmth make no car. Without such a part: the sample.
     """
     height, width = sample.label.shape
     for _ in range(_TRIES):
         scale = random.uniform(*_CLOSE_UP)
-        rows, columns = round(height * scale), round(width * scale)
+        rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
         top, left = random.integers(height - rows + 1), random.integers(width - columns + 1)
         window = np.s_[top : top + rows, left : left + columns]
-        if sample.label[window].any() or not (
-            sample.thermal_valid is None or sample.thermal_valid[window].all()
-        ):
+        if sample.label[window].any() or not _known(sample)[window].all():
             continue
         rgb, thermal = (
             cv2.resize(image[window], (width, height), interpolation=cv2.INTER_LINEAR)
@@ -139,33 +178,23 @@ def close_up(sample: Sample, random: np.random.Generator) -> Sample:
     return sample
 
 
-def _regions(index: int, label: np.ndarray) -> list[PastedObject]:
-    found = []
-    for class_id in np.unique(label):
-        if class_id in (0, UNLABELED):
-            continue
-        _, _, boxes, _ = cv2.connectedComponentsWithStats((label == class_id).astype(np.uint8))
-        for left, top, columns, rows, area in boxes[1:].tolist():
-            if area >= SMALLEST_AREA:
-                found.append(PastedObject(index, int(class_id), (top, left, top + rows, left + columns)))
-    return found
+def _known(sample: Sample) -> np.ndarray:
+    return np.ones(sample.label.shape, bool) if sample.thermal_valid is None else sample.thermal_valid
 
 
 def _placement(
-    size: tuple[int, ...], target: tuple[int, int], what: PastedObject, random: np.random.Generator
+    size: tuple[int, ...], target: tuple[int, int], cut: CutObject, random: np.random.Generator
 ) -> np.ndarray:
-    """Affine map [2, 3] from the giver's pixels to the target's: scaled to its size, mirrored or not, a little shifted.
+    """Affine map [2, 3] from the donor's pixels to the target's: scaled to its size, mirrored or not, a little shifted.
 
-    What the image's side cuts off stays at that side.
+    What a side of the image cuts off stays at that side.
     """
     height, width = target
     scale_y, scale_x = height / size[0], width / size[1]
-    down = random.uniform(-SHIFT[0], SHIFT[0]) * height
-    across = random.uniform(-SHIFT[1], SHIFT[1]) * width
-    if what.box[1] == 0 or what.box[3] == size[1]:
-        across = 0.0
+    down, across = (random.uniform(-shift, shift) * side for shift, side in zip(SHIFT, target, strict=True))
     # Pixel centres lie at whole numbers here, so that the scaling moves them by half a pixel of either image.
-    first_y, first_x = (scale_y - 1.0) / 2.0, (scale_x - 1.0) / 2.0
+    shift_y = (scale_y - 1.0) / 2.0 + (down if cut.whole_rows else 0.0)
+    shift_x = (scale_x - 1.0) / 2.0 + (across if cut.whole_columns else 0.0)
     if random.random() < 0.5:
-        return np.array([[-scale_x, 0.0, width - 1 - first_x + across], [0.0, scale_y, first_y + down]])
-    return np.array([[scale_x, 0.0, first_x + across], [0.0, scale_y, first_y + down]])
+        scale_x, shift_x = -scale_x, width - 1 - shift_x
+    return np.array([[scale_x, 0.0, shift_x], [0.0, scale_y, shift_y]])

@@ -247,12 +247,11 @@ class Trainer:
         )
 
     def _paste_objects(self) -> PasteObjects | None:
-        share, close_ups = self.config.augment.paste, self.config.augment.close_up
-        return (
-            None
-            if self.real is None or share == close_ups == 0
-            else PasteObjects(self.real, share, close_ups)
-        )
+        """Made here, so that worker processes share what it has read."""
+        augment = self.config.augment
+        if self.real is None or augment.paste == augment.close_up == 0.0:
+            return None
+        return PasteObjects(self.real, augment.paste, augment.close_up)
 
     def _progress(self) -> Progress:
         columns = (

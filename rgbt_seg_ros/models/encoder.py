@@ -4,6 +4,7 @@ Trunk and neck are the `sam2` package's own modules and keep their parameter nam
 by name; only adapters (here) or LoRA (`sartm_encoder`) are added.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -149,8 +150,14 @@ class Trunk(Hiera):
         return self._kept_positions[size]
 
     def prepare_for_serving(self) -> None:
-        """Keep the position embedding from now on; training mode ends it."""
+        """Keep the position embedding from now on, for weights that stay as they are; training mode ends it."""
         self._kept_positions = {}
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Trunk":
+        """What moves or converts all weights (`to`, `double`) makes a new position embedding, too."""
+        if self._kept_positions is not None:
+            self._kept_positions = {}
+        return super()._apply(fn, recurse)
 
     def train(self, mode: bool = True) -> "Trunk":
         if mode:

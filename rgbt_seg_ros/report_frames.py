@@ -144,9 +144,10 @@ def evenly(stamps: Sequence[int], most: int) -> list[int]:
 def worst_frames(run: RunFolder, summary: Mapping[str, Any]) -> list[Ranking]:
     """The slowest frames, the least confident ones, and those of the lowest IoU where there are labels.
 
-    Of frames with pictures; what is not known of any frame has no ranking.
+    Of frames with pictures and a mask; what is not known of any frame has no ranking.
     """
-    pictured = set(run.pictured_stamps())
+    # Pictures and confidence also come of frames whose mask was lost on its way.
+    pictured = set(run.pictured_stamps()).intersection(mask.stamp_ns for mask in run.masks)
     timeline = Timeline(run.masks)
     scores = {int(stamp): score for stamp, score in summary.get("frame_miou", {}).items()}
     latencies = {mask.stamp_ns: mask.latency_ms for mask in run.masks}

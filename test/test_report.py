@@ -121,6 +121,15 @@ def test_masks_that_did_not_arrive_are_counted(folder: Path) -> None:
     assert verdict(summary) == ("warn", "Only 8 of 10 pairs became a mask.")
 
 
+def test_a_frame_whose_mask_did_not_arrive_is_not_among_the_worst(folder: Path) -> None:
+    """The last frame is the least confident and the slowest."""
+    lines = (folder / "masks.jsonl").read_text().splitlines(keepends=True)
+    (folder / "masks.jsonl").write_text("".join(lines[:9]))
+    (folder / "masks" / f"{stamp(9)}.png").unlink()
+    frames = data_of(write_report(folder).read_text())["frames"]
+    assert [frame["stamp"] for frame in frames] == [str(stamp(index)) for index in range(9)]
+
+
 def test_labels_of_another_recording_are_refused(folder: Path, tmp_path: Path) -> None:
     labels = {stamp + 1: path for stamp, path in write_labels(tmp_path / "other").items()}
     with pytest.raises(UserError, match="another recording"):
@@ -132,6 +141,20 @@ def test_verdicts() -> None:
     assert verdict({"pairs": 100, "masks": 94})[0] == "warn"
     assert verdict({"pairs": 100, "masks": 95})[0] == "ok"
     assert verdict({"pairs": None, "masks": 3})[0] == "ok"
+    assert verdict({"pairs": 0, "masks": 3}) == (
+        "ok",
+        "3 masks were received; the node's last count of pairs is 0.",
+    )
+
+
+def test_verdict_on_images_without_a_partner() -> None:
+    run = {"rgb_in": 1000, "thermal_in": 300, "pairs": 300, "masks": 300}
+    whole = ("ok", "Every one of the 300 pairs became a mask.")
+    assert verdict({**run, "dropped": {"surplus": 700, "no_partner": 50}}) == whole
+    assert verdict({**run, "pairs": 10, "masks": 10, "dropped": {"no_partner": 980, "late": 10}}) == (
+        "warn",
+        "Only 10 pairs came of 1000 RGB and 300 thermal images: 990 images were dropped, mostly no partner.",
+    )
 
 
 def test_page_stands_alone(folder: Path) -> None:

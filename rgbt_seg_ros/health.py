@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from rgbt_seg_ros.camera_watch import FROZEN, MISSING
 from rgbt_seg_ros.diagnostics import ERROR, OK, WARN
 from rgbt_seg_ros.settings import Settings
+from rgbt_seg_ros.time_line import RATE_INTERVALS
 
 SILENCE_NS = 2_000_000_000
 """A stream is called silent after this time without an image, whatever its camera's state [ns]."""
@@ -15,6 +16,9 @@ CLOCK_JUMP_NS = 60_000_000_000
 
 FAR_APART_MS = 500.0
 """Newest stamps of two cameras farther apart than this, and a period, are not those of one moment."""
+
+IMAGES_BEFORE_PAIRS = RATE_INTERVALS + 2
+"""Of each camera; as many decide the first pair after a start or a jump of time: fewer without a pair are no fault."""
 
 Verdict = tuple[int, str]
 
@@ -32,6 +36,7 @@ class Health:
     settings: Settings
     _last: Mapping[str, float] = field(default_factory=dict)
     _last_growth_ns: dict[str, int] = field(default_factory=dict)
+    _images_at_pair: tuple[float, float] = (0, 0)
     _frozen_since_ns: dict[str, int] = field(default_factory=dict)
     _assessed_ns: int = 0
     _skewed_reports: int = 0
@@ -57,6 +62,8 @@ class Health:
         for key in ("rgb_in", "thermal_in", "pairs", "masks"):
             if grown[key] > 0 or key not in self._last_growth_ns:
                 self._last_growth_ns[key] = now_ns
+        if grown["pairs"] != 0:
+            self._images_at_pair = values["rgb_in"], values["thermal_in"]
         verdict = (
             self._losses(values, grown)
             or self._cameras(values, cameras)
@@ -134,11 +141,18 @@ class Health:
         pairless_s = self._seconds_since_growth("pairs")
         if pairless_s * 1e9 > SILENCE_NS and grown.get("dropped.duplicate", 0) > 0:
             return ERROR, f"no pair for {pairless_s:.0f} s: the stamps of a camera stand still"
-        if pairless_s * 1e9 > SILENCE_NS:
+        images = min(
+            values["rgb_in"] - self._images_at_pair[0], values["thermal_in"] - self._images_at_pair[1]
+        )
+        if pairless_s * 1e9 > SILENCE_NS and images < IMAGES_BEFORE_PAIRS:
+            self._last_growth_ns["masks"] = self._assessed_ns
+        elif pairless_s * 1e9 > SILENCE_NS:
             apart_s = values.get("newest_skew_ms", 0.0) / 1e3
+            too_far = abs(apart_s) > self.settings.sync_max_dt or grown.get("dropped.over_max_dt", 0) > 0
+            remedy = "see sync.max_dt and sync.thermal_time_offset" if too_far else "see dropped.*"
             return ERROR, (
                 f"no pair for {pairless_s:.0f} s although both cameras send: the newest thermal stamp is "
-                f"{apart_s:+.3f} s from the newest RGB stamp, see sync.max_dt and sync.thermal_time_offset"
+                f"{apart_s:+.3f} s from the newest RGB stamp, {remedy}"
             )
         maskless_s = self._seconds_since_growth("masks")
         if maskless_s * 1e9 > SILENCE_NS:

@@ -93,11 +93,11 @@ def verdict(summary: Mapping[str, Any]) -> tuple[str, str]:
     if masks < ENOUGH_MASKS * pairs:
         return "warn", f"Only {masks} of {pairs} pairs became a mask."
     lost = _lost_before_pairing(summary)
-    images = summary.get("rgb_in") or 0
-    if sum(lost.values()) > (1.0 - ENOUGH_MASKS) * images > 0:
+    rgb_in = summary.get("rgb_in") or 0
+    if sum(lost.values()) > (1.0 - ENOUGH_MASKS) * rgb_in > 0:
         cause = max(lost, key=lambda name: lost[name]).replace("_", " ")
         return "warn", (
-            f"Only {pairs} pairs came of {images} RGB and {summary['thermal_in']} thermal images: "
+            f"Only {pairs} pairs came of {rgb_in} RGB and {summary['thermal_in']} thermal images: "
             f"{sum(lost.values())} images were dropped, mostly {cause}."
         )
     if masks < pairs:

@@ -142,6 +142,21 @@ def test_cameras_that_never_pair_are_an_error_that_names_the_remedy() -> None:
     assert "sync.thermal_time_offset" in sentence
 
 
+def test_slow_cameras_are_given_the_images_that_the_first_pair_takes() -> None:
+    """As in a recording that is played slowly: the pairer must know both rates first."""
+    robot = Robot(mode="lossless")
+    assert [robot.second(rgb_in=1, thermal_in=1) for _ in range(6)] == [(WARN, "no mask yet")] * 6
+    level, sentence = robot.second(rgb_in=1, thermal_in=1)
+    assert (level, sentence.partition(", ")[2]) == (ERROR, "see dropped.*")
+    assert robot.second(rgb_in=1, thermal_in=1, pairs=8, masks=8)[0] == OK
+    # Time jumps back: the rates are to be found anew.
+    assert [robot.second(rgb_in=1, thermal_in=1)[0] for _ in range(2)] == [OK] * 2
+    assert all("no pair" not in robot.second(rgb_in=1, thermal_in=1)[1] for _ in range(4))
+    assert robot.second(rgb_in=1, thermal_in=1, dropped_over_max_dt=1)[1].endswith(
+        "see sync.max_dt and sync.thermal_time_offset"
+    )
+
+
 def test_clocks_far_apart_are_a_warning_even_where_stamps_pair() -> None:
     robot = Robot()
     robot.values["newest_skew_ms"] = -2004.0

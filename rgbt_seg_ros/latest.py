@@ -17,12 +17,18 @@ class Latest:
         self._changed = threading.Condition()
         self._item: bytes | None = None
         self._number = 0
-        self._viewers = 0
+        self._viewers: list[str] = []
 
     @property
     def viewers(self) -> int:
         """How many there are now."""
-        return self._viewers
+        return len(self._viewers)
+
+    @property
+    def viewer_names(self) -> list[str]:
+        """Those of the viewers that there are now and that have one."""
+        with self._changed:
+            return [name for name in self._viewers if name]
 
     def put(self, item: bytes) -> None:
         """Replace the item; where nobody watches, it is forgotten at once."""
@@ -33,8 +39,11 @@ class Latest:
                 self._changed.notify_all()
 
     @contextmanager
-    def viewer(self) -> Iterator[NextItem]:
+    def viewer(self, name: str = "") -> Iterator[NextItem]:
         """Count as a viewer within the context.
+
+        Args:
+            name: by which a viewer finds itself in `viewer_names`.
 
         Yields:
             a function that waits, so many seconds at most, for an item that it has not returned yet; None if none
@@ -53,12 +62,12 @@ class Latest:
                 return self._item
 
         with self._changed:
-            self._viewers += 1
+            self._viewers.append(name)
         try:
             yield next_item
         finally:
             with self._changed:
-                self._viewers -= 1
+                self._viewers.remove(name)
                 if not self._viewers:
                     # The next viewer may come in an hour.
                     self._item = None

@@ -44,11 +44,18 @@ def port_number(text: str) -> int:
     return int(text)
 
 
+def host_name(text: str) -> str:
+    """A name of a machine, as in an address of a web page, without a port."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a machine's name such as robot.example.org")
+    return text
+
+
 def _watch(args: argparse.Namespace) -> None:
     stop = join_graph()
     feed = WatchFeed(args.node, args.pair or "")
     try:
-        server = WatchServer(args.host, args.port, feed.pictures, feed.numbers)
+        server = WatchServer(args.host, args.port, feed.pictures, feed.numbers, args.name)
         server.run()
         if not server.on_loopback:
             print(f"anyone who can reach port {server.server_port} of this machine can see the pictures")
@@ -101,6 +108,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         default=8080,
         metavar="N",
         help="listen on this port (default 8080; 0: any free one)",
+    )
+    parser.add_argument(
+        "--name",
+        type=host_name,
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="answer to this name of this machine, too, as to its addresses, its host name and that with .local; "
+        "others are refused, as web sites could read the pictures by them; may be repeated",
     )
     return run_command(parser, _watch, remove_ros_args(sys.argv)[1:] if argv is None else argv)
 

@@ -95,7 +95,8 @@ class WatchFeed(Node):
     Attributes:
         target: the full name of the node.
         pictures: JPEGs of overlay, rgb, thermal and mask; each is encoded once for all viewers.
-        numbers: one line of JSON: `NodeState.describe`, and `PictureState.describe` of the watched ``pictures``.
+        numbers: one line of JSON: `NodeState.describe`, and of the watched ``pictures``
+            `PictureState.describe` and the names of their ``viewers``.
     """
 
     def __init__(self, node: str, pair: str = "") -> None:
@@ -203,7 +204,10 @@ class WatchFeed(Node):
     def _send_numbers(self) -> None:
         if self.numbers.viewers:
             now_s = time.monotonic()
-            pictures = {name: state.describe(now_s) for name, state in self._watched.items()}
+            pictures = {
+                name: {**state.describe(now_s), "viewers": self.pictures[name].viewer_names}
+                for name, state in self._watched.items()
+            }
             numbers = {**self._node_state.describe(now_s), "pictures": pictures}
             self.numbers.put(json.dumps(numbers).encode())
 

@@ -5,11 +5,13 @@ It only answers GET and HEAD, from a fixed list of paths, and never changes anyt
 
 import contextlib
 import errno
+import io
 import ipaddress
 import select
 import socket
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
@@ -21,13 +23,16 @@ from rgbt_seg_ros.latest import Latest
 from rgbt_seg_ros.share import share_path
 
 PATIENCE_S = 10.0
-"""How long a client may take to send its request or to accept a picture before it is given up [s]."""
+"""How long a client may take to send its whole request, or to accept a picture, before it is given up [s]."""
 
 MAX_CONNECTIONS = 64
 """More are closed at once: each has a thread."""
 
 LOOK_ROUND_S = 0.5
 """How often a stream that has nothing to send looks whether its client has left, or the server closes [s]."""
+
+NAME_LENGTH = 40
+"""Characters that are kept of the name that a picture's viewer gives itself: /NAME.mjpg?VIEWER."""
 
 SEND_BUFFER = 1 << 16
 """Bytes that the kernel keeps for a client: more would be a queue of old pictures."""
@@ -75,11 +80,13 @@ class WatchServer(ThreadingHTTPServer):
         port: 0 takes any free one.
         pictures: JPEGs by name; `/NAME.mjpg` streams them.
         numbers: JSON in one line; `/numbers` streams it.
+        names: of this machine, by which it is asked for beside those that it knows itself.
         patience_s: see `PATIENCE_S`.
 
     Attributes:
         url: of the page.
         on_loopback: whether only this machine reaches it.
+        names: by which it may be asked for, in lower case; by an address it may, too.
 
     Raises:
         UserError: the address cannot be listened on, or the page is not part of the installation.
@@ -94,6 +101,7 @@ class WatchServer(ThreadingHTTPServer):
         port: int,
         pictures: Mapping[str, Latest],
         numbers: Latest,
+        names: Sequence[str] = (),
         patience_s: float = PATIENCE_S,
     ) -> None:
         self.pages = {
@@ -117,6 +125,11 @@ class WatchServer(ThreadingHTTPServer):
             raise UserError(f"cannot listen on port {port} of {host}: {error.strerror or error}") from None
         name, address = self.server_name, ipaddress.ip_address(self.server_name)
         self.on_loopback = address.is_loopback
+        self.names = {known.lower() for known in ("localhost", host, *names) if known}
+        if not self.on_loopback:
+            own = socket.gethostname().lower()
+            short = own.partition(".")[0]
+            self.names |= {own, short, f"{short}.local"}
         shown = (
             socket.gethostname() if address.is_unspecified else f"[{name}]" if address.version == 6 else name
         )
@@ -137,6 +150,18 @@ class WatchServer(ThreadingHTTPServer):
         self.shutdown()
         self.server_close()
 
+    def answers_to(self, host: str) -> bool:
+        """Whether a Host header, with or without a port, names this machine as no web site can.
+
+        A site may point any name of its own at this machine, and could then read the pictures in a browser that
+        reaches it. The port is not looked at: another one may be forwarded here, as by ssh.
+        """
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+            return name in self.names or ipaddress.ip_address(name).is_loopback or not self.on_loopback
+        except ValueError:
+            return False
+
     def verify_request(self, request: Any, client_address: Any) -> bool:
         return self._places.acquire(blocking=False)
 
@@ -145,6 +170,27 @@ class WatchServer(ThreadingHTTPServer):
             super().process_request_thread(request, client_address)
         finally:
             self._places.release()
+
+
+class _Request(io.RawIOBase):
+    """The bytes of a request, all of which must come in time; reading raises TimeoutError after that.
+
+    The timeout of a socket is for each piece alone, and one byte is a piece.
+    """
+
+    def __init__(self, connection: socket.socket, patience_s: float) -> None:
+        self._connection = connection
+        self._deadline_s = time.monotonic() + patience_s
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left_s = self._deadline_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left_s)
+        return self._connection.recv_into(buffer)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -156,7 +202,8 @@ class _Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         super().setup()
         patience_s = self.server.patience_s
-        self.connection.settimeout(patience_s)
+        self.rfile.close()
+        self.rfile = io.BufferedReader(_Request(self.connection, patience_s))
         options = self.request.setsockopt
         options(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         # A client that vanished without a word, with its network, is noticed as fast as one that does not read.
@@ -170,15 +217,27 @@ class _Handler(BaseHTTPRequestHandler):
         with contextlib.suppress(OSError):
             super().handle()
 
+    def parse_request(self) -> bool:
+        parsed = super().parse_request()
+        # From here on for what is sent.
+        self.connection.settimeout(self.server.patience_s)
+        return parsed
+
     def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        if self.server.on_loopback and not _names_loopback(self.headers.get("Host", "")):
-            # Else any web site could point a name of its own here and read the pictures.
-            self._say(HTTPStatus.FORBIDDEN, "open this page as 127.0.0.1 or localhost")
+        path, _, viewer = self.path.partition("?")
+        if not self.server.answers_to(self.headers.get("Host", "")):
+            known = (
+                "127.0.0.1 or localhost" if self.server.on_loopback else "this machine's address or own name"
+            )
+            self._say(
+                HTTPStatus.FORBIDDEN, f"open this page as {known}; other names: start watch with --name"
+            )
         elif path in self.server.pages:
             self._send(HTTPStatus.OK, *self.server.pages[path])
         elif path in self.server.streams:
-            self._stream(self.server.streams[path], _PICTURE_TYPE, _PICTURE_START, _part)
+            self._stream(
+                self.server.streams[path], _PICTURE_TYPE, _PICTURE_START, _part, viewer[:NAME_LENGTH]
+            )
         elif path == "/numbers":
             self._stream(self.server.numbers, "text/event-stream", b"retry: 1000\n\n", _event)
         else:
@@ -201,14 +260,16 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    def _stream(self, latest: Latest, kind: str, start: bytes, wrap: Callable[[bytes], bytes]) -> None:
+    def _stream(
+        self, latest: Latest, kind: str, start: bytes, wrap: Callable[[bytes], bytes], viewer: str = ""
+    ) -> None:
         """Send items as they come until the client leaves, or the server closes."""
         self.send_response(HTTPStatus.OK)
         self.send_header("Content-Type", kind)
         self.end_headers()
         if self.command == "HEAD":
             return
-        with latest.viewer() as next_item:
+        with latest.viewer(viewer) as next_item:
             self.wfile.write(start)
             while not self.server.closing.is_set() and not self._client_left():
                 if item := next_item(LOOK_ROUND_S):
@@ -227,12 +288,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Requests are not logged."""
-
-
-def _names_loopback(host: str) -> bool:
-    """Whether a Host header names this machine as nobody else can; another port may be forwarded here, as by ssh."""
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-        return name == "localhost" or ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -183,17 +184,28 @@ def test_ctrl_c_ends_it_with_its_streams(watch: NodeProcess, port: int) -> None:
 
 
 def test_on_a_network_it_says_who_can_see_the_pictures(tmp_path: Path) -> None:
-    with NodeProcess(tmp_path / "log.txt", *WATCH, "--host", "0.0.0.0") as watch:
+    with NodeProcess(tmp_path / "log.txt", *WATCH, "--host", "0.0.0.0", "--name", "robot.example") as watch:
         port = port_of(watch)
         assert watch.output.startswith(
             f"anyone who can reach port {port} of this machine can see the pictures\n"
         )
+        connection = HTTPConnection("127.0.0.1", port)
+        connection.request("GET", "/", headers={"Host": f"robot.example:{port}"})
+        assert connection.getresponse().status == 200
+        connection.close()
         watch.process.send_signal(signal.SIGTERM)
         assert watch.wait() == 0
 
 
 @pytest.mark.parametrize(
-    ("option", "value"), [("--port", "70000"), ("--port", "http"), ("--node", "my node"), ("--pair", "a/b")]
+    ("option", "value"),
+    [
+        ("--port", "70000"),
+        ("--port", "http"),
+        ("--node", "my node"),
+        ("--pair", "a/b"),
+        ("--name", "robot:8080"),
+    ],
 )
 def test_wrong_usage_is_refused(option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
     from rgbt_seg_ros.watch import main

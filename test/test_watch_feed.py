@@ -46,7 +46,7 @@ class Graph:
     def watch(self, name: str) -> NextItem:
         """Look at a picture, or at the numbers, until the graph is closed."""
         latest = self.feed.numbers if name == "numbers" else self.feed.pictures[name]
-        return self._viewers.enter_context(latest.viewer())
+        return self._viewers.enter_context(latest.viewer(f"viewer of {name}"))
 
     def leave(self) -> None:
         """Look at nothing any more."""
@@ -156,9 +156,12 @@ def test_an_image_that_cannot_be_read_is_said_and_the_next_one_shown(graph: Grap
     came, numbers = graph.watch("overlay"), graph.watch("numbers")
     topic, image = f"{NODE}/front/overlay", messages.image_message(header(), halves())
     image.step = 1
-    graph.publish_until(
-        topic, image, lambda: "has step 1" in picture_in(numbers, "overlay").get("waiting", "")
-    )
+
+    def told() -> dict[str, Any]:
+        state = picture_in(numbers, "overlay")
+        return state if "has step 1" in state.get("waiting", "") else {}
+
+    assert graph.publish_until(topic, image, told)["viewers"] == ["viewer of overlay"]
     assert came(0.0) is None
     image.step = 3 * 64
     assert_near(picture_of(graph.publish_until(topic, image, lambda: came(0.0))), halves())

@@ -14,7 +14,7 @@ from watch_client import PART, TIMEOUT_S, wait_for
 
 from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.latest import Latest
-from rgbt_seg_ros.watch_server import MAX_CONNECTIONS, PAGES, PATIENCE_S, WatchServer
+from rgbt_seg_ros.watch_server import MAX_CONNECTIONS, NAME_LENGTH, PAGES, PATIENCE_S, WatchServer
 
 JPEG = b"\xff\xd8\xff%d\xff\xd9"
 """Not decoded here."""
@@ -35,7 +35,8 @@ def impatient_server() -> Iterator[WatchServer]:
 
 @contextmanager
 def running(patience_s: float, host: str = "127.0.0.1") -> Iterator[WatchServer]:
-    server = WatchServer(host, 0, {"overlay": Latest(), "mask": Latest()}, Latest(), patience_s)
+    pictures = {"overlay": Latest(), "mask": Latest()}
+    server = WatchServer(host, 0, pictures, Latest(), ["Robot.Example.org"], patience_s)
     server.run()
     yield server
     server.close()
@@ -122,21 +123,48 @@ def test_a_head_is_no_viewer(server: WatchServer) -> None:
 
 
 def test_names_of_this_machine_are_answered(server: WatchServer) -> None:
-    for host in ("localhost", "localhost:9000", "127.0.0.1:8080", "[::1]:8080", "127.1.2.3"):
+    for host in (
+        "localhost",
+        "localhost:9000",
+        "127.0.0.1:8080",
+        "[::1]:8080",
+        "127.1.2.3",
+        "robot.example.org",
+    ):
         assert status(server, "/", host=host) == 200, host
 
 
 def test_a_name_that_others_point_here_is_refused(server: WatchServer) -> None:
-    for host in ("evil.example", "evil.example:8080", "localhost.evil.example", "10.0.0.1", "[", " "):
+    for host in (
+        "evil.example",
+        "evil.example:8080",
+        "localhost.evil.example",
+        socket.gethostname(),
+        "10.0.0.1",
+        "[",
+        " ",
+    ):
         for path in ("/", "/overlay.mjpg"):
             assert status(server, path, host=host) == 403, host
 
 
-def test_on_a_network_every_name_is_answered() -> None:
+def test_on_a_network_only_names_of_this_machine_are_answered() -> None:
+    own = socket.gethostname()
     with running(PATIENCE_S, "0.0.0.0") as server:
         assert not server.on_loopback
-        assert server.url == f"http://{socket.gethostname()}:{server.server_port}/"
-        assert status(server, "/", host="robot.example") == 200
+        assert server.url == f"http://{own}:{server.server_port}/"
+        own_names = (
+            own,
+            f"{own.upper()}:9000",
+            f"{own.partition('.')[0]}.local",
+            "localhost",
+            "ROBOT.example.org:80",
+        )
+        for host in (*own_names, "10.0.0.1", "[fd00::1]:8080"):
+            assert status(server, "/", host=host) == 200, host
+        for host in ("evil.example", f"{own}.evil.example", "local", "example.org", "[", " "):
+            with asked(server, "/overlay.mjpg", host=host) as answer:
+                assert (answer.status, b"--name" in answer.read()) == (403, True), host
 
 
 def test_a_port_in_use_is_one_sentence(server: WatchServer) -> None:
@@ -185,6 +213,14 @@ def test_numbers_come_as_events(server: WatchServer) -> None:
         assert lines[:2] == [b"retry: 1000\n", b"\n"]
         assert json.loads(lines[2].removeprefix(b"data: ")) == sent
         assert lines[3] == b"\n"
+
+
+def test_a_viewer_is_listed_by_the_name_it_gives_itself(server: WatchServer) -> None:
+    overlay = server.streams["/overlay.mjpg"]
+    with watching(server), asked(server, f"/overlay.mjpg?{'x' * 100}"):
+        wait_for(lambda: overlay.viewers == 2, "both")
+        assert overlay.viewer_names == ["x" * NAME_LENGTH]
+    wait_for(lambda: not overlay.viewer_names, "leaving")
 
 
 def test_a_viewer_that_leaves_is_noticed_though_nothing_comes(server: WatchServer) -> None:
@@ -248,6 +284,22 @@ def test_a_client_that_asks_for_nothing_is_given_up(impatient_server: WatchServe
         wait_for(lambda: threading.active_count() > before, "its thread")
         assert silent.recv(1) == b""
     wait_for(lambda: threading.active_count() == before, "the end of its thread")
+
+
+def test_a_client_that_asks_byte_by_byte_is_given_up(impatient_server: WatchServer) -> None:
+    address = ("127.0.0.1", impatient_server.server_port)
+    with socket.create_connection(address, timeout=0.1) as slow:
+        slow.sendall(b"GET / HTTP/1.1\r\nHost: ")
+        for _ in range(100):
+            try:
+                slow.sendall(b"a")
+                if not slow.recv(1):
+                    return
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                return
+        pytest.fail("it still has its place after 10 s")
 
 
 def test_clients_above_the_limit_are_turned_away_and_the_others_served(server: WatchServer) -> None:

@@ -4,7 +4,12 @@
 
 const PICTURES = { overlay: "Overlay", rgb: "RGB", thermal: "Thermal", mask: "Mask" };
 const SILENCE_MS = 4000; // numbers come once a second at least
+const LOST_MS = 2000; // a picture's stream that is not served for so long is asked for again
+const SLOW_MS = 8000; // the same where it has not come yet
+const HINT_MS = 5000;
 const HISTORY = 120; // seconds
+
+const HINT = "no connection free for this picture: does another window of this browser show pictures, too?";
 
 // As in docs/diagnostics.md.
 const CAUSES = {
@@ -31,6 +36,8 @@ let numbers = null; // the event source, while somebody looks
 let heardAt = 0;
 let values = {};
 const drawn = {};
+const streams = {}; // what is asked for, by the name of the picture
+let pictures = {}; // what the view says of them
 
 function element(name, text = "", className = "") {
   const made = document.createElement(name);
@@ -65,11 +72,26 @@ function stop() {
 }
 
 function startPicture(figure) {
-  figure.querySelector("img").src = `${figure.dataset.name}.mjpg?${Date.now()}`;
+  const name = figure.dataset.name;
+  const before = streams[name];
+  const now = Date.now();
+  const viewer = Math.random().toString(36).slice(2); // finds itself in what the view says
+  const missedAt = before && !before.shown ? before.missedAt : now;
+  streams[name] = { viewer, missedAt, startedAt: now, servedAt: now, served: false, shown: false, failed: false };
+  streams[name].note = before ? "connecting again" : "connecting";
+  figure.querySelector("img").src = `${name}.mjpg?${viewer}`;
+  renderPicture(figure);
 }
 
 function stopPicture(figure) {
+  delete streams[figure.dataset.name];
   figure.querySelector("img").removeAttribute("src");
+}
+
+// Browsers do not say that a stream of pictures has ended: the view says whom it still serves.
+function isLost(stream) {
+  if (stream.failed) return Date.now() - stream.startedAt > LOST_MS;
+  return heardAt - stream.servedAt > (stream.shown ? LOST_MS : SLOW_MS);
 }
 
 // --- which pictures; the address keeps the choice ---
@@ -112,11 +134,29 @@ function makeFigure(name) {
   const picture = element("div", "", "picture waiting");
   const image = element("img");
   image.alt = `${PICTURES[name]}, live`;
+  image.onload = () => noteImage(figure, { shown: true });
+  image.onerror = () => noteImage(figure, { failed: true });
   picture.append(image, element("span", "connecting", "none"));
   const caption = element("figcaption");
   caption.append(element("b", PICTURES[name]), element("span"), element("span"));
   figure.append(picture, caption);
   return figure;
+}
+
+function noteImage(figure, what) {
+  Object.assign(streams[figure.dataset.name] ?? {}, what);
+  renderPicture(figure);
+}
+
+function noteServed(figure) {
+  const name = figure.dataset.name;
+  const stream = streams[name];
+  if (stream === undefined) return;
+  stream.served = pictures[name]?.viewers.includes(stream.viewer) ?? false;
+  if (!stream.served) return;
+  stream.servedAt = heardAt;
+  // No standard says that a stream's first picture is a load event.
+  if (heardAt - stream.startedAt > LOST_MS && figure.querySelector("img").naturalWidth) stream.shown = true;
 }
 
 // --- what came ---
@@ -125,7 +165,11 @@ function render(state) {
   values = state.values;
   byId("node").textContent = ` of ${state.node}${state.pair && `, ${state.pair}`}`;
   say(state.level, state.sentence);
-  for (const [name, picture] of Object.entries(state.pictures)) renderPicture(byId(`figure-${name}`), picture);
+  pictures = state.pictures;
+  for (const figure of document.querySelectorAll("figure")) {
+    noteServed(figure);
+    renderPicture(figure);
+  }
   renderTiles(state.detections);
   renderCauses();
   renderClasses(state.classes, state.detections ?? []);
@@ -134,23 +178,33 @@ function render(state) {
 
 function say(level, sentence) {
   byId("level").className = `level ${level}`;
-  byId("level").ariaLabel = level;
-  // Said again, it would be read out again.
-  if (byId("sentence").textContent !== sentence) byId("sentence").textContent = sentence;
+  // Read out when it changes, unlike the sentence, in which seconds count.
+  if (byId("state").textContent !== level) byId("state").textContent = level;
+  byId("sentence").textContent = sentence;
   document.title = `${sentence} · RGB-T segmentation`;
 }
 
-function renderPicture(figure, state) {
-  if (figure === null) return;
+function renderPicture(figure) {
+  const state = pictures[figure.dataset.name];
+  const missing = whatIsMissing(streams[figure.dataset.name], state);
   const picture = figure.querySelector(".picture");
-  picture.classList.toggle("waiting", state.waiting !== "");
-  if (state.size) picture.style.aspectRatio = state.size.join(" / ");
+  picture.classList.toggle("waiting", missing !== "");
+  if (state?.size) picture.style.aspectRatio = state.size.join(" / ");
   const note = picture.querySelector(".none");
-  note.hidden = state.waiting === "";
-  note.textContent = state.waiting;
+  note.hidden = missing === "";
+  note.textContent = missing;
   const [facts, topic] = figure.querySelectorAll("figcaption span");
-  facts.textContent = state.size ? `${state.size.join("×")}, ${state.hz.toFixed(1)} Hz` : "";
-  topic.textContent = state.topic;
+  // The rate is that of the view: of this picture it is none before it comes.
+  facts.textContent = state?.size && missing === "" ? `${state.size.join("×")}, ${state.hz.toFixed(1)} Hz` : "";
+  topic.textContent = state?.topic ?? "";
+}
+
+// Why a picture is not seen here; empty if it is.
+function whatIsMissing(stream, state) {
+  if (state?.waiting) return state.waiting;
+  if (stream === undefined) return "connecting";
+  if (stream.shown && !stream.failed) return isLost(stream) ? "connecting again" : "";
+  return !stream.served && Date.now() - stream.missedAt > HINT_MS ? HINT : stream.note;
 }
 
 function renderTiles(detections) {
@@ -228,6 +282,9 @@ function tick() {
       start();
     }
     return;
+  }
+  for (const figure of document.querySelectorAll("figure")) {
+    if (isLost(streams[figure.dataset.name])) startPicture(figure);
   }
   remember("rate", values["mask_hz"]);
   remember("latency", values["latency_ms.p95"]);

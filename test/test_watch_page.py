@@ -3,7 +3,8 @@
 import json
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ from browser import PHONE, Visit, chromium, visit
 from watch_client import TIMEOUT_S, wait_for
 
 from rgbt_seg_ros.classes import MFNET
-from rgbt_seg_ros.latest import Latest
+from rgbt_seg_ros.latest import Latest, NextItem
 from rgbt_seg_ros.watch_server import WatchServer
 from rgbt_seg_ros.watch_state import STATUS_NAME, NodeState, PictureState
 
@@ -27,15 +28,33 @@ VALUES = {
 }  # fmt: skip
 
 
+class Breakable(Latest):
+    """A viewer's stream can be broken off, as by a network or for a client that is too slow."""
+
+    broken = ""
+    """Name of that viewer."""
+
+    @contextmanager
+    def viewer(self, name: str = "") -> Iterator[NextItem]:
+        with super().viewer(name) as next_item:
+
+            def next_or_end(timeout_s: float) -> bytes | None:
+                if name == self.broken != "":
+                    raise ConnectionResetError
+                return next_item(timeout_s)
+
+            yield next_or_end
+
+
 class View:
     """A server whose pictures and numbers are what the tests put."""
 
     def __init__(self, port: int = 0) -> None:
-        self.pictures = {name: Latest() for name in ("overlay", "rgb", "thermal", "mask")}
+        self.pictures = {name: Breakable() for name in ("overlay", "rgb", "thermal", "mask")}
         self.numbers = Latest()
         self.server = WatchServer("127.0.0.1", port, self.pictures, self.numbers)
         self.server.run()
-        self._told = b""
+        self._told: dict[str, Any] = {}
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._repeat)
         self._thread.start()
@@ -51,7 +70,16 @@ class View:
         """Send the numbers again and again, as a page takes silence for the end of the view."""
         while not self._closed.wait(0.5):
             if self._told:
-                self.numbers.put(self._told)
+                self._send()
+
+    def _send(self) -> None:
+        """The numbers, with the viewers that there are now."""
+        pictures = {
+            name: {**self._told["picture"], "viewers": latest.viewer_names}
+            for name, latest in self.pictures.items()
+            if latest.viewers
+        }
+        self.numbers.put(json.dumps({**self._told["node"], "pictures": pictures}).encode())
 
     def show(self, name: str, color: tuple[int, int, int]) -> None:
         """Put a picture of one colour, once somebody looks."""
@@ -73,9 +101,8 @@ class View:
         node.report(0.0, {STATUS_NAME: (level, sentence, VALUES if values is None else values)})
         node.detect(0.0, detections)
         picture.show(0.0, 48, 64)
-        pictures = dict.fromkeys(self.pictures, picture.describe(0.0))
-        self._told = json.dumps({**node.describe(0.0), "pictures": pictures}).encode()
-        self.numbers.put(self._told)
+        self._told = {"node": node.describe(0.0), "picture": picture.describe(0.0)}
+        self._send()
 
     @property
     def viewers(self) -> dict[str, int]:
@@ -164,6 +191,9 @@ def test_numbers_are_shown_as_they_change(view: View, opened: Visit) -> None:
     view.tell(2, "no images on /boson", {**VALUES, "mask_hz": "0", "dropped.late": "1"}, ("dog",), ())
     wait_for_text(opened, "#sentence", "no images on /boson")
     assert opened.page.locator("#level.error").count() == 1
+    assert texts(opened, "[role=status]") == ["error"], (
+        "seconds count in the sentence: it would be read out again"
+    )
     assert texts(opened, "#rate") == ["0.0"]
     assert texts(opened, "#dropped") == ["10"]
     assert texts(opened, "#detections") == ["0"]
@@ -231,6 +261,49 @@ def test_the_page_recovers_when_the_view_starts_again(browser: "Browser", view: 
             wait_for_color(opened, "overlay", RED)
         finally:
             again.close()
+
+
+def test_a_stream_that_ends_alone_is_asked_for_again(view: View, opened: Visit) -> None:
+    overlay = view.pictures["overlay"]
+    with overlay.viewer("of another window"):
+        view.tell()
+        view.show("overlay", RED)
+        wait_for_color(opened, "overlay", RED)
+        wait_for_text(opened, "#figure-overlay .none", "")
+        mine = next(name for name in overlay.viewer_names if name != "of another window")
+        overlay.broken = mine
+        wait_for_text(opened, "#figure-overlay .none", "connecting again")
+        assert opened.page.locator("#figure-overlay .waiting").count() == 1
+        wait_for(lambda: overlay.viewers == 2 and mine not in overlay.viewer_names, "a stream anew")
+        view.show("overlay", BLUE)
+        wait_for_color(opened, "overlay", BLUE)
+        wait_for_text(opened, "#figure-overlay .none", "")
+
+
+def test_a_window_without_a_free_connection_says_so(view: View, opened: Visit) -> None:
+    every = f"{view.server.url}#overlay,rgb,thermal,mask"
+    opened.page.goto(every)
+    view.tell()
+    for name in view.pictures:
+        view.show(name, RED)
+    second = Visit(opened.page.context.new_page())
+    second.page.goto(every)
+    for name in view.pictures:
+        second.page.wait_for_function(
+            "name => document.querySelector(`#figure-${name} .none`).checkVisibility()", arg=name
+        )
+        assert texts(second, f"#figure-{name} figcaption span")[0] == ""
+        wait_for_text(
+            second,
+            f"#figure-{name} .none",
+            "no connection free for this picture: does another window of this browser show pictures, too?",
+        )
+    opened.page.goto("about:blank")
+    for name in view.pictures:
+        wait_for(lambda name=name: view.pictures[name].viewers, f"the second window's {name}")
+        view.show(name, BLUE)
+        wait_for_color(second, name, BLUE)
+        wait_for_text(second, f"#figure-{name} .none", "")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rgbt_seg_ros.report_format import words
+from rgbt_seg_ros.report_format import number, plural, words
 from rgbt_seg_ros.report_frames import Timeline
 from rgbt_seg_ros.report_pictures import colors_of
 from rgbt_seg_ros.run_folder import Diagnostics, RunFolder
@@ -19,6 +19,13 @@ BINS = 40
 
 Points = list[tuple[float, float]]
 LEVEL_COLORS = {"ok": "ok", "waiting": "idle", "warn": "warn", "frozen": "warn", "missing": "error"}
+LEVEL_NAMES = {
+    "ok": "ok",
+    "idle": "waiting",
+    "warn": "warning or frozen",
+    "error": "error or missing",
+    "stale": "stale",
+}
 
 
 @dataclass(frozen=True)
@@ -27,12 +34,12 @@ class Chart:
 
     Attributes:
         kind: `points` or `bars` over the run's axis, `strip` of states over it, `histogram`.
-        title: what it shows, with its unit.
+        title: what it shows.
         text: the same and the result in a sentence, for those who do not see it and for its caption.
-        unit: of the values.
+        unit: of the values, shown behind the title; of the axis below a histogram.
         data: `series` {name: ...} with `lines` {name: y} (points: [[x, y], ...]), `spans` [[start, end], ...] and
             `colors` (bars: a value for each span) or `edges` (histogram: counts); strip: `rows`
-            [[name, [[start, end, level, sentence], ...]], ...].
+            [[name, [[start, end, level, sentence], ...]], ...] and `levels` {level: name} for its key.
     """
 
     kind: str
@@ -46,9 +53,10 @@ def time_charts(run: RunFolder, summary: Mapping[str, Any]) -> list[Chart]:
     """Charts over the run's axis; those without any value are left out."""
     timeline = Timeline(run.masks)
     reports = timed_reports(run, summary)
+    latencies = {mask.stamp_ns: mask.latency_ms for mask in run.masks}
     charts = [
         _strip(reports, timeline),
-        latency_chart({"latency": run}, summary["latency_ms"]),
+        latency_chart(timeline, {"latency": latencies}, "Latency of every mask", summary["latency_ms"]),
         _skew(run, timeline),
         _drops(reports, timeline, summary),
         _detections(run, timeline),
@@ -68,20 +76,31 @@ def timed_reports(run: RunFolder, summary: Mapping[str, Any]) -> list[tuple[int,
 
 
 def latency_chart(
-    runs: Mapping[str, RunFolder], percentiles: Mapping[str, float | None] | None = None
+    timeline: Timeline,
+    latencies: Mapping[str, Mapping[int, float | None]],
+    text: str,
+    percentiles: Mapping[str, float | None] | None = None,
 ) -> Chart | None:
-    """Latency of every mask; one series a run, all on the axis of the first one."""
-    timeline = Timeline(next(iter(runs.values())).masks)
-    series = {
-        name: _points(timeline, {mask.stamp_ns: mask.latency_ms for mask in run.masks})
-        for name, run in runs.items()
-    }
+    """Latencies by stamp, one series a run; None where none is known.
+
+    Args:
+        timeline: of all of them.
+        latencies: milliseconds.
+        text: what they are of.
+        percentiles: those of them that are to be seen as lines, without p99.
+    """
+    series = {name: _points(timeline, values) for name, values in latencies.items()}
     if not any(series.values()):
         return None
     lines = {
         name: value for name, value in (percentiles or {}).items() if value is not None and name != "p99"
     }
-    return Chart("points", "Latency", "Latency of every mask.", "ms", {"series": series, "lines": lines})
+    results = {
+        name: [value for value in values.values() if value is not None] for name, values in latencies.items()
+    }
+    return Chart(
+        "points", "Latency", f"{text}: {_spread(results)}.", "ms", {"series": series, "lines": lines}
+    )
 
 
 def latency_histogram(runs: Mapping[str, RunFolder]) -> Chart | None:
@@ -94,39 +113,22 @@ def latency_histogram(runs: Mapping[str, RunFolder]) -> Chart | None:
     edges = bin_edges([value for series in values.values() for value in series])
     return Chart(
         "histogram",
-        "Latency",
-        "Number of masks by latency.",
+        "Masks by latency",
+        f"Number of all masks by latency: {_spread(values)}.",
         "ms",
-        {"edges": edges, "series": {name: _histogram(series, edges) for name, series in values.items()}},
+        {"edges": edges, "series": {name: histogram(series, edges) for name, series in values.items()}},
     )
 
 
-def stage_rows(run: RunFolder, summary: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Rows of the table of stages: name, percentiles and how the times are distributed, on one axis from 0 to `most`.
-
-    A distribution is a histogram where the times of single masks are known, else the percentiles alone.
-    """
-    times = {"end to end": [mask.latency_ms for mask in run.masks if mask.latency_ms is not None]}
-    for stage in summary["stages_ms"]:
-        times[stage] = [mask.stage_ms[stage] for mask in run.masks if stage in mask.stage_ms]
-    percentiles = {"end to end": summary["latency_ms"], **summary["stages_ms"]}
-    known = [value for entry in percentiles.values() for value in entry.values() if value is not None]
-    if not known:
-        return []
-    most = 1.05 * max(known)
-    edges = np.linspace(0.0, most, BINS + 1)
-    return [
-        {
-            "name": words(stage),
-            "percentiles": percentiles[stage],
-            "distribution": {
-                "most": round(most, 3),
-                "percentiles": percentiles[stage],
-                "counts": _histogram([min(value, most) for value in values], edges) if values else None,
-            },
-        }
-        for stage, values in times.items()
-    ]
+def _spread(latencies: Mapping[str, Sequence[float]]) -> str:
+    """Median, 95th percentile and maximum in words [ms], by name where there are several."""
+    texts = {
+        name: f"median {np.median(values):.0f} ms, p95 {np.percentile(values, 95):.0f} ms, "
+        f"at most {max(values):.0f} ms"
+        for name, values in latencies.items()
+        if values
+    }
+    return "; ".join(f"{name} {text}" if len(latencies) > 1 else text for name, text in texts.items())
 
 
 def bin_edges(values: Sequence[float]) -> list[float]:
@@ -136,7 +138,8 @@ def bin_edges(values: Sequence[float]) -> list[float]:
     return [round(float(edge), 4) for edge in np.linspace(max(low - margin, 0.0), high + margin, BINS + 1)]
 
 
-def _histogram(values: Sequence[float], edges: Sequence[float] | np.ndarray) -> list[int]:
+def histogram(values: Sequence[float], edges: Sequence[float] | np.ndarray) -> list[int]:
+    """How many values are in each bin; those outside are in the first and the last."""
     counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
     return [int(count) for count in counts]
 
@@ -157,7 +160,11 @@ def _skew(run: RunFolder, timeline: Timeline) -> Chart | None:
     points = _points(timeline, {mask.stamp_ns: mask.skew_ms for mask in run.masks})
     if not points:
         return None
-    text = "Stamp of a pair's thermal image minus that of its RGB image."
+    skews = [value for _, value in points]
+    text = (
+        "Stamp of a pair's thermal image minus that of its RGB image: "
+        f"from {number(min(skews))} to {number(max(skews))} ms."
+    )
     return Chart("points", "Skew", text, "ms", {"series": {"skew": points}, "lines": {}})
 
 
@@ -177,8 +184,11 @@ def _drops(
         for cause, values in counts.items()
     }
     spans = _spans(reports, timeline)
+    result = ", ".join(f"{sum(values)} {words(cause)}" for cause, values in grown.items())
     text = (
-        "Images and pairs not used, by cause, since the report before." if causes else "Nothing was dropped."
+        f"Images and pairs not used, by cause, since the report before: {result}."
+        if causes
+        else "Nothing was dropped."
     )
     series = {words(cause): values for cause, values in grown.items()}
     return Chart("bars", "Dropped", text, "", {"spans": spans, "series": series, "colors": {}})
@@ -210,9 +220,9 @@ def _detections(run: RunFolder, timeline: Timeline) -> Chart | None:
         [round(start - shift, 4), round(end - shift, 4)] for start, end in zip(places, ends, strict=True)
     ]
     colors = {words(name): color for name, color in colors_of(run.class_names).items()}
-    text = (
-        "Detections in a frame" + (f", mean of {group}." if group > 1 else ".") if names else "No detection."
-    )
+    result = ", ".join(plural(sum(counts[name] for counts in counted), words(name)) for name in names)
+    mean = f", mean of {group}" if group > 1 else ""
+    text = f"Detections in a frame{mean}; in all {result}." if names else "No detection."
     return Chart("bars", "Detections", text, "", {"spans": spans, "series": series, "colors": colors})
 
 
@@ -226,8 +236,23 @@ def _strip(reports: Sequence[tuple[int, Diagnostics]], timeline: Timeline) -> Ch
         "RGB": [(report.values.get("rgb_camera", "ok"),) * 2 for _, report in reports],
         "thermal": [(report.values.get("thermal_camera", "ok"),) * 2 for _, report in reports],
     }
-    data = {"rows": [[name, _segments(spans, states)] for name, states in rows.items()]}
-    return Chart("strip", "State", "What the node says of itself and of its cameras.", "", data)
+    segments = {name: _segments(spans, states) for name, states in rows.items()}
+    seconds = Counter[tuple[str, str]]()
+    for name, states in segments.items():
+        for start, end, level, _ in states:
+            seconds[name, level] += end - start
+    faults = [
+        f"{name} {LEVEL_NAMES[level]} for {number(float(time))} s"
+        for (name, level), time in seconds.items()
+        if level != "ok" and time > 0
+    ]
+    present = {level for _, level in seconds}
+    data = {
+        "rows": [[name, states] for name, states in segments.items()],
+        "levels": {level: name for level, name in LEVEL_NAMES.items() if level in present},
+    }
+    text = f"What the node says of itself and of its cameras: {'; '.join(faults) or 'ok all the time'}."
+    return Chart("strip", "State", text, "", data)
 
 
 def _segments(spans: Sequence[list[float]], states: Sequence[tuple[str, str]]) -> list[list[Any]]:

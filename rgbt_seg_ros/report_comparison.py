@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from rgbt_seg_ros.errors import UserError
-from rgbt_seg_ros.report_charts import latency_chart, latency_histogram
-from rgbt_seg_ros.report_differences import class_rows, headline, number_rows, stage_rows
+from rgbt_seg_ros.report_charts import Chart, latency_chart, latency_histogram
+from rgbt_seg_ros.report_differences import class_rows, headline, number_rows, recordings_differ, stage_rows
 from rgbt_seg_ros.report_format import number, percent
 from rgbt_seg_ros.report_frames import (
     RGB,
@@ -76,6 +76,7 @@ def render_comparison(a: Run, b: Run) -> str:
         summaries=[summary_a, summary_b],
         sentences=headline(summary_a, summary_b, same),
         shared=len(shared),
+        one_recording=not recordings_differ(summary_a, summary_b),
         compared=len(known),
         rows=number_rows(summary_a, summary_b),
         stages=stage_rows(summary_a, summary_b),
@@ -86,7 +87,7 @@ def render_comparison(a: Run, b: Run) -> str:
         frames=frames,
         rankings=rankings,
         timeline=axis(run_a, summary_a),
-        charts=chart_dicts(latency_chart(runs), latency_histogram(runs)),
+        charts=chart_dicts(_latency_chart(run_a, run_b, shared), latency_histogram(runs)),
     )
 
 
@@ -124,6 +125,17 @@ def agreement_of(run_a: RunFolder, run_b: RunFolder, stamp_a: int, stamp_b: int)
     return float((mask_a == mask_b).mean())
 
 
+def _latency_chart(run_a: RunFolder, run_b: RunFolder, shared: Mapping[int, int]) -> Chart | None:
+    """Latencies of the shared frames, both at the first run's places: the axis is its."""
+    latency_a = {mask.stamp_ns: mask.latency_ms for mask in run_a.masks}
+    latency_b = {mask.stamp_ns: mask.latency_ms for mask in run_b.masks}
+    latencies = {
+        "A": {stamp: latency_a[stamp] for stamp in shared},
+        "B": {stamp: latency_b[other] for stamp, other in shared.items()},
+    }
+    return latency_chart(Timeline(run_a.masks), latencies, f"Latency of the {len(shared)} common frames")
+
+
 def _rankings(
     a: Run, b: Run, shared: Mapping[int, int], agreement: Mapping[int, float | None]
 ) -> list[Ranking]:
@@ -135,6 +147,7 @@ def _rankings(
     gains = {stamp: _minus(score_b.get(str(b)), score_a.get(str(stamp))) for stamp, b in shared.items()}
     delays = {stamp: _minus(latency_b[b], latency_a[stamp]) for stamp, b in shared.items()}
     timeline = Timeline(run_a.masks)
+    known = [delay for delay in delays.values() if delay is not None]
     rankings = [
         rank(
             "Most different",
@@ -146,7 +159,9 @@ def _rankings(
             "B loses most", _below(gains), lambda value: f"mIoU {number(value, 2)}", timeline, largest=False
         ),
         rank("B gains most", _above(gains), lambda value: f"mIoU +{number(value, 2)}", timeline),
-        rank("B is slower", _above(delays), lambda value: f"+{number(value, 0)} ms", timeline),
+        rank("B is faster", _below(delays), lambda value: f"{number(value, 0)} ms", timeline, largest=False)
+        if known and np.median(known) < 0
+        else rank("B is slower", _above(delays), lambda value: f"+{number(value, 0)} ms", timeline),
     ]
     return [ranking for ranking in rankings if ranking.frames]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rgbt_seg_ros.report_format import number, percent, words
+from rgbt_seg_ros.report_format import number, percent, plural, words
 
 
 @dataclass(frozen=True)
@@ -20,28 +20,62 @@ class Row:
 
 def headline(summary_a: Mapping[str, Any], summary_b: Mapping[str, Any], same: float | None) -> list[str]:
     """The result in a few short sentences, the first of them the most important."""
-    sentences = []
-    miou_a, miou_b = summary_a.get("miou"), summary_b.get("miou")
-    if miou_a is not None and miou_b is not None:
-        texts = number(miou_a, 3), number(miou_b, 3)
-        change = "better than" if miou_b > miou_a else "worse than"
-        sentences.append(
-            f"Both have mIoU {texts[0]}."
-            if texts[0] == texts[1]
-            else f"B's mIoU of {texts[1]} is {change} A's {texts[0]}."
-        )
-    p50_a, p50_b = summary_a["latency_ms"]["p50"], summary_b["latency_ms"]["p50"]
-    if p50_a and p50_b:
-        speed = "faster" if p50_b < p50_a else "slower"
-        change = abs(p50_b - p50_a) / p50_a
-        sentences.append(
-            f"B takes {number(p50_b, 0)} ms for a frame and A {number(p50_a, 0)} ms: {percent(change, 0)} {speed}."
-            if change >= 0.01
-            else f"Both take {number(p50_b, 0)} ms for a frame."
-        )
+    sentences = [
+        *_mask_sentences(summary_a, summary_b),
+        *_score_sentences(summary_a, summary_b),
+        *_latency_sentences(summary_a, summary_b),
+    ]
     if same is not None:
-        sentences.append(f"{percent(same)} of the pixels have the same class.")
+        # Never rounded up to all of them.
+        share = "All" if same == 1.0 else f"{percent(min(same, 0.999))} of the"
+        sentences.append(f"{share} pixels have the same class.")
+    if recordings_differ(summary_a, summary_b):
+        names = f"{summary_a['recording']} and {summary_b['recording']}"
+        sentences.append(f"The recordings have different names, {names}: do these frames show the same?")
     return sentences or ["Neither times nor classes can be compared."]
+
+
+def recordings_differ(summary_a: Mapping[str, Any], summary_b: Mapping[str, Any]) -> bool:
+    """Whether the runs name two recordings; frames of the same stamps need not be the same images then."""
+    names = summary_a.get("recording"), summary_b.get("recording")
+    return None not in names and names[0] != names[1]
+
+
+def _mask_sentences(summary_a: Mapping[str, Any], summary_b: Mapping[str, Any]) -> list[str]:
+    masks_a, masks_b = summary_a["masks"], summary_b["masks"]
+    # Of a data set the masks are those on the page.
+    if masks_a == masks_b or "split" in summary_a or "split" in summary_b:
+        return []
+    return [f"B made {plural(masks_b, 'mask')}, A {masks_a}."]
+
+
+def _score_sentences(summary_a: Mapping[str, Any], summary_b: Mapping[str, Any]) -> list[str]:
+    miou_a, miou_b = summary_a.get("miou"), summary_b.get("miou")
+    if miou_a is None or miou_b is None:
+        return []
+    texts = number(miou_a, 3), number(miou_b, 3)
+    if texts[0] == texts[1]:
+        return [f"Both have mIoU {texts[0]}."]
+    return [f"B's mIoU of {texts[1]} is {'better' if miou_b > miou_a else 'worse'} than A's {texts[0]}."]
+
+
+def _latency_sentences(summary_a: Mapping[str, Any], summary_b: Mapping[str, Any]) -> list[str]:
+    p50_a, p50_b = summary_a["latency_ms"]["p50"], summary_b["latency_ms"]["p50"]
+    if not p50_a or not p50_b:
+        return []
+    texts = number(p50_a, 0), number(p50_b, 0)
+    rate_a, rate_b = summary_a.get("playback_rate"), summary_b.get("playback_rate")
+    if rate_a != rate_b and rate_a is not None and rate_b is not None:
+        # A pair waits longer for the image that decides it where the recording is played more slowly.
+        return [
+            f"B's median latency is {texts[1]} ms and A's {texts[0]} ms, which cannot be compared: "
+            f"B was played at {rate_b:g} times the speed and A at {rate_a:g}."
+        ]
+    change = (p50_b - p50_a) / p50_a
+    if abs(change) < 0.01:
+        return [f"Both have a median latency of {texts[1]} ms."]
+    sign = "+" if change > 0 else ""
+    return [f"B's median latency is {texts[1]} ms, A's {texts[0]} ms ({sign}{percent(change, 0)})."]
 
 
 def number_rows(summary_a: Mapping[str, Any], summary_b: Mapping[str, Any]) -> list[Row]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import jinja2
 
-from rgbt_seg_ros.report_charts import Chart, stage_rows, time_charts, timed_reports
+from rgbt_seg_ros.report_charts import Chart, time_charts, timed_reports
 from rgbt_seg_ros.report_format import number, percent, plural, words
 from rgbt_seg_ros.report_frames import (
     CONFIDENCE,
@@ -21,6 +21,7 @@ from rgbt_seg_ros.report_frames import (
     worst_frames,
 )
 from rgbt_seg_ros.report_pictures import colors_of
+from rgbt_seg_ros.report_stages import stage_rows
 from rgbt_seg_ros.run_folder import RunFolder
 from rgbt_seg_ros.share import share_path
 from rgbt_seg_ros.summary import verdict

@@ -18,8 +18,9 @@ from rgbt_seg_ros import report_frames
 from rgbt_seg_ros.classes import MFNET
 from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.report import main, write_report
-from rgbt_seg_ros.report_charts import bin_edges, stage_rows, time_charts
+from rgbt_seg_ros.report_charts import bin_edges, time_charts
 from rgbt_seg_ros.report_page import render_report
+from rgbt_seg_ros.report_stages import stage_rows
 from rgbt_seg_ros.run_folder import read_run
 from rgbt_seg_ros.run_writer import RunWriter
 from rgbt_seg_ros.summary import summarize, verdict
@@ -247,7 +248,8 @@ def test_frames_of_a_data_set_have_names(tmp_path: Path) -> None:
 
 def test_charts_over_time(folder: Path) -> None:
     run = read_run(folder)
-    charts = {chart.title: chart.data for chart in time_charts(run, summarize(run))}
+    made = time_charts(run, summarize(run))
+    charts = {chart.title: chart.data for chart in made}
     assert charts["Latency"]["series"]["latency"][:2] == [(0.0, 100.0), (0.1, 110.0)]
     assert [value for _, value in charts["Skew"]["series"]["skew"]] == list(SKEWS_MS)
     assert charts["Dropped"]["spans"] == [[0.0, 0.5], [0.5, 0.9]]
@@ -259,6 +261,16 @@ def test_charts_over_time(folder: Path) -> None:
         ["RGB", [[0.0, 0.9, "ok", "ok"]]],
         ["thermal", [[0.0, 0.5, "error", "missing"], [0.5, 0.9, "ok", "ok"]]],
     ]
+    assert charts["State"]["levels"] == {"ok": "ok", "warn": "warning or frozen", "error": "error or missing"}
+    # The result is in words for those who do not see the charts.
+    results = {chart.title: chart.text.partition(": ")[2] for chart in made}
+    p95 = f"{np.percentile(LATENCIES_MS, 95):.0f}"
+    assert results["Latency"] == f"median 145 ms, p95 {p95} ms, at most 390 ms."
+    assert results["Skew"] == "from −40.0 to 45.0 ms."
+    assert results["Dropped"] == "3 surplus, 2 over max dt."
+    assert results["State"] == "node warning or frozen for 0.5 s; thermal error or missing for 0.5 s."
+    page = Page(render_report(run, summarize(run))).words
+    assert "Latency, ms" in page
 
 
 def test_the_end_of_a_recording_is_no_silence_of_cameras(folder: Path) -> None:
@@ -285,7 +297,8 @@ def test_stages_of_single_masks_become_histograms(folder: Path) -> None:
     assert summary["possible_hz"] == pytest.approx(1e3 / (54.5 + 10.0), abs=0.01)
     end_to_end, inference, _ = stage_rows(run, summary)
     assert sum(inference["distribution"]["counts"]) == sum(end_to_end["distribution"]["counts"]) == 10
-    assert inference["distribution"]["most"] == end_to_end["distribution"]["most"]
+    assert inference["distribution"]["most"] == pytest.approx(1.05 * 58.91, abs=1e-3)
+    assert end_to_end["distribution"]["most"] == pytest.approx(1.05 * summary["latency_ms"]["p99"], abs=1e-3)
 
 
 def test_a_few_outliers_do_not_squeeze_a_histogram() -> None:

@@ -1,6 +1,7 @@
 """What is compared of two runs, and which runs are refused."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from recorded_runs import stamp, write_run
 
 from rgbt_seg_ros.errors import UserError
 from rgbt_seg_ros.report import main
-from rgbt_seg_ros.report_comparison import shared_frames
+from rgbt_seg_ros.report_comparison import render_comparison, shared_frames
 from rgbt_seg_ros.report_differences import Row, headline, number_rows
 from rgbt_seg_ros.run_folder import MaskRecord, RunFolder, read_run
 from rgbt_seg_ros.summary import summarize
@@ -56,9 +57,27 @@ def test_differences_are_judged_by_what_is_better() -> None:
     assert "mean accuracy" not in rows
     assert headline(a, b, 0.97) == [
         "B's mIoU of 0.525 is better than A's 0.500.",
-        "B takes 110 ms for a frame and A 100 ms: 10 % slower.",
+        "B's median latency is 110 ms, A's 100 ms (+10 %).",
         "97.0 % of the pixels have the same class.",
     ]
+
+
+def test_lost_masks_and_playback_rates_are_in_the_headline() -> None:
+    a = {"masks": 150, "latency_ms": {"p50": 408.0}, "playback_rate": 0.18, "recording": "street"}
+    b = {"masks": 20, "latency_ms": {"p50": 167.0}, "playback_rate": 0.18, "recording": "street"}
+    assert headline(a, b, 0.99996) == [
+        "B made 20 masks, A 150.",
+        "B's median latency is 167 ms, A's 408 ms (−59 %).",
+        "99.9 % of the pixels have the same class.",
+    ]
+    _, latency, _, recordings = headline(a, {**b, "playback_rate": 0.5, "recording": "campus"}, 1.0)
+    assert latency == (
+        "B's median latency is 167 ms and A's 408 ms, which cannot be compared: "
+        "B was played at 0.5 times the speed and A at 0.18."
+    )
+    assert (
+        recordings == "The recordings have different names, street and campus: do these frames show the same?"
+    )
 
 
 def run_with_summary(folder: Path, masks: int) -> Path:
@@ -73,9 +92,33 @@ def test_command_compares_a_run_with_a_part_of_it(tmp_path: Path, capsys: pytest
     page = (b / "comparison.html").read_text()
     assert f"report: {b / 'comparison.html'}" in capsys.readouterr().out
     assert "two runs on the same 3 frames" in page
-    assert "100.0 % of the pixels have the same class." in page
+    assert "All pixels have the same class." in page
     assert f'"stamp": "{stamp(2)}"' in page
     assert f'"stamp": "{stamp(3)}"' not in page
+    # The other way round, too, all frames are within the axis, which is the shorter run's.
+    assert main([str(b), str(a), "-o", str(tmp_path / "page.html")]) == 0
+    data = json.loads(
+        (tmp_path / "page.html").read_text().partition('id="data">')[2].partition("</script>")[0]
+    )
+    latency = data["charts"][0]
+    assert [place for place, _ in latency["data"]["series"]["B"]] == [0.0, 0.1, 0.2]
+    assert latency["text"].startswith("Latency of the 3 common frames: A median 110 ms")
+
+
+@pytest.mark.parametrize(("factor", "title"), [(0.5, "B is faster"), (2.0, "B is slower")])
+def test_frames_are_ranked_in_the_direction_of_the_median(tmp_path: Path, factor: float, title: str) -> None:
+    """One frame is the other way round."""
+    write_run(tmp_path / "a", 8)
+    write_run(tmp_path / "b", 8)
+    run_a, run_b = read_run(tmp_path / "a"), read_run(tmp_path / "b")
+    assert all(mask.latency_ms for mask in run_a.masks)
+    slower = [
+        replace(mask, latency_ms=(mask.latency_ms or 0.0) * (1 / factor if index == 7 else factor))
+        for index, mask in enumerate(run_b.masks)
+    ]
+    run_b = replace(run_b, masks=tuple(slower))
+    page = render_comparison((run_a, summarize(run_a)), (run_b, summarize(run_b)))
+    assert [name for name in ("B is faster", "B is slower") if f"<h3>{name}</h3>" in page] == [title]
 
 
 def test_runs_of_different_recordings_are_refused_in_one_sentence(

@@ -6,6 +6,8 @@ const page = JSON.parse(document.getElementById("data").textContent);
 const LEFT = 44, RIGHT = 8, BOTTOM = 20, TOP = 8;
 const COLORS = ["--c1", "--c2", "--c3", "--c4", "--c5", "--c6"].map((name) => `var(${name})`);
 const LEVELS = { ok: "var(--ok)", warn: "var(--warn)", error: "var(--error)", stale: "var(--error)", idle: "var(--idle)" };
+// The worse, the higher: the levels are told apart without colours, too.
+const HEIGHTS = { ok: 8, idle: 8, warn: 13, error: 18, stale: 18 };
 
 function draw(parent, tag, attributes, text) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -52,14 +54,20 @@ class Chart {
   }
 
   drawKey(key) {
-    if (this.names.length < 2 && this.spec.kind !== "bars") return;
-    for (const name of this.names) {
-      const entry = key.appendChild(document.createElement("span"));
-      const swatch = entry.appendChild(document.createElement("span"));
-      swatch.className = "swatch";
-      swatch.style.background = this.color(name);
-      entry.append(name);
+    for (const [level, name] of Object.entries(this.spec.data.levels ?? {})) {
+      this.addToKey(key, name, LEVELS[level]).style.height = `${HEIGHTS[level] / 20}rem`;
     }
+    if (this.names.length < 2 && this.spec.kind !== "bars") return;
+    for (const name of this.names) this.addToKey(key, name, this.color(name));
+  }
+
+  addToKey(key, name, color) {
+    const entry = key.appendChild(document.createElement("span"));
+    const swatch = entry.appendChild(document.createElement("span"));
+    swatch.className = "swatch";
+    swatch.style.background = color;
+    entry.append(name);
+    return swatch;
   }
 
   redraw() {
@@ -148,7 +156,8 @@ class Chart {
       draw(this.svg, "text", { x: LEFT - 6, y: TOP + 24 * row + 13, "text-anchor": "end" }, name === "thermal" ? "therm." : name);
       for (const [from, to, level] of segments) {
         const x = this.x(from);
-        draw(this.svg, "rect", { x, y: TOP + 24 * row, width: Math.max(this.x(to) - x, 1), height: 18, fill: LEVELS[level] ?? "var(--idle)" });
+        const height = HEIGHTS[level] ?? 8;
+        draw(this.svg, "rect", { x, y: TOP + 24 * row + 18 - height, width: Math.max(this.x(to) - x, 1), height, fill: LEVELS[level] ?? "var(--idle)" });
       }
     });
   }

@@ -17,7 +17,7 @@ from recorded_runs import LATENCIES_MS, SKEWS_MS, mask, stamp, write_labels, wri
 from rgbt_seg_ros import report_frames
 from rgbt_seg_ros.classes import MFNET
 from rgbt_seg_ros.errors import UserError
-from rgbt_seg_ros.report import main, write_report
+from rgbt_seg_ros.report import main, read_summary, write_report
 from rgbt_seg_ros.report_charts import bin_edges, time_charts
 from rgbt_seg_ros.report_page import render_report
 from rgbt_seg_ros.report_stages import stage_rows
@@ -328,6 +328,47 @@ def test_page_without_any_mask(tmp_path: Path) -> None:
     words = Page(render_report(run, summarize(run))).words
     assert "No mask came." in words
     assert "No picture was received." in words
+
+
+def test_an_older_summary_is_filled_up_from_the_run(folder: Path) -> None:
+    summary = json.loads((folder / "summary.json").read_text())
+    for key in ("possible_hz", "stages_ms", "skew_ms", "confidence"):
+        del summary[key]
+    del summary["latency_ms"]["p99"], summary["dropped"]["surplus"], summary["classes"]["car"]["detections"]
+    (folder / "summary.json").write_text(json.dumps(summary))
+    whole = summarize(read_run(folder))
+    assert read_summary(read_run(folder)).items() >= whole.items()
+    assert f"{whole['latency_ms']['p99']:.1f}" in Page(write_report(folder).read_text()).words
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("[1]", "holds no JSON object: run it again"),
+        ("{", "cannot be read"),
+        ('{"latency_ms": null, "classes": {"car": 3}}', "of latency_ms, classes: run it again"),
+        ('{"miou": 0.5}', "of labelled_masks: run it again"),
+    ],
+)
+def test_a_damaged_summary_is_one_sentence(
+    folder: Path, capsys: pytest.CaptureFixture[str], content: str, words: str
+) -> None:
+    (folder / "summary.json").write_text(content)
+    assert main([str(folder)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {folder / 'summary.json'} ")
+    assert words in error
+    assert error.count("\n") == 1
+
+
+def test_a_page_that_cannot_be_written_is_one_sentence(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "report.html").mkdir()
+    assert main([str(folder)]) == 1
+    assert capsys.readouterr().err.startswith(
+        f"error: cannot write {folder / 'report.html'} (Is a directory): "
+    )
 
 
 def test_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -165,6 +165,11 @@ def test_worst_frames_and_charts_take_the_scrubber_along(report: Visit) -> None:
     state.hover(position={"x": 60, "y": 12})
     tip = page.locator("figure.chart", has_text="What the node says").locator(".tip")
     assert tip.inner_text() == "0.00 s to 0.50 s, node\non its way"
+    # The levels are told apart by height, too, and have a key.
+    figure = page.locator("figure.chart", has_text="What the node says")
+    assert figure.locator(".key > span").all_inner_texts() == ["ok", "warning or frozen", "error or missing"]
+    heights = figure.locator(".plot rect").evaluate_all("(all) => all.map((r) => r.getAttribute('height'))")
+    assert heights == ["13", "8", "8", "18", "8"]
 
 
 def test_numbers_are_those_of_the_summary(report: Visit, runs: Path) -> None:

@@ -113,7 +113,7 @@ def test_images_that_never_came_are_an_error_beside_the_numbers(
     tmp_path: Path, bag: Path, node: Path, start: Start
 ) -> None:
     out = tmp_path / "out"
-    evaluation = start("-m", "rgbt_seg_ros.evaluate_bag", str(bag), "-o", str(out), "--idle", "4")
+    evaluation = start("-m", "rgbt_seg_ros.evaluate_bag", str(bag), "-o", str(out), "--idle", "8")
     play(start, bag, "--playback-duration", "1.05")
     output, _ = evaluation.communicate(timeout=TIMEOUT_S)
     assert evaluation.returncode == 1, output

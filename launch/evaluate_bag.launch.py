@@ -26,7 +26,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
-from rgbt_seg_ros.recording import Recording, find_image_topics
+from rgbt_seg_ros.bags.reader import Recording, find_image_topics
 
 ARGUMENTS = {
     "bag": (None, "The recording: a rosbag2 folder, or an .mcap or .db3 file."),

@@ -7,10 +7,10 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from launch import LaunchContext, LaunchDescription
-from rgbt_seg_ros.dds import fastdds_profile_environment
-from rgbt_seg_ros.errors import UserError
-from rgbt_seg_ros.parameters import Parameter
+from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.ros.dds import fastdds_profile_environment
 from rgbt_seg_ros.settings import PARAMETERS
+from rgbt_seg_ros.settings.parameter import Parameter
 
 TOPICS = {
     "rgb": ("rgb/image", "RGB images; the type is that of rgb_transport."),

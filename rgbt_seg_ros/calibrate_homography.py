@@ -10,12 +10,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rgbt_seg_ros.argument_types import positive_number
-from rgbt_seg_ros.cli import command_parser, run_command
-from rgbt_seg_ros.errors import UserError
-from rgbt_seg_ros.image_files import read_image, to_rgb, to_thermal
-from rgbt_seg_ros.overlay import thermal_picture
-from rgbt_seg_ros.point_pairs import (
+from rgbt_seg_ros.base.cli import command_parser, positive_number, run_command
+from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.images.files import read_image, to_rgb, to_thermal
+from rgbt_seg_ros.images.thermal import ThermalNormalization
+from rgbt_seg_ros.masks.overlay import thermal_picture
+from rgbt_seg_ros.registration.point_pairs import (
     LEAST_PAIRS,
     HomographyFit,
     PointPairs,
@@ -23,8 +23,7 @@ from rgbt_seg_ros.point_pairs import (
     read_point_pairs,
     write_point_pairs,
 )
-from rgbt_seg_ros.registration import Homography
-from rgbt_seg_ros.thermal import ThermalNormalization
+from rgbt_seg_ros.registration.rules import Homography
 
 _MAGNIFIED = 20
 """How many times longer residuals are drawn than they are."""
@@ -69,7 +68,7 @@ def _write(args: argparse.Namespace, rgb: np.ndarray, thermal: np.ndarray, pairs
 def _clicked(rgb: np.ndarray, thermal: np.ndarray, file: Path) -> PointPairs:
     """Points clicked in a window, and kept in a file: it can be mended and given as --points."""
     # Not at the top: it needs a window system that machines with --points may lack.
-    from rgbt_seg_ros.point_picker import pick_points
+    from rgbt_seg_ros.registration.point_picker import pick_points
 
     pairs = pick_points(rgb, thermal_picture(thermal))
     write_point_pairs(file, pairs)

@@ -22,19 +22,19 @@ from rich.progress import Progress
 from rosbags.rosbag2 import Reader
 
 from rgbt_seg_ros import make_bag
-from rgbt_seg_ros.argument_types import positive_number
-from rgbt_seg_ros.child_process import ChildProcess, last_words, wait_until
-from rgbt_seg_ros.cli import command_parser, run_command
-from rgbt_seg_ros.dds import private_graph_environment
-from rgbt_seg_ros.errors import UserError
-from rgbt_seg_ros.host import describe_host
-from rgbt_seg_ros.image_codec import decode_rgb, decode_thermal
-from rgbt_seg_ros.recording import LABELS_FOLDER, Recording, find_image_topics, find_labels, read_images
-from rgbt_seg_ros.render_bag import write_rendered_bag
-from rgbt_seg_ros.report import write_report
-from rgbt_seg_ros.run_folder import read_lines, read_run
+from rgbt_seg_ros.bags.reader import Recording, find_image_topics, read_images
+from rgbt_seg_ros.bags.rendered import write_rendered_bag
+from rgbt_seg_ros.base.child_process import ChildProcess, last_words, wait_until
+from rgbt_seg_ros.base.cli import command_parser, positive_number, run_command
+from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.host import describe_host
+from rgbt_seg_ros.images.codec import decode_rgb, decode_thermal
+from rgbt_seg_ros.masks.labels import LABELS_FOLDER, find_labels
+from rgbt_seg_ros.report_page.write import write_report
+from rgbt_seg_ros.ros.dds import private_graph_environment
+from rgbt_seg_ros.runs.folder import read_lines, read_run
+from rgbt_seg_ros.runs.summary import summarize, verdict
 from rgbt_seg_ros.segmenter import Segmenter
-from rgbt_seg_ros.summary import summarize, verdict
 
 PACKAGED_SEED = 6
 PACKAGED_SECONDS = 12.0

@@ -1,7 +1,7 @@
 """Score a running node in mode lossless on a recording that is being played, and keep what it published.
 
 `launch/evaluate_bag.launch.py` starts it beside the node. It waits for the recording's images, whoever plays them, ends
-when the node has answered all of them, and leaves the recorder's folder (see `rgbt_seg_ros.run_folder`) with
+when the node has answered all of them, and leaves the recorder's folder (see `rgbt_seg_ros.runs.folder`) with
 
     segmentation/    a rosbag2 (mcap) with the node's messages
     metrics.json     the numbers
@@ -21,17 +21,16 @@ from typing import Any
 import rclpy
 from rclpy.utilities import remove_ros_args
 
-from rgbt_seg_ros.argument_types import positive_number
-from rgbt_seg_ros.cli import command_parser, run_command
-from rgbt_seg_ros.errors import UserError
-from rgbt_seg_ros.host import describe_host
-from rgbt_seg_ros.offline_outputs import METRICS
-from rgbt_seg_ros.record import record
-from rgbt_seg_ros.recording import LABELS_FOLDER, Recording, find_image_topics, find_labels
-from rgbt_seg_ros.report import write_report
-from rgbt_seg_ros.ros_process import join_graph
-from rgbt_seg_ros.run_folder import read_run
-from rgbt_seg_ros.summary import summarize, verdict
+from rgbt_seg_ros.bags.reader import Recording, find_image_topics
+from rgbt_seg_ros.base.cli import command_parser, positive_number, run_command
+from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.host import describe_host
+from rgbt_seg_ros.masks.labels import LABELS_FOLDER, find_labels
+from rgbt_seg_ros.report_page.write import write_report
+from rgbt_seg_ros.ros.process import join_graph
+from rgbt_seg_ros.ros.recorder import record
+from rgbt_seg_ros.runs.folder import METRICS, read_run
+from rgbt_seg_ros.runs.summary import summarize, verdict
 
 
 class EndOfRecording:

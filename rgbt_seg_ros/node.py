@@ -4,15 +4,13 @@ import argparse
 import gc
 import os
 import sys
-import traceback
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.utilities import remove_ros_args
 
-from rgbt_seg_ros.cli import command_parser, run_command
-from rgbt_seg_ros.ros_process import StopRequest, join_graph
-from rgbt_seg_ros.segmenter_node import SegmenterNode
+from rgbt_seg_ros.base.cli import command_parser, run_command
+from rgbt_seg_ros.ros.process import join_graph, spin
+from rgbt_seg_ros.ros.segmenter_node import SegmenterNode
 
 
 def run(args: argparse.Namespace) -> None:
@@ -37,24 +35,6 @@ def run(args: argparse.Namespace) -> None:
         # Python would look through all of torch's objects once more before it ends, which takes longer than the rest
         # of the shutdown; `ros2 launch` escalates to SIGTERM after 5 s on a busy machine.
         gc.freeze()
-
-
-def spin(node: SegmenterNode, stop: StopRequest) -> None:
-    """Serve callbacks until `stop` is set or the node cannot go on; an exception that escapes from one is logged."""
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    while not (stop.is_set() or node.fatal):
-        try:
-            # A signal does not end the wait, therefore the timeout.
-            executor.spin_once(timeout_sec=0.1)
-        except ExternalShutdownException:
-            return
-        except Exception as error:
-            node.get_logger().error(f"a callback failed: {type(error).__name__}: {error}")
-            node.get_logger().debug(traceback.format_exc())
-    if stop.is_set():
-        node.get_logger().info(f"{stop.signal_name}: shutting down")
-    executor.shutdown()
 
 
 def main() -> int:

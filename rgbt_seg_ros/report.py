@@ -1,121 +1,16 @@
 """One self-contained HTML page about a run, or about two beside each other.
 
 A run is a folder that record, the demo, offline, evaluate_bag or training.evaluate --report has left (see
-`rgbt_seg_ros.run_folder`); nothing else is read; no ROS.
+`rgbt_seg_ros.runs.folder`); nothing else is read; no ROS.
 """
 
 import argparse
-import json
-import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from rgbt_seg_ros.cli import command_parser, run_command
-from rgbt_seg_ros.errors import UserError
-from rgbt_seg_ros.report_comparison import render_comparison
-from rgbt_seg_ros.report_page import render_report
-from rgbt_seg_ros.run_folder import RunFolder, read_run, truth_path
-from rgbt_seg_ros.summary import summarize
-
-SUMMARIES = ("summary.json", "metrics.json")
-SCORE_KEYS, SPLIT_KEYS = ("miou", "labelled_masks"), ("data",)
-"""What a summary with scores must hold, and one of a data set besides; they cannot be counted anew without labels."""
-
-
-def write_report(folder: Path, labels: Mapping[int, Path] | None = None) -> Path:
-    """Write report.html into the folder of a run that has its numbers.
-
-    Args:
-        folder: see `rgbt_seg_ros.run_folder`.
-        labels: PNG files of true class ids by stamp, which are kept in the folder, so that the page can be made again.
-
-    Returns:
-        the page's path.
-
-    Raises:
-        UserError: the folder is not one of a run, has no summary, or cannot be written.
-    """
-    run = read_run(folder)
-    summary = read_summary(run)
-    path = folder / "report.html"
-    with _writing(path, "free or unlock its folder, or copy the run to another"):
-        for mask in run.masks:
-            if labels and mask.stamp_ns in labels:
-                shutil.copyfile(labels[mask.stamp_ns], truth_path(folder, mask.stamp_ns))
-    page = render_report(run, summary)
-    with _writing(path, "free or unlock its folder, or copy the run to another"):
-        path.write_text(page, encoding="utf-8")
-    return path
-
-
-def write_comparison(folder_a: Path, folder_b: Path, path: Path) -> None:
-    """Write a page about two runs of the same images.
-
-    Raises:
-        UserError: one is not a run, they have no frame in common, or the page cannot be written.
-    """
-    runs = [read_run(folder) for folder in (folder_a, folder_b)]
-    page = render_comparison(*((run, read_summary(run)) for run in runs))
-    with _writing(path, "choose another -o"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page, encoding="utf-8")
-
-
-@contextmanager
-def _writing(path: Path, remedy: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UserError(f"cannot write {path} ({error.strerror}): {remedy}") from None
-
-
-def read_summary(run: RunFolder) -> dict[str, Any]:
-    """The numbers of a run; those that an older version has not written are taken from the run itself.
-
-    Raises:
-        UserError: there are none, or they cannot be read.
-    """
-    folder = run.path
-    path = next((folder / name for name in SUMMARIES if (folder / name).is_file()), None)
-    if path is None:
-        raise UserError(
-            f"{folder} has no {' or '.join(SUMMARIES)}: the run did not come to its end, run it again"
-        )
-    try:
-        written = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}): run it again") from None
-    if not isinstance(written, dict):
-        raise UserError(f"{path} holds no JSON object: run it again")
-    counted = summarize(run)
-    missing = [
-        *(key for key, value in counted.items() if not _has_kind(written.get(key, value), value)),
-        *(key for key in SCORE_KEYS if key not in written and ("miou" in written or "split" in written)),
-        *(key for key in SPLIT_KEYS if key not in written and "split" in written),
-    ]
-    if missing:
-        raise UserError(f"{path} does not hold what it should of {', '.join(missing)}: run it again")
-    return _filled(written, counted)
-
-
-def _filled(written: Mapping[str, Any], counted: Mapping[str, Any]) -> dict[str, Any]:
-    """What is written, with what is missing in it and in its tables as counted."""
-    return dict(counted) | {
-        key: _filled(value, counted[key]) if isinstance(counted.get(key), dict) else value
-        for key, value in written.items()
-    }
-
-
-def _has_kind(value: object, counted: object) -> bool:
-    """Whether a summary's value can stand in for the counted one: a table for a table that has its tables."""
-    if not isinstance(counted, dict):
-        return not isinstance(value, dict | list)
-    return isinstance(value, dict) and all(
-        key not in value or _has_kind(value[key], entry) for key, entry in counted.items()
-    )
+from rgbt_seg_ros.base.cli import command_parser, run_command
+from rgbt_seg_ros.report_page.write import write_comparison, write_report
 
 
 def _command(args: argparse.Namespace) -> None:

@@ -10,14 +10,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from rgbt_seg_ros.answer import find_objects
-from rgbt_seg_ros.classes import palette_for
-from rgbt_seg_ros.cli import command_parser, run_command
-from rgbt_seg_ros.errors import UserError
-from rgbt_seg_ros.image_files import read_image, to_rgb, to_thermal
-from rgbt_seg_ros.overlay import draw_overlay, thermal_picture
+from rgbt_seg_ros.base.cli import command_parser, run_command
+from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.images.files import read_image, to_rgb, to_thermal
+from rgbt_seg_ros.masks.classes import palette_for
+from rgbt_seg_ros.masks.overlay import draw_overlay, thermal_picture
+from rgbt_seg_ros.pipeline.answer import find_objects
 from rgbt_seg_ros.segmenter import Segmenter
-from rgbt_seg_ros.setting_options import add_setting_options, read_settings
+from rgbt_seg_ros.settings.options import add_setting_options, read_settings
 
 NO_IMAGE = "none"
 _SETTINGS = (

@@ -13,10 +13,10 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.utilities import remove_ros_args
 
-from rgbt_seg_ros.cli import command_parser, run_command
-from rgbt_seg_ros.ros_process import join_graph
-from rgbt_seg_ros.watch_feed import WatchFeed
-from rgbt_seg_ros.watch_server import WatchServer
+from rgbt_seg_ros.base.cli import command_parser, run_command
+from rgbt_seg_ros.live_view.server import WatchServer
+from rgbt_seg_ros.ros.process import join_graph
+from rgbt_seg_ros.ros.viewer import WatchFeed
 
 _NAME = r"[A-Za-z][A-Za-z0-9_]*"
 

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from places import REPOSITORY, SHARED
 
-from rgbt_seg_ros.dds import private_graph_environment
+from rgbt_seg_ros.ros.dds import private_graph_environment
 
 if TYPE_CHECKING:
     from node_bench import Bench
 
     from rgbt_seg_ros.segmenter import Segmenter
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-SAMPLES = REPOSITORY.parent / "shared" / "samples"
-GOLDEN = REPOSITORY.parent / "shared" / "golden"
+SAMPLES = SHARED / "samples"
+REFERENCES = SHARED / "golden"
 
 
 def pytest_configure() -> None:
@@ -43,9 +43,9 @@ def samples() -> Path:
 @pytest.fixture(scope="session")
 def golden() -> Path:
     """The folder of reference outputs beside the checkout; the test is skipped where it is absent."""
-    if not GOLDEN.is_dir():
+    if not REFERENCES.is_dir():
         pytest.skip("needs the reference outputs in ../shared/golden")
-    return GOLDEN
+    return REFERENCES
 
 
 @pytest.fixture(scope="session")

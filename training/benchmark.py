@@ -10,14 +10,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from rgbt_seg_ros.argument_types import image_size, positive_count, positive_number
-from rgbt_seg_ros.cli import command_parser, run_command
+from rgbt_seg_ros.base.cli import command_parser, image_size, positive_count, positive_number, run_command
 from rgbt_seg_ros.segmenter import choose_device
 
 from .config import load_config
-from .network_comparison import compare_networks
-from .serving_speed import measure_serving
-from .training_cost import count_run, hours, measure_steps
+from .measure.network_comparison import compare_networks
+from .measure.serving_speed import measure_serving
+from .measure.training_cost import count_run, hours, measure_steps
 
 
 def _run(args: argparse.Namespace) -> None:

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import torch
 
-from rgbt_seg_ros.class_embeddings import (
+from rgbt_seg_ros.base.cli import command_parser, run_command
+from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.masks.classes import CLASS_SETS
+from rgbt_seg_ros.segmenter.class_embeddings import (
     ClassEmbeddings,
     content_key,
     load_class_embeddings,
     save_class_embeddings,
 )
-from rgbt_seg_ros.classes import CLASS_SETS
-from rgbt_seg_ros.cli import command_parser, run_command
-from rgbt_seg_ros.errors import UserError
 
 MINILM = "minilm"
 DEFAULT_TEMPLATES = ("a photo of a {}.", "a {} on a street at night.", "a thermal image of a {}.")

@@ -14,16 +14,16 @@ import torch
 from rich.console import Console
 from torch import distributed
 
-from rgbt_seg_ros.cli import command_parser, run_command
-from rgbt_seg_ros.errors import UserError
+from rgbt_seg_ros.base.cli import command_parser, run_command
+from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.segmenter import Segmenter
 
-from .datasets import DATASETS, DatasetOnDisk, open_dataset
-from .pictures import SheetRow, image_title, save_confusion, save_sheet
-from .protocols import MODALITIES, PROTOCOLS, Protocol, protocol_for, segment_sample
-from .score_report import write_score_report
-from .score_table import MODALITY_TITLES, percent, score_table
-from .scoring import Counts, ImageScore, count
+from .data.sources import DATASETS, DatasetOnDisk, open_dataset
+from .scoring.counts import Counts, ImageScore, count
+from .scoring.protocols import MODALITIES, PROTOCOLS, Protocol, protocol_for, segment_sample
+from .scoring.report import write_score_report
+from .scoring.sheets import SheetRow, image_title, save_confusion, save_sheet
+from .scoring.table import MODALITY_TITLES, percent, score_table
 
 _SHEET_IMAGES = 4  # best ones, and as many worst
 # A process that is done waits for the slowest one, which on a CPU may take hours; a dead one is noticed by torchrun.

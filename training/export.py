@@ -17,15 +17,14 @@ from rich.console import Console
 from torch import nn
 from torch.export import ExportedProgram
 
-from rgbt_seg_ros.argument_types import image_size
-from rgbt_seg_ros.cli import command_parser, run_command
-from rgbt_seg_ros.errors import UserError
+from rgbt_seg_ros.base.cli import command_parser, image_size, run_command
+from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.models import ModelCard, file_hash, load_model, read_card
 from rgbt_seg_ros.models.model_file import resolve_model
+from rgbt_seg_ros.models.scaling import InputScaling
 from rgbt_seg_ros.models.serving_form import serving_form
-from rgbt_seg_ros.scaling import InputScaling
 
-from .export_formats import FORMATS, ExportFormat, Network, Pair, require_packages, trace
+from .weights.export_formats import FORMATS, ExportFormat, Network, Pair, require_packages, trace
 
 FORMAT_VERSION = 1
 TOLERANCE = 1e-4

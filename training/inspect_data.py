@@ -10,13 +10,13 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Column, Table
 
-from rgbt_seg_ros.cli import command_parser, run_command
-from rgbt_seg_ros.errors import UserError
+from rgbt_seg_ros.base.cli import command_parser, run_command
+from rgbt_seg_ros.base.errors import UserError
 
-from .contact_sheet import save_contact_sheet
-from .datasets import DATASETS
-from .inspection import Inspection, Paths, inspect
-from .validation_lists import choose_validation_names
+from .data.contact_sheet import save_contact_sheet
+from .data.inspection import Inspection, Paths, inspect
+from .data.sources import DATASETS
+from .data.validation_lists import choose_validation_names
 
 
 def _run(args: argparse.Namespace) -> None:

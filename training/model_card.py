@@ -8,22 +8,22 @@ from typing import Any
 
 import yaml
 
-from rgbt_seg_ros.classes import MFNET
-from rgbt_seg_ros.cli import command_parser, run_command
-from rgbt_seg_ros.errors import UserError
+from rgbt_seg_ros.base.cli import command_parser, run_command
+from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.masks.classes import MFNET
 from rgbt_seg_ros.models import ModelCard, load_model, read_card
 from rgbt_seg_ros.models.model_file import file_hash, resolve_model
 from rgbt_seg_ros.segmenter import Segmenter
 
-from .config import DataConfig
-from .datasets import DATASETS, open_dataset, validation_source
-from .protocols import MODALITIES
-from .sample import Source
-from .score_table import MODALITY_TITLES, percent
-from .scoring import score
+from .config.schema import DataConfig
+from .data.sample import Source
+from .data.sources import DATASETS, open_dataset, validation_source
+from .scoring.counts import score
+from .scoring.protocols import MODALITIES
+from .scoring.table import MODALITY_TITLES, percent
 
 Scores = Mapping[str, dict[str, Any]]
-"""Scores by modality, each as of `training.scoring.Counts.scores`."""
+"""Scores by modality, each as of `training.scoring.counts.Counts.scores`."""
 
 
 def scores_by_modality(segmenter: Segmenter, source: Source, title: str) -> dict[str, dict[str, Any]]:

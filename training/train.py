@@ -5,11 +5,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rgbt_seg_ros.cli import command_parser, run_command
-from rgbt_seg_ros.errors import UserError
+from rgbt_seg_ros.base.cli import command_parser, run_command
+from rgbt_seg_ros.base.errors import UserError
 
 from .config import Config, load_config, save_config
-from .trainer import Trainer
+from .engine.trainer import Trainer
 
 
 def _check_new(config: Config) -> None:

@@ -14,11 +14,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from rgbt_seg_ros.errors import UserError
-from rgbt_seg_ros.models.sartm import SARTM
-from rgbt_seg_ros.models.shifnet import SHIFNet
-from rgbt_seg_ros.scaling import InputScaling
-from rgbt_seg_ros.share import share_path
+from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.share import share_path
+from rgbt_seg_ros.models.sartm.network import SARTM
+from rgbt_seg_ros.models.scaling import InputScaling
+from rgbt_seg_ros.models.shifnet.network import SHIFNet
 
 FORMAT_VERSION = 1
 _METADATA_KEY = "rgbt_seg_ros"

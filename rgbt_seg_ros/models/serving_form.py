@@ -2,11 +2,11 @@
 
 from torch import nn
 
-from rgbt_seg_ros.models.encoder import Trunk
-from rgbt_seg_ros.models.hpd import HPD
-from rgbt_seg_ros.models.lora import MergedQkv
-from rgbt_seg_ros.models.sacf import SACF
-from rgbt_seg_ros.models.sartm_encoder import SartmEncoder
+from rgbt_seg_ros.models.sam2_encoder import Trunk
+from rgbt_seg_ros.models.sartm.encoder import SartmEncoder
+from rgbt_seg_ros.models.sartm.lora import MergedQkv
+from rgbt_seg_ros.models.shifnet.hpd import HPD
+from rgbt_seg_ros.models.shifnet.sacf import SACF
 
 
 def serving_form(network: nn.Module) -> nn.Module:

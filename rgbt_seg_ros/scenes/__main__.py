@@ -8,12 +8,11 @@ import cv2
 import numpy as np
 from rich.progress import track
 
-from rgbt_seg_ros.argument_types import image_size
-from rgbt_seg_ros.classes import MFNET, palette_for
-from rgbt_seg_ros.cli import command_parser, run_command
-from rgbt_seg_ros.errors import UserError
-from rgbt_seg_ros.overlay import colorize
-from rgbt_seg_ros.scenes.light import CONDITIONS
+from rgbt_seg_ros.base.cli import command_parser, image_size, run_command
+from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.masks.classes import MFNET, palette_for
+from rgbt_seg_ros.masks.overlay import colorize
+from rgbt_seg_ros.scenes.cameras.light import CONDITIONS
 from rgbt_seg_ros.scenes.still import SceneSample, render_still
 
 _VAL_EVERY = 5

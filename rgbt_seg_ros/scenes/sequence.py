@@ -7,11 +7,9 @@ from typing import Literal
 
 import numpy as np
 
-from rgbt_seg_ros.errors import UserError
-from rgbt_seg_ros.scenes.geometry import Camera
-from rgbt_seg_ros.scenes.layout import World, clear_way, make_camera, make_world
-from rgbt_seg_ros.scenes.light import Light, blend, make_light, pick_condition
-from rgbt_seg_ros.scenes.sensors import (
+from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.scenes.cameras.light import Light, blend, make_light, pick_condition
+from rgbt_seg_ros.scenes.cameras.sensors import (
     expose,
     make_color_sensor,
     make_thermal_sensor,
@@ -19,8 +17,10 @@ from rgbt_seg_ros.scenes.sensors import (
     to_counts_8bit,
     to_counts_16bit,
 )
-from rgbt_seg_ros.scenes.shading import look_up, radiance, temperature
+from rgbt_seg_ros.scenes.cameras.shading import look_up, radiance, temperature
+from rgbt_seg_ros.scenes.paint.geometry import Camera
 from rgbt_seg_ros.scenes.still import check_condition
+from rgbt_seg_ros.scenes.street.world import World, clear_way, make_camera, make_world
 
 _TRANSITION_S = 1.5
 _THERMAL_JITTER_S = 0.0015

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from rgbt_seg_ros.errors import UserError
-from rgbt_seg_ros.scenes.layout import clear_way, make_camera, make_world
-from rgbt_seg_ros.scenes.light import CONDITIONS, make_light, pick_condition
-from rgbt_seg_ros.scenes.sensors import (
+from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.scenes.cameras.light import CONDITIONS, make_light, pick_condition
+from rgbt_seg_ros.scenes.cameras.sensors import (
     expose,
     make_color_sensor,
     make_thermal_sensor,
     sense_temperature,
     to_counts_8bit,
 )
-from rgbt_seg_ros.scenes.shading import look_up, radiance, temperature
+from rgbt_seg_ros.scenes.cameras.shading import look_up, radiance, temperature
+from rgbt_seg_ros.scenes.street.world import clear_way, make_camera, make_world
 
 
 @dataclass(frozen=True)

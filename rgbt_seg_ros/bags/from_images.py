@@ -1,0 +1,173 @@
+"""From two videos, or two folders of images, to a rosbag2; no ROS."""
+
+import heapq
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from rich.progress import track
+
+from rgbt_seg_ros.bags.reader import RGB_TOPIC, THERMAL_TOPIC
+from rgbt_seg_ros.bags.writer import BagWriter
+from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.images.files import read_image, to_rgb, to_thermal
+from rgbt_seg_ros.images.thermal import ThermalNormalization
+from rgbt_seg_ros.masks.labels import LABELS_FOLDER
+
+START_NS = 1_700_000_000 * 1_000_000_000
+RGB_FRAME = "rgb_optical_frame"
+THERMAL_FRAME = "thermal_optical_frame"
+FOLDER_RATE_HZ = 10.0
+
+_IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One stream to be recorded: a video (no files) or the image files of a folder, in order."""
+
+    path: Path
+    files: tuple[Path, ...]
+    count: int
+    rate_hz: float
+
+    def stamp_ns(self, index: int) -> int:
+        """Stamp of the image at an index."""
+        return START_NS + round(index * 1e9 / self.rate_hz)
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """Images as they are stored: [H, W], or [H, W, 3 or 4] in OpenCV's order of channels (BGR, BGRA).
+
+        Raises:
+            UserError: an image or the video cannot be read.
+        """
+        if self.files:
+            yield from map(read_image, self.files)
+        else:
+            yield from _read_video(self.path, self.count)
+
+
+def open_source(path: Path, rate_hz: float | None) -> Source:
+    """A video or a folder of images; the rate is the video's own, or 10 Hz for a folder, unless it is given.
+
+    Raises:
+        UserError: nothing there, no images in the folder, not a video, or a video that does not tell its rate.
+    """
+    if not path.exists():
+        raise UserError(f"there is no {path}: give a video file or a folder of images")
+    if path.is_dir():
+        files = [file for file in path.iterdir() if file.suffix.lower() in _IMAGE_SUFFIXES]
+        if not files:
+            kinds = " ".join(sorted(_IMAGE_SUFFIXES))
+            raise UserError(f"{path} holds no images: expected files ending in one of {kinds}")
+        files.sort(key=_natural_order)
+        return Source(path, tuple(files), len(files), rate_hz or FOLDER_RATE_HZ)
+    video = cv2.VideoCapture(str(path))
+    try:
+        if not video.isOpened():
+            raise UserError(f"{path} is not a video that OpenCV can read: give a video or a folder of images")
+        rate = rate_hz or video.get(cv2.CAP_PROP_FPS)
+        count = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
+    finally:
+        video.release()
+    if not rate > 0:
+        raise UserError(f"video {path} does not tell its frame rate: give it with --rate")
+    return Source(path, (), count, rate)
+
+
+def pair_folders(rgb: Source, thermal: Source) -> tuple[Source, Source]:
+    """Two folders with one image each per pair: those of equal names where there are any, else by order.
+
+    Raises:
+        UserError: no equal names and different numbers of images.
+    """
+    names = {file.stem for file in rgb.files} & {file.stem for file in thermal.files}
+    if names:
+        return _only(rgb, names), _only(thermal, names)
+    if rgb.count != thermal.count:
+        raise UserError(
+            f"{rgb.path} holds {rgb.count} images and {thermal.path} {thermal.count}, and no names are equal: "
+            "make the names or the numbers equal"
+        )
+    return rgb, thermal
+
+
+def write_bag(
+    path: Path, rgb: Source, thermal: Source, thermal_encoding: str | None = None, labels: Path | None = None
+) -> None:
+    """Write the recording.
+
+    Args:
+        path: the new bag's folder.
+        rgb: source of /rgb/image (rgb8).
+        thermal: source of /thermal/image.
+        thermal_encoding: `mono8` or `mono16`; None keeps the depth of the source. 8 bits are widened so that 255
+            becomes 65535; 16 bits are reduced image by image, as `ThermalNormalization` does.
+        labels: folder with a label for each image of the RGB folder, of equal names, copied to `labels/` in the bag.
+
+    Raises:
+        UserError: an image that cannot be read, a missing label, or a bag that exists already.
+    """
+    rgb_frames = ((rgb.stamp_ns(i), "rgb", frame) for i, frame in enumerate(rgb.frames()))
+    thermal_frames = ((thermal.stamp_ns(i), "thermal", frame) for i, frame in enumerate(thermal.frames()))
+    frames = heapq.merge(rgb_frames, thermal_frames, key=lambda frame: frame[:2])
+    with BagWriter(path) as bag:
+        for stamp, kind, frame in track(frames, f"writing {path}", total=rgb.count + thermal.count):
+            if kind == "rgb":
+                bag.write(RGB_TOPIC, bag.image(to_rgb(frame), stamp, RGB_FRAME), stamp)
+            else:
+                image = _to_depth(to_thermal(frame), thermal_encoding)
+                bag.write(THERMAL_TOPIC, bag.image(image, stamp, THERMAL_FRAME), stamp)
+        if labels is not None:
+            _copy_labels(labels, rgb, path / LABELS_FOLDER)
+
+
+def _copy_labels(labels: Path, rgb: Source, target: Path) -> None:
+    target.mkdir()
+    for index, file in enumerate(rgb.files):
+        label = labels / f"{file.stem}.png"
+        if not label.is_file():
+            raise UserError(f"there is no label {label} for {file}: labels have the RGB images' names")
+        (target / f"{rgb.stamp_ns(index)}.png").write_bytes(label.read_bytes())
+
+
+def _read_video(path: Path, count: int) -> Iterator[np.ndarray]:
+    video = cv2.VideoCapture(str(path))
+    read = 0
+    try:
+        while True:
+            found, frame = video.read()
+            if not found:
+                break
+            read += 1
+            yield frame
+    finally:
+        video.release()
+    if read == 0:
+        raise UserError(f"video {path} holds no image that OpenCV can decode: convert it to H.264 in mp4")
+    if read < 0.9 * count:
+        # Containers may count a frame too many, but not a tenth of them.
+        raise UserError(
+            f"video {path} breaks off after {read} of {count} images: it is damaged, copy it again"
+        )
+
+
+def _to_depth(thermal: np.ndarray, encoding: str | None) -> np.ndarray:
+    if encoding == "mono16" and thermal.dtype == np.uint8:
+        return thermal.astype(np.uint16) * 257
+    if encoding == "mono8" and thermal.dtype == np.uint16:
+        return np.rint(ThermalNormalization()(thermal) * 255).astype(np.uint8)
+    return thermal
+
+
+def _only(source: Source, names: set[str]) -> Source:
+    files = tuple(file for file in source.files if file.stem in names)
+    return Source(source.path, files, len(files), source.rate_hz)
+
+
+def _natural_order(file: Path) -> tuple[list[tuple[int, str]], str]:
+    pieces = re.findall(r"\d+|\D+", file.name)
+    return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in pieces], file.name

@@ -1,0 +1,95 @@
+"""Pictures for people: masks as colours, tints and boxes over the RGB image, thermal in false colours."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from rgbt_seg_ros.images.thermal import ThermalNormalization
+from rgbt_seg_ros.masks.detections import Detection
+
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+_FOR_THE_EYE = ThermalNormalization(mode="percentile", low_percentile=0.5, high_percentile=99.8)
+
+
+def colorize(mask: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """Class ids uint8 or uint16 [H, W] in the colours of a palette uint8 [256, 3]: uint8 [H, W, 3].
+
+    Colours come again after 256 classes; 65535, unlabeled in 16 bits, has the colour of 255, unlabeled in 8.
+    """
+    return np.take(palette, mask.astype(np.uint8, copy=False), axis=0)
+
+
+def draw_overlay(
+    rgb: np.ndarray,
+    mask: np.ndarray,
+    palette: np.ndarray,
+    detections: Sequence[Detection] = (),
+    alpha: float = 0.5,
+) -> np.ndarray:
+    """The RGB image with classes tinted and detections boxed and named, uint8 [H, W, 3]; the inputs stay as they are.
+
+    Args:
+        rgb: uint8 [H, W, 3].
+        mask: class ids, uint8 or uint16 [H, W].
+        palette: colour of each id, uint8 [256, 3]; black ones (background, unlabeled) are not tinted.
+        detections: boxes in the mask's pixels.
+        alpha: weight of the class colour, 0 (none) to 1 (opaque).
+
+    Raises:
+        ValueError: image and mask differ in size.
+    """
+    if rgb.shape[:2] != mask.shape:
+        raise ValueError(f"RGB image {list(rgb.shape[:2])} and mask {list(mask.shape)} differ in size")
+    picture = rgb.copy()
+    blend = cv2.addWeighted(rgb, 1.0 - alpha, colorize(mask, palette), alpha, 0.0)
+    tinted = colorize(mask, palette.max(axis=1, keepdims=True) > 0)
+    np.copyto(picture, blend, where=tinted)
+    for detection in detections:
+        _draw_detection(picture, detection, _vivid(palette[detection.class_id % len(palette)]))
+    return picture
+
+
+def thermal_picture(thermal: np.ndarray) -> np.ndarray:
+    """Thermal uint8 or uint16 [H, W] in false colours (inferno: cold is black, hot is yellow): uint8 [H, W, 3].
+
+    Stretched over the image's own range whatever the network is fed with: cameras of fixed gain use a small part of
+    theirs, which the eye sees as black.
+    """
+    grey = np.round(_FOR_THE_EYE(thermal) * 255.0).astype(np.uint8)
+    return cv2.cvtColor(cv2.applyColorMap(grey, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
+
+
+def _vivid(color: np.ndarray) -> tuple[int, int, int]:
+    """The same hue at full brightness: data sets' own colours are too dark for thin lines on night images."""
+    strongest = int(color.max())
+    if strongest == 0:
+        return (255, 255, 255)
+    red, green, blue = (int(channel) * 255 // strongest for channel in color)
+    return (red, green, blue)
+
+
+def _draw_detection(picture: np.ndarray, detection: Detection, color: tuple[int, int, int]) -> None:
+    """Draw a box and, above it where there is room, its class name and score; lines and text scale with the image."""
+    height, width = picture.shape[:2]
+    line = max(1, round(height / 480))
+    left = round(detection.center_x - (detection.size_x - 1) / 2)
+    top = round(detection.center_y - (detection.size_y - 1) / 2)
+    right = round(left + detection.size_x - 1)
+    bottom = round(top + detection.size_y - 1)
+    cv2.rectangle(picture, (left, top), (right, bottom), color, line)
+
+    text = f"{detection.class_name} {detection.score:.2f}"
+    scale = max(0.3, height / 480 * 0.45)
+    (text_width, text_height), descent = cv2.getTextSize(text, _FONT, scale, line)
+    label_height = text_height + descent + line
+    label_top = top - label_height if top >= label_height else top
+    label_left = max(0, min(left, width - text_width))
+    label_right, label_bottom = label_left + text_width, label_top + label_height
+    cv2.rectangle(picture, (label_left, label_top), (label_right, label_bottom), color, cv2.FILLED)
+    red, green, blue = color
+    # Rec. 601 luma: black text on a light label, white on a dark one.
+    ink = (0, 0, 0) if 0.299 * red + 0.587 * green + 0.114 * blue > 128 else (255, 255, 255)
+    baseline = (label_left, label_top + text_height + line)
+    cv2.putText(picture, text, baseline, _FONT, scale, ink, line, cv2.LINE_AA)

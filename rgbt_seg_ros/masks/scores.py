@@ -1,0 +1,123 @@
+"""Scores of segmentation masks: one integer confusion matrix, and IoU and accuracy read from it.
+
+A class that occurs neither in a prediction nor in a label is absent: it has no score (None) and takes no part in a
+mean, unless it is given one (`absent`).
+
+Against torchmetrics, with `ignore_index=255` (test_evaluation.py holds each line):
+
+- `MulticlassConfusionMatrix` counts the same pixels. It fails on 255 in a prediction, which is a miss here.
+- `MulticlassJaccardIndex` and `MulticlassAccuracy` with `average="none"` give the same scores to classes that occur,
+  and 0 to absent ones; with `average="macro"` the same means as `absent=None`.
+- The mean of `MulticlassJaccardIndex(average="none")` over all classes is the mIoU of `absent=0.0`.
+- `segmentation.MeanIoU` is another quantity: IoU by image and class, averaged over all of these in which the class
+  occurs, so that a car of ten pixels weighs as much as one of ten thousand. It cannot ignore a label.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from rgbt_seg_ros.masks.classes import UNLABELED
+
+
+class ConfusionMatrix:
+    """Counts of pixels by label and prediction over any number of images.
+
+    Args:
+        num_classes: N.
+        absent: IoU and accuracy of an absent class; None gives it none and leaves it out of the means.
+
+    Attributes:
+        matrix: int64 [N, N + 1], row = label, column = prediction; the last column counts labelled pixels
+            that were predicted as 255 (unknown): misses of their label that belong to no other class.
+    """
+
+    def __init__(self, num_classes: int, absent: float | None = None) -> None:
+        self.num_classes = num_classes
+        self.absent = absent
+        self.matrix = np.zeros((num_classes, num_classes + 1), np.int64)
+
+    def update(self, label: np.ndarray, mask: np.ndarray) -> None:
+        """Add one image: label and mask are integer [H, W] of one shape; pixels labelled 255 are ignored.
+
+        Raises:
+            ValueError: shapes differ, or an id is neither below the number of classes nor 255.
+        """
+        if label.shape != mask.shape:
+            raise ValueError(
+                f"the label is {label.shape} and the mask {mask.shape}: they must have one shape"
+            )
+        scored = label != UNLABELED
+        truth = label[scored].astype(np.int64)
+        predicted = mask[scored].astype(np.int64)
+        predicted[predicted == UNLABELED] = self.num_classes
+        if truth.size == 0:
+            return
+        if truth.min() < 0 or truth.max() >= self.num_classes:
+            raise ValueError(f"a label has id {_worst(truth)}, but there are {self.num_classes} classes")
+        if predicted.min() < 0 or predicted.max() > self.num_classes:
+            raise ValueError(f"a mask has id {_worst(predicted)}, but there are {self.num_classes} classes")
+        cells = np.bincount(truth * (self.num_classes + 1) + predicted, minlength=self.matrix.size)
+        self.matrix += cells.reshape(self.matrix.shape)
+
+    def iou(self) -> list[float | None]:
+        """Intersection over union by class; `absent` for a class in neither labels nor predictions."""
+        hits, labelled, predicted = self._totals()
+        return [
+            int(hit) / int(union) if union else self.absent
+            for hit, union in zip(hits, labelled + predicted - hits, strict=True)
+        ]
+
+    def accuracy(self) -> list[float | None]:
+        """Share of each class's labelled pixels that were found (recall).
+
+        0 for a class predicted but never labelled and `absent` for a class in neither, so that mIoU and mAcc are
+        means over the same classes (as in torchmetrics).
+        """
+        hits, labelled, predicted = self._totals()
+        return [
+            int(hit) / max(int(total), 1) if total or seen else self.absent
+            for hit, total, seen in zip(hits, labelled, predicted, strict=True)
+        ]
+
+    def miou(self, without: int | None = None) -> float | None:
+        """Mean IoU over the classes that have one, except for the id `without`; None if none has."""
+        return _mean([score for class_id, score in enumerate(self.iou()) if class_id != without])
+
+    def macc(self) -> float | None:
+        """Mean accuracy over the classes that have one; None if none has."""
+        return _mean(self.accuracy())
+
+    def as_dict(self, class_names: Sequence[str]) -> dict[str, Any]:
+        """Scores for JSON: ``{miou, macc, iou: {class: value or None}, acc: {class: value or None}}``."""
+        return {
+            "miou": self.miou(),
+            "macc": self.macc(),
+            "iou": dict(zip(class_names, self.iou(), strict=True)),
+            "acc": dict(zip(class_names, self.accuracy(), strict=True)),
+        }
+
+    def _totals(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Pixels [N] by class: found, labelled, predicted."""
+        square = self.matrix[:, : self.num_classes]
+        return np.diagonal(square), self.matrix.sum(axis=1), square.sum(axis=0)
+
+
+def image_miou(label: np.ndarray, mask: np.ndarray, num_classes: int) -> float | None:
+    """mIoU of one image over the classes that occur in it; None if all of it is ignored.
+
+    Label and mask are as in `ConfusionMatrix.update`.
+    """
+    scores = ConfusionMatrix(num_classes)
+    scores.update(label, mask)
+    return scores.miou()
+
+
+def _mean(scores: Sequence[float | None]) -> float | None:
+    present = [score for score in scores if score is not None]
+    return sum(present) / len(present) if present else None
+
+
+def _worst(ids: np.ndarray) -> int:
+    return int(ids.min() if ids.min() < 0 else ids.max())

@@ -1,0 +1,70 @@
+"""SHIFNet's encoder: two SAM 2 trunks, frozen but for adapters."""
+
+from sam2.modeling.backbones.hieradet import MultiScaleAttention, MultiScaleBlock
+from sam2.modeling.sam2_utils import MLP
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from rgbt_seg_ros.models.sam2_encoder import Sam2Encoder, Trunk, TrunkConfig
+
+
+class Adapter(nn.Module):
+    """Bottleneck adapter: down-projection to a quarter, GELU, up-projection.
+
+    The up-projection starts at zero, so that a new adapter adds nothing.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.down = nn.Linear(dim, dim // 4)
+        self.up = nn.Linear(dim // 4, dim)
+        nn.init.zeros_(self.up.weight)
+        nn.init.zeros_(self.up.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.up(F.gelu(self.down(x)))
+
+
+class AdaptedAttention(MultiScaleAttention):
+    """Attention followed by the space adapter, with skip."""
+
+    def __init__(self, dim: int, dim_out: int, num_heads: int, q_pool: nn.Module | None) -> None:
+        super().__init__(dim, dim_out, num_heads, q_pool)
+        self.adapter = Adapter(dim_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B*windows, h, w, dim] -> [B*windows, h', w', dim_out]."""
+        x = super().forward(x)
+        return x + self.adapter(x)
+
+
+class AdaptedMlp(MLP):
+    """MLP with the MLP adapter in parallel on the same normed input, without skip, scaled by one half."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim, 4 * dim, dim, num_layers=2, activation=nn.GELU)
+        self.adapter = Adapter(dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, h, w, dim] -> [B, h, w, dim]."""
+        return super().forward(x) + 0.5 * self.adapter(x)
+
+
+class Encoder(Sam2Encoder):
+    """SHIFNet's encoder, adapted and shared by both modalities."""
+
+    def __init__(self, config: TrunkConfig, channels: int) -> None:
+        trunk = Trunk(config)
+        for block in trunk.blocks:
+            _adapt(block)
+        super().__init__(trunk, channels)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """[B, 3, H, W], H and W multiples of 32 -> four maps [B, C, H/s, W/s], strides 4, 8, 16, 32."""
+        return self.levels(images)
+
+
+def _adapt(block: MultiScaleBlock) -> None:
+    attention = block.attn
+    block.attn = AdaptedAttention(attention.dim, attention.dim_out, attention.num_heads, attention.q_pool)
+    block.mlp = AdaptedMlp(block.dim_out)

@@ -1,0 +1,143 @@
+"""SHIFNet (arXiv 2503.02581): SAM 2 encoder with adapters, language-guided fusion, language-guided decoder."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.models.sam2_encoder import TRUNKS, TrunkConfig, init_from_scratch, padded_pair
+from rgbt_seg_ros.models.shifnet.decoders import PpmDecoder, SegformerDecoder
+from rgbt_seg_ros.models.shifnet.encoder import Encoder
+from rgbt_seg_ros.models.shifnet.fusion import AddFusion, ConcatFusion
+from rgbt_seg_ros.models.shifnet.hpd import HPD, HpdConfig
+from rgbt_seg_ros.models.shifnet.sacf import SACF
+
+
+@dataclass(frozen=True)
+class ShifnetSize:
+    """Widths of one size; the defaults are the paper's and hold for the four SAM 2 sizes."""
+
+    trunk: TrunkConfig
+    channels: int = 256
+    sacf_hidden: int = 768
+    hpd: HpdConfig = field(default_factory=HpdConfig)
+    from_scratch: bool = False
+    """True where no pretrained SAM 2 weights exist, so that the whole network is trained."""
+
+
+SIZES = {
+    # Ours, for a CPU: the same modules, narrower.
+    "nano": ShifnetSize(
+        trunk=TRUNKS["nano"],
+        channels=48,
+        sacf_hidden=48,
+        hpd=HpdConfig(sem=24, sem_branch=32, sem_squeeze=8, level=32, fused=64),
+        from_scratch=True,
+    ),
+    **{name: ShifnetSize(TRUNKS[name]) for name in ("tiny", "small", "base_plus", "large")},
+}
+
+
+def size_of_trunk(trunk: Mapping[str, Tensor]) -> str | None:
+    """Which of SAM 2's sizes a trunk's state dict is, from its shapes; None if no one."""
+    stem = trunk.get("patch_embed.proj.weight")
+    blocks = {name.split(".")[1] for name in trunk if name.startswith("blocks.")}
+    for size, config in SIZES.items():
+        facts = (config.trunk.embed_dim, sum(config.trunk.stages))
+        if not config.from_scratch and stem is not None and facts == (len(stem), len(blocks)):
+            return size
+    return None
+
+
+class SHIFNet(nn.Module):
+    """RGB-thermal segmentation guided by class embeddings.
+
+    The defaults are the paper's model, the other choices its ablations. Fusion and decoder are registered under their
+    own names (`sacf`, `concat`; `hpd`, `ppm`), so that weights of one choice cannot be taken for those of another.
+
+    Args:
+        size: a key of `SIZES`.
+        class_embeddings: [N, D], one row a class; a buffer, saved with the weights.
+        fusion: `sacf`, `add` or `concat` (Table VI).
+        decoder: `hpd`, `segformer` or `ppm` (Table VII).
+        sem: whether `hpd` has its semantic enhancement module (Table VIII).
+
+    Raises:
+        UserError: no such size, fusion or decoder, or `sem` switched off in a decoder that has none.
+    """
+
+    def __init__(
+        self,
+        size: str,
+        class_embeddings: Tensor,
+        fusion: str = "sacf",
+        decoder: str = "hpd",
+        sem: bool = True,
+    ) -> None:
+        super().__init__()
+        if size not in SIZES:
+            raise UserError(f"there is no SHIFNet size {size!r}: choose one of {', '.join(SIZES)}")
+        config = SIZES[size]
+        self.fusion, self.decoder = fusion, decoder
+        self.encoder = Encoder(config.trunk, config.channels)
+        classes, text_dim = class_embeddings.shape
+        self.add_module(fusion, nn.ModuleList(_fusion(fusion, config, text_dim) for _ in range(4)))
+        self.add_module(decoder, _decoder(decoder, config, classes, text_dim, sem))
+        self.register_buffer("class_embeddings", class_embeddings.detach().clone().float())
+        self.class_embeddings: Tensor
+        if config.from_scratch:
+            init_from_scratch(self.encoder)
+        else:
+            self.encoder.freeze_base()
+
+    def forward(self, rgb: Tensor, thermal: Tensor) -> Tensor:
+        """Logits of a batch of pairs.
+
+        Args:
+            rgb, thermal: [B, 3, H, W], scaled (`rgbt_seg_ros.models.scaling`), any H and W; zeros for a missing one.
+
+        Returns:
+            [B, N, H, W].
+
+        Raises:
+            ValueError: the shapes differ or are not those of images.
+        """
+        images = torch.cat(padded_pair(rgb, thermal))  # [2B, 3, H', W']
+        height, width = rgb.shape[-2:]
+        fused = self.fuse(self.encoder(images))
+        logits = self.get_submodule(self.decoder)(fused, self.class_embeddings)
+        return logits[..., :height, :width]
+
+    def fuse(self, features: list[Tensor]) -> list[Tensor]:
+        """Four maps [2B, C, h, w], RGB in the first half of the batch -> four fused maps [B, C, h, w]."""
+        fused = []
+        for fusion, level in zip(self.get_submodule(self.fusion).children(), features, strict=True):
+            rgb, thermal = level.chunk(2)
+            fused.append(fusion(rgb, thermal, self.class_embeddings))
+        return fused
+
+
+def _fusion(name: str, config: ShifnetSize, text_dim: int) -> nn.Module:
+    """Fusion of one level."""
+    if name == "sacf":
+        return SACF(config.channels, text_dim, config.sacf_hidden)
+    if name == "concat":
+        return ConcatFusion(config.channels)
+    if name == "add":
+        return AddFusion()
+    raise UserError(f"there is no fusion {name!r}: choose sacf, add or concat")
+
+
+def _decoder(name: str, config: ShifnetSize, classes: int, text_dim: int, sem: bool) -> nn.Module:
+    classifiers = {"segformer": SegformerDecoder, "ppm": PpmDecoder}
+    if name == "hpd":
+        return HPD(config.channels, text_dim, config.hpd, sem)
+    if name not in classifiers:
+        raise UserError(f"there is no decoder {name!r}: choose hpd, segformer or ppm")
+    if not sem:
+        raise UserError(
+            f"the decoder {name} has no SEM to switch off: leave sem out, or choose the decoder hpd"
+        )
+    return classifiers[name](config.channels, classes)

@@ -1,0 +1,27 @@
+"""The pairer that the parameters under `sync` ask for."""
+
+from typing import Protocol
+
+from rgbt_seg_ros.pairing.nearest import Pair
+from rgbt_seg_ros.pairing.time_line import R, T
+
+
+class Pairer(Protocol[R, T]):
+    """Two streams of stamped frames in, pairs out; the methods are described in `pairing.NearestPairer`."""
+
+    def add_rgb(self, stamp_ns: int, item: R) -> list[Pair[R, T]]: ...
+
+    def add_thermal(self, stamp_ns: int, item: T) -> list[Pair[R, T]]: ...
+
+    def poll(self, now_ns: int) -> list[Pair[R, T]]: ...
+
+    def flush(self) -> list[Pair[R, T]]: ...
+
+    @property
+    def counts(self) -> dict[str, int]: ...
+
+    @property
+    def rgb_waiting(self) -> int: ...
+
+    @property
+    def thermal_waiting(self) -> int: ...

@@ -1,0 +1,130 @@
+"""Image messages that belong together to mask and detections: the core that node and offline runner share; no rclpy."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rgbt_seg_ros.images.codec import (
+    decode_compressed_rgb,
+    decode_compressed_thermal,
+    decode_rgb,
+    decode_thermal,
+)
+from rgbt_seg_ros.images.pair import ImagePair
+from rgbt_seg_ros.masks.detections import Detection, find_detections
+from rgbt_seg_ros.masks.overlay import thermal_picture
+from rgbt_seg_ros.segmenter import Segmentation, Segmenter
+from rgbt_seg_ros.settings import Settings
+
+Register = Callable[[np.ndarray, tuple[int, int]], tuple[np.ndarray, np.ndarray]]
+"""From a thermal image [h, w] and the RGB image's (height, width) to thermal [H, W] and bool [H, W], False where no
+thermal pixel is."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of a pair.
+
+    Attributes:
+        message: the message it answers, whose header its outputs carry: the RGB one, or the thermal one without it.
+        images: the decoded images.
+        segmentation: classes of the pixels of the image that it answers.
+        detections: objects among them.
+        stage_ms: milliseconds of decode, the segmenter's stages and detections, in this order.
+    """
+
+    message: Any
+    images: ImagePair
+    segmentation: Segmentation
+    detections: list[Detection]
+    stage_ms: dict[str, float]
+
+    @property
+    def picture(self) -> np.ndarray:
+        """What the mask can be drawn on: the RGB image, or the thermal one in false colours; uint8 [H, W, 3]."""
+        if self.images.rgb is not None:
+            return self.images.rgb
+        assert self.images.thermal is not None
+        return thermal_picture(self.images.thermal)
+
+
+def answer_pair(
+    segmenter: Segmenter,
+    settings: Settings,
+    rgb_message: Any,
+    thermal_message: Any,
+    register: Register | None = None,
+) -> Answer:
+    """Decode, segment and find the objects of one pair; the arguments are those of the functions below.
+
+    Raises:
+        ValueError: see the functions below, or the segmenter's output is not finite.
+    """
+    started = time.perf_counter()
+    images = register_thermal(decode_images(settings, rgb_message, thermal_message), register)
+    decode_ms = 1e3 * (time.perf_counter() - started)
+    (segmentation,) = segmenter.segment([images])
+    return complete_answer(settings, rgb_message, images, decode_ms, segmentation)
+
+
+def decode_images(settings: Settings, rgb_message: Any, thermal_message: Any) -> ImagePair:
+    """The images of one pair, as the cameras see them.
+
+    Args:
+        settings: say whether the messages are sensor_msgs/Image or CompressedImage.
+        rgb_message: or None where the RGB camera is missing.
+        thermal_message: or None where the thermal camera is missing.
+
+    Raises:
+        UndecodableImage: one of the messages holds no image that can be read.
+        ValueError: the images are no pair, see `ImagePair`.
+    """
+    rgb = thermal = None
+    if rgb_message is not None:
+        compressed = settings.rgb_transport == "compressed"
+        rgb = (decode_compressed_rgb if compressed else decode_rgb)(rgb_message)
+    if thermal_message is not None:
+        compressed = settings.thermal_transport == "compressed"
+        thermal = (decode_compressed_thermal if compressed else decode_thermal)(thermal_message)
+    return ImagePair(rgb, thermal)
+
+
+def register_thermal(images: ImagePair, register: Register | None) -> ImagePair:
+    """Bring the thermal pixels onto the RGB image, where there are both; None: they show the same view.
+
+    Raises:
+        ValueError: the rule does not fit the images' sizes.
+    """
+    if register is None or images.rgb is None or images.thermal is None:
+        return images
+    return ImagePair(images.rgb, *register(images.thermal, images.size))
+
+
+def complete_answer(
+    settings: Settings,
+    message: Any,
+    images: ImagePair,
+    decode_ms: float,
+    segmentation: Segmentation,
+) -> Answer:
+    """Find the objects in a segmentation."""
+    started = time.perf_counter()
+    detections = find_objects(settings, segmentation)
+    detections_ms = 1e3 * (time.perf_counter() - started)
+    stage_ms = {"decode": decode_ms, **segmentation.stage_ms, "detections": detections_ms}
+    return Answer(message, images, segmentation, detections, stage_ms)
+
+
+def find_objects(settings: Settings, segmentation: Segmentation) -> list[Detection]:
+    """The detections in a segmentation, by the settings' least area and score."""
+    return find_detections(
+        segmentation.mask,
+        segmentation.confidence,
+        segmentation.classes.names,
+        segmentation.classes.thing_classes,
+        min_area=settings.detections_min_area,
+        score_threshold=settings.detections_score_threshold,
+    )

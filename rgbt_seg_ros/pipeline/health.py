@@ -1,0 +1,178 @@
+"""The verdict on a running camera pair: level and one sentence, from two successive reports of its values; no ROS."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rgbt_seg_ros.base.diagnostics import ERROR, OK, WARN
+from rgbt_seg_ros.pairing.time_line import RATE_INTERVALS
+from rgbt_seg_ros.pipeline.camera import FROZEN, MISSING
+from rgbt_seg_ros.settings import Settings
+
+SILENCE_NS = 2_000_000_000
+"""A stream is called silent after this time without an image, whatever its camera's state [ns]."""
+
+CLOCK_JUMP_NS = 60_000_000_000
+"""A clock that moves on by more between two reports has been set, as when /clock starts [ns]."""
+
+FAR_APART_MS = 500.0
+"""Newest stamps of two cameras farther apart than this, and a period, are not those of one moment."""
+
+IMAGES_BEFORE_PAIRS = RATE_INTERVALS + 2
+"""Of each camera; as many decide the first pair after a start or a jump of time: fewer without a pair are no fault."""
+
+Verdict = tuple[int, str]
+
+
+@dataclass
+class Health:
+    """Judges an active camera pair.
+
+    Attributes:
+        topics: the resolved names of the topics ``rgb`` and ``thermal``, for the sentences.
+        settings: the node's.
+    """
+
+    topics: Mapping[str, str]
+    settings: Settings
+    _last: Mapping[str, float] = field(default_factory=dict)
+    _last_growth_ns: dict[str, int] = field(default_factory=dict)
+    _images_at_pair: tuple[float, float] = (0, 0)
+    _frozen_since_ns: dict[str, int] = field(default_factory=dict)
+    _assessed_ns: int = 0
+    _skewed_reports: int = 0
+
+    def assess(
+        self, values: Mapping[str, float], cameras: Mapping[str, str], now_ns: int, unregistered: str = ""
+    ) -> Verdict:
+        """Level and one sentence.
+
+        Args:
+            values: `Pipeline.values`.
+            cameras: `Pipeline.cameras`.
+            now_ns: the node's clock.
+            unregistered: why pairs cannot be registered yet.
+        """
+        grown = {key: value - self._last.get(key, 0) for key, value in values.items()}
+        self._last = dict(values)
+        elapsed_ns = now_ns - self._assessed_ns
+        if not 0 <= elapsed_ns <= CLOCK_JUMP_NS:
+            self._last_growth_ns.clear()
+            self._frozen_since_ns.clear()
+        self._assessed_ns = now_ns
+        for key in ("rgb_in", "thermal_in", "pairs", "masks"):
+            if grown[key] > 0 or key not in self._last_growth_ns:
+                self._last_growth_ns[key] = now_ns
+        if grown["pairs"] != 0:
+            self._images_at_pair = values["rgb_in"], values["thermal_in"]
+        verdict = (
+            self._losses(values, grown)
+            or self._cameras(values, cameras)
+            or ((ERROR, unregistered) if unregistered else None)
+            or self._pairs(values, grown)
+            or self._clocks(
+                values, stands_still=elapsed_ns == 0 and grown["rgb_in"] + grown["thermal_in"] > 0
+            )
+        )
+        if verdict is not None:
+            return verdict
+        if grown.get("dropped.stale", 0) > 0:
+            return WARN, f"{grown['dropped.stale']:.0f} pairs were older than max_age when their turn came"
+        if grown.get("size_changes", 0) > 0:
+            return WARN, "the size of the images has changed, see the log"
+        if values["masks"] == 0:
+            return WARN, "no mask yet"
+        return OK, f"{values['mask_hz']:.1f} masks/s, latency p95 {values.get('latency_ms.p95', 0):.0f} ms"
+
+    def _losses(self, values: Mapping[str, float], grown: Mapping[str, float]) -> Verdict | None:
+        lost = values.get("dropped.lost", 0) + values.get("dropped.overflow", 0)
+        if self.settings.lossless and lost > 0:
+            return ERROR, f"lossless mode lost {lost:.0f} images or pairs: play the recording more slowly"
+        failed, undecodable = grown.get("dropped.failed", 0), grown.get("dropped.undecodable", 0)
+        if failed > 0:
+            return ERROR, f"inference failed on {failed:.0f} pairs in the last second, see the log"
+        if undecodable > 0:
+            return ERROR, f"{undecodable:.0f} pairs had an undecodable image, see the log"
+        return None
+
+    def _cameras(self, values: Mapping[str, float], cameras: Mapping[str, str]) -> Verdict | None:
+        faults = {name: self._fault(name, state) for name, state in cameras.items()}
+        faulty = [name for name, fault in faults.items() if fault]
+        if not faulty:
+            return None
+        # Once the camera is back, the time without pairs is not held against them.
+        self._last_growth_ns["pairs"] = self._assessed_ns
+        if len(faulty) == 1 and self._goes_alone_without(faulty[0], cameras):
+            return self._alone(faulty[0], faults[faulty[0]])
+        self._last_growth_ns["masks"] = self._assessed_ns
+        if len(faulty) == 2:
+            never = values["rgb_in"] == values["thermal_in"] == 0
+            # A recording ends, and a node may be there before its cameras.
+            level = WARN if never or self.settings.lossless else ERROR
+            return level, f"{faults['rgb']} and {faults['thermal']}"
+        (name,) = faulty
+        if self.settings.lossless and cameras[name] == FROZEN:
+            return WARN, faults[name]
+        return ERROR, f"{faults[name]}: no masks, see {name}.on_missing"
+
+    def _goes_alone_without(self, name: str, cameras: Mapping[str, str]) -> bool:
+        on_missing = {"rgb": self.settings.rgb_on_missing, "thermal": self.settings.thermal_on_missing}[name]
+        return on_missing != "drop" and cameras[name] in (FROZEN, MISSING)
+
+    def _alone(self, name: str, fault: str) -> Verdict:
+        living = self.topics["rgb" if name == "thermal" else "thermal"]
+        maskless_s = self._seconds_since_growth("masks")
+        if maskless_s * 1e9 > SILENCE_NS:
+            return ERROR, f"{fault}, and no mask from {living} alone for {maskless_s:.0f} s"
+        return WARN, f"{fault}: masks come from {living} alone"
+
+    def _fault(self, name: str, state: str) -> str:
+        """What is wrong with a camera; empty if nothing is."""
+        if state != FROZEN:
+            self._frozen_since_ns.pop(name, None)
+            silent_s = self._seconds_since_growth(f"{name}_in")
+            if state != MISSING and silent_s * 1e9 <= SILENCE_NS:
+                return ""
+            return f"no images on {self.topics[name]} for {max(silent_s, 1):.0f} s"
+        since_ns = self._frozen_since_ns.setdefault(name, self._assessed_ns)
+        frozen_s = (self._assessed_ns - since_ns) / 1e9
+        return f"the same image again and again on {self.topics[name]} for {max(frozen_s, 1):.0f} s"
+
+    def _pairs(self, values: Mapping[str, float], grown: Mapping[str, float]) -> Verdict | None:
+        pairless_s = self._seconds_since_growth("pairs")
+        if pairless_s * 1e9 > SILENCE_NS and grown.get("dropped.duplicate", 0) > 0:
+            return ERROR, f"no pair for {pairless_s:.0f} s: the stamps of a camera stand still"
+        images = min(
+            values["rgb_in"] - self._images_at_pair[0], values["thermal_in"] - self._images_at_pair[1]
+        )
+        if pairless_s * 1e9 > SILENCE_NS and images < IMAGES_BEFORE_PAIRS:
+            self._last_growth_ns["masks"] = self._assessed_ns
+        elif pairless_s * 1e9 > SILENCE_NS:
+            apart_s = values.get("newest_skew_ms", 0.0) / 1e3
+            too_far = abs(apart_s) > self.settings.sync_max_dt or grown.get("dropped.over_max_dt", 0) > 0
+            remedy = "see sync.max_dt and sync.thermal_time_offset" if too_far else "see dropped.*"
+            return ERROR, (
+                f"no pair for {pairless_s:.0f} s although both cameras send: the newest thermal stamp is "
+                f"{apart_s:+.3f} s from the newest RGB stamp, {remedy}"
+            )
+        maskless_s = self._seconds_since_growth("masks")
+        if maskless_s * 1e9 > SILENCE_NS:
+            return WARN, f"no mask for {maskless_s:.0f} s although pairs arrive"
+        return None
+
+    def _clocks(self, values: Mapping[str, float], stands_still: bool) -> Verdict | None:
+        if stands_still:
+            return WARN, "the node's clock stands still: use_sim_time is set, but nobody publishes /clock"
+        skew_ms = values.get("newest_skew_ms", 0.0)
+        slowest_hz = min(values.get("rgb_hz", 0.0), values.get("thermal_hz", 0.0))
+        far_ms = FAR_APART_MS + (1e3 / slowest_hz if slowest_hz > 0 else 0.0)
+        # A recording that is played in a loop jumps back camera by camera.
+        self._skewed_reports = self._skewed_reports + 1 if abs(skew_ms) > far_ms else 0
+        if self._skewed_reports >= 3 and not self.settings.lossless:
+            return WARN, (
+                f"the newest thermal stamp is {skew_ms / 1e3:+.3f} s from the newest RGB stamp: the cameras' clocks "
+                "differ, or the images of one come late"
+            )
+        return None
+
+    def _seconds_since_growth(self, key: str) -> float:
+        return (self._assessed_ns - self._last_growth_ns[key]) / 1e9

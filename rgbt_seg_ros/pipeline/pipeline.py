@@ -1,0 +1,197 @@
+"""From the two image streams of a camera pair to jobs for the inference thread: watching, pairing, mailbox; no rclpy.
+
+The methods of `Pipeline` belong to one thread (the executor's).
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rgbt_seg_ros.pairing.nearest import Pair
+from rgbt_seg_ros.pairing.pairer import Pairer
+from rgbt_seg_ros.pairing.stream_clock import StreamClock
+from rgbt_seg_ros.pipeline.answer import Answer
+from rgbt_seg_ros.pipeline.camera import FROZEN, MISSING, Camera
+from rgbt_seg_ros.pipeline.inference_thread import InferenceThread
+from rgbt_seg_ros.pipeline.responder import Frame, Job, Responder
+from rgbt_seg_ros.pipeline.statistics import Statistics
+from rgbt_seg_ros.ros.pairers import make_pairer
+from rgbt_seg_ros.settings import Settings
+
+QUIET_NS = 2_000_000_000
+"""In lossless mode, frames are only decided without their successors after this silence of both streams [ns]."""
+
+_PAIRER_KEYS = {
+    # Replaced by the cameras' own: the pairer does not see images that are answered alone.
+    "rgb_in": "rgb_in",
+    "thermal_in": "thermal_in",
+    "pairs": "pairs",
+    # `dropped.stale` counts pairs that waited too long for inference.
+    "stale": "dropped.late",
+}
+
+
+class Pipeline:
+    """Pairs images and leaves the pairs for the inference thread; watches the cameras, counts what is not used.
+
+    Each image is in a pair, answered alone, counted as dropped by its cause, or waiting. One that is the nearest of
+    two is in both their pairs and counted as reused.
+
+    Args:
+        settings: may be replaced by assigning to `settings`; live parameters take effect on the next pair.
+        inference: serves the jobs by `inference.serve`.
+        deliver, report, clock_ns: see `Responder`; `report` is called in either thread. Rates, overdue images and
+            missing cameras are judged by the node's clock, latency by the monotonic clock.
+
+    Attributes:
+        responder: what the inference thread knows of this camera pair.
+
+    Raises:
+        UserError: the settings ask for a pairing method that is not installed.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        inference: InferenceThread[Job],
+        deliver: Callable[[Answer], None],
+        report: Callable[[str, str], None],
+        clock_ns: Callable[[], int],
+    ) -> None:
+        self._lossless = settings.lossless
+        self._clock_ns = clock_ns
+        self._statistics = Statistics()
+        self.responder = Responder(settings, self._statistics, deliver, report, clock_ns)
+        self._pairer: Pairer[Frame, Frame] = make_pairer(settings)
+        rgb_alone_after = settings.thermal_stale_after if settings.thermal_on_missing == "rgb_only" else None
+        thermal_alone_after = settings.rgb_stale_after if settings.rgb_on_missing == "thermal_only" else None
+        self._rgb = Camera("rgb", settings.rgb_stale_after, rgb_alone_after)
+        self._thermal = Camera("thermal", settings.thermal_stale_after, thermal_alone_after)
+        self._stream_clock = StreamClock()
+        self._last_arrival_ns = time.monotonic_ns()
+        self._depth = settings.lossless_depth if self._lossless else 1
+        self._mailbox = inference.mailbox(self._depth, supersede=not self._lossless)
+
+    @property
+    def settings(self) -> Settings:
+        """The values in use."""
+        return self.responder.settings
+
+    @settings.setter
+    def settings(self, settings: Settings) -> None:
+        self.responder.settings = settings
+
+    def add_rgb(self, stamp_ns: int, message: Any) -> None:
+        """Take an RGB image message."""
+        frame = self._arrive(self._rgb, self._thermal, stamp_ns, message)
+        if self._is_frozen(self._rgb):
+            return
+        if self._goes_alone(self._rgb, self._thermal):
+            self._put(Job(self.responder, frame, None))
+        else:
+            self._put_pairs(self._pairer.add_rgb(stamp_ns, frame))
+            self._check_room()
+
+    def add_thermal(self, stamp_ns: int, message: Any) -> None:
+        """Take a thermal image message."""
+        frame = self._arrive(self._thermal, self._rgb, stamp_ns, message)
+        if self._is_frozen(self._thermal):
+            return
+        if self._goes_alone(self._thermal, self._rgb):
+            self._put(Job(self.responder, None, frame))
+        else:
+            self._put_pairs(self._pairer.add_thermal(stamp_ns, frame))
+            self._check_room()
+
+    def add_lost(self, number: int) -> None:
+        """Take note of images that the middleware says it lost."""
+        self._statistics.count("dropped.lost", number)
+        if self._lossless:
+            sentence = f"the middleware lost {number} images: play the recording more slowly"
+            self.responder.report("lost", sentence)
+
+    def poll(self) -> None:
+        """Decide the frames whose next possible partner is overdue."""
+        if not self._lossless:
+            present_ns = self._stream_clock.now(self._clock_ns())
+            if present_ns is not None:
+                self._put_pairs(self._pairer.poll(present_ns))
+        elif time.monotonic_ns() - self._last_arrival_ns > QUIET_NS:
+            # A recording has ended: what is known is all there will be. Before that, only successors decide, so
+            # that the pairs do not depend on how fast the recording is played.
+            self._put_pairs(self._pairer.flush())
+
+    def values(self) -> dict[str, float]:
+        """Statistics together with the pairer's counts, by their keys in /diagnostics."""
+        # Read first: a pair that is answered meanwhile must not seem lost.
+        unfinished = self._mailbox.unfinished
+        values = {"alone": 0, "reused": 0, **self._statistics.values(self._clock_ns())}
+        for name, number in self._pairer.counts.items():
+            values[_PAIRER_KEYS.get(name, f"dropped.{name}")] = number
+        values["rgb_in"], values["thermal_in"] = self._rgb.received, self._thermal.received
+        values["unpaired"] = self._pairer.rgb_waiting + self._pairer.thermal_waiting
+        values["waiting"] = unfinished
+        if self._rgb.newest_stamp_ns is not None and self._thermal.newest_stamp_ns is not None:
+            skew_ns = self._thermal.newest_stamp_ns - self._rgb.newest_stamp_ns
+            values["newest_skew_ms"] = skew_ns / 1e6 + self.settings.sync_thermal_time_offset * 1e3
+        return values
+
+    def cameras(self) -> dict[str, str]:
+        """State of the cameras ``rgb`` and ``thermal``, see `Camera.state`."""
+        now_ns = self._clock_ns()
+        return {camera.name: camera.state(now_ns) for camera in (self._rgb, self._thermal)}
+
+    def stop(self) -> None:
+        """Count the pairs that still wait as dropped and take no more; again, it does nothing."""
+        left = self._mailbox.close()
+        if left:
+            self._statistics.count("dropped.deactivated", len(left))
+
+    def _arrive(self, camera: Camera, other: Camera, stamp_ns: int, message: Any) -> Frame:
+        now_ns = self._clock_ns()
+        camera.saw(stamp_ns, message, now_ns)
+        other.expect(now_ns)
+        self._statistics.tick(f"{camera.name}_hz", now_ns)
+        self._stream_clock.add(stamp_ns, now_ns)
+        self._last_arrival_ns = time.monotonic_ns()
+        return Frame(message, self._last_arrival_ns)
+
+    def _is_frozen(self, camera: Camera) -> bool:
+        """Whether the image that has just come is none to go by, and counted; a recording is taken as it is."""
+        if self._lossless or camera.state(self._clock_ns()) != FROZEN:
+            return False
+        self._statistics.count("dropped.frozen")
+        return True
+
+    def _goes_alone(self, camera: Camera, other: Camera) -> bool:
+        """Whether the image that has just come is answered without the other camera's, and counted."""
+        now_ns = self._clock_ns()
+        if not (camera.may_go_alone(now_ns) and other.state(now_ns) in (MISSING, FROZEN)):
+            return False
+        self._statistics.count("alone")
+        return True
+
+    def _put_pairs(self, pairs: list[Pair[Frame, Frame]]) -> None:
+        for pair in pairs:
+            self._statistics.tick("pair_hz", self._clock_ns())
+            self._statistics.record("skew_ms", abs(pair.skew_ns) / 1e6)
+            reused = self._rgb.is_reused(pair.rgb) + self._thermal.is_reused(pair.thermal)
+            self._statistics.count("reused", reused)
+            self._put(Job(self.responder, pair.rgb, pair.thermal))
+
+    def _check_room(self) -> None:
+        """In lossless mode, say that images have waited in vain: the pairer has had to decide one without the other."""
+        if not self._lossless:
+            return
+        for name, waiting in (("rgb", self._pairer.rgb_waiting), ("thermal", self._pairer.thermal_waiting)):
+            if waiting > self._depth:
+                sentence = f"{waiting} {name} images wait for the other camera's: play more slowly"
+                self.responder.lose("overflow", sentence)
+
+    def _put(self, job: Job) -> None:
+        if self._mailbox.put(job) is None:
+            return
+        if self._lossless:
+            self.responder.lose("overflow", f"{self._depth} pairs wait already: play more slowly")
+        else:
+            self._statistics.count("dropped.superseded")

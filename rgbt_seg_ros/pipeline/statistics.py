@@ -1,0 +1,73 @@
+"""What the running node knows about itself: counts, rates and percentiles; the verdict on them is `health`. No ROS."""
+
+import threading
+from collections import Counter, deque
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    pass
+
+WINDOW = 300
+"""Number of newest values over which percentiles are taken."""
+
+RATE_WINDOW_NS = 5_000_000_000
+
+
+class RateMeter:
+    """Events a second over the last five seconds; times are integer nanoseconds of one clock."""
+
+    def __init__(self) -> None:
+        self._times: deque[int] = deque(maxlen=1024)
+
+    def add(self, now_ns: int) -> None:
+        """Count one event; a clock that jumped back starts the count again."""
+        if self._times and now_ns < self._times[-1]:
+            self._times.clear()
+        self._times.append(now_ns)
+
+    def rate(self, now_ns: int) -> float:
+        """Events a second [Hz]; 0 with fewer than two events in the window."""
+        while self._times and self._times[0] < now_ns - RATE_WINDOW_NS:
+            self._times.popleft()
+        if len(self._times) < 2 or self._times[-1] == self._times[0]:
+            return 0.0
+        return (len(self._times) - 1) * 1e9 / (self._times[-1] - self._times[0])
+
+
+class Statistics:
+    """Counters, rates and value windows; every method may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+        self._rates = {name: RateMeter() for name in ("rgb_hz", "thermal_hz", "pair_hz", "mask_hz")}
+        self._windows: dict[str, deque[float]] = {}
+
+    def count(self, name: str, by: int = 1) -> None:
+        """Add to a counter, for instance ``masks`` or ``dropped.stale``."""
+        with self._lock:
+            self._counts[name] += by
+
+    def tick(self, name: str, now_ns: int) -> None:
+        """Note one event of a rate: rgb_hz, thermal_hz, pair_hz or mask_hz."""
+        with self._lock:
+            self._rates[name].add(now_ns)
+
+    def record(self, name: str, value: float) -> None:
+        """Keep a value for percentiles, for instance ``latency_ms`` or ``stage_ms.inference``."""
+        with self._lock:
+            self._windows.setdefault(name, deque(maxlen=WINDOW)).append(value)
+
+    def values(self, now_ns: int) -> dict[str, float]:
+        """Everything by its key in /diagnostics; percentiles are those of the newest `WINDOW` values."""
+        with self._lock:
+            values: dict[str, float] = {"masks": 0, "detections": 0, **self._counts}
+            values |= {name: meter.rate(now_ns) for name, meter in self._rates.items()}
+            windows = {name: np.array(window) for name, window in self._windows.items()}
+        for name, window in windows.items():
+            values |= {f"{name}.p{q}": float(np.percentile(window, q)) for q in (50, 95, 99)}
+            if name == "skew_ms":
+                values["skew_ms.max"] = float(window.max())
+        return values

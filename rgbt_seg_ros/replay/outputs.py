@@ -1,0 +1,175 @@
+"""What an offline run leaves in its folder: the files of `rgbt_seg_ros.runs.folder`, without a video, and
+
+segmentation/     a rosbag2 (mcap) with the node's output topics
+metrics.json      the numbers
+report.html       the page
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from rgbt_seg_ros.bags.reader import RecordedImage
+from rgbt_seg_ros.bags.writer import BagWriter
+from rgbt_seg_ros.base.diagnostics import OK
+from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.masks.classes import palette_for
+from rgbt_seg_ros.masks.detections import Detection
+from rgbt_seg_ros.masks.overlay import draw_overlay, thermal_picture
+from rgbt_seg_ros.pipeline.answer import Answer
+from rgbt_seg_ros.runs.folder import BAG, METRICS, Box
+from rgbt_seg_ros.runs.writer import FOLDERS, LINES, RunWriter
+
+NAMESPACE = "/rgbt_segmenter"
+
+
+class OfflineOutputs:
+    """Writes the folder of one run; used as a context manager.
+
+    Attributes:
+        mask_hash: `MaskHash` of all masks so far.
+    """
+
+    def __init__(self, folder: Path, class_names: Sequence[str]) -> None:
+        """Make the folder, without what an earlier run left in it.
+
+        Raises:
+            UserError: the folder holds other things, or cannot be written.
+        """
+        self._folder = folder
+        self._class_names = class_names
+        self._palette = palette_for(class_names)
+        try:
+            _empty(folder)
+        except OSError as error:
+            raise UserError(
+                f"cannot write to {folder} ({error.strerror}): choose another --output"
+            ) from error
+        self._run = RunWriter(folder)
+        self._run.add_classes(class_names)
+        self._bag = BagWriter(folder / BAG)
+        self._label_frame: str | None = None
+
+    @property
+    def mask_hash(self) -> str:
+        """See the class."""
+        return self._run.mask_hash.hexdigest
+
+    def __enter__(self) -> "OfflineOutputs":
+        self._bag.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bag.__exit__(kind, error, traceback)
+        self._run.close()
+
+    def add(self, source: RecordedImage, answer: Answer, skew_ms: float) -> None:
+        """Add the result for one pair, under the header of its RGB image.
+
+        Args:
+            source: the recorded RGB image.
+            answer: to it and its thermal image.
+            skew_ms: stamp of the thermal image minus that of the RGB image.
+        """
+        self._add_to_run(source.stamp_ns, answer, skew_ms)
+        mask, detections = answer.segmentation.mask, answer.detections
+        overlay = draw_overlay(answer.picture, mask, self._palette, detections)
+        messages = {
+            "mask": self._bag.image(mask, source.stamp_ns, source.frame_id),
+            "overlay": self._bag.image(overlay, source.stamp_ns, source.frame_id),
+            "detections": self._detections_message(source, detections),
+        }
+        if source.frame_id != self._label_frame:
+            label_info = self._label_info_message(source)
+            self._bag.write(f"{NAMESPACE}/label_info", label_info, source.received_ns, latched=True)
+            self._label_frame = source.frame_id
+        for name, message in messages.items():
+            self._bag.write(f"{NAMESPACE}/{name}", message, source.received_ns)
+
+    def add_counts(self, stamp_ns: int, values: Mapping[str, object]) -> None:
+        """Note how far the run is, by keys of docs/diagnostics.md, at an image's stamp."""
+        self._run.add_diagnostics(stamp_ns, OK, "", {key: str(value) for key, value in values.items()})
+
+    def write_metrics(self, metrics: Mapping[str, Any]) -> Path:
+        """Write metrics.json and return its path."""
+        path = self._folder / METRICS
+        path.write_text(json.dumps(metrics, indent=2) + "\n")
+        return path
+
+    def _add_to_run(self, stamp_ns: int, answer: Answer, skew_ms: float) -> None:
+        segmentation, run = answer.segmentation, self._run
+        latency_ms = round(sum(answer.stage_ms.values()), 3)
+        run.add_mask(stamp_ns, segmentation.mask, time.monotonic(), latency_ms, skew_ms, answer.stage_ms)
+        run.add_confidence(stamp_ns, np.round(segmentation.confidence * 255.0).astype(np.uint8))
+        run.add_detections(stamp_ns, [Box.of(found) for found in answer.detections])
+        if answer.images.rgb is not None:
+            run.add_picture(stamp_ns, "rgb", answer.images.rgb)
+        if answer.images.thermal is not None:
+            run.add_picture(stamp_ns, "thermal", thermal_picture(answer.images.thermal))
+
+    def _detections_message(self, source: RecordedImage, detections: Sequence[Detection]) -> Any:
+        """A vision_msgs/Detection2DArray; pixels of the RGB image, pixel centres at integers, class_id = class name."""
+        types = self._bag.types
+        header = self._bag.header(source.stamp_ns, source.frame_id)
+        return types["vision_msgs/msg/Detection2DArray"](
+            header,
+            [
+                types["vision_msgs/msg/Detection2D"](
+                    header=header, results=[self._hypothesis(found)], bbox=self._box(found), id=""
+                )
+                for found in detections
+            ],
+        )
+
+    def _hypothesis(self, found: Detection) -> Any:
+        types = self._bag.types
+        point = types["geometry_msgs/msg/Point"](0.0, 0.0, 0.0)
+        rotation = types["geometry_msgs/msg/Quaternion"](0.0, 0.0, 0.0, 1.0)
+        pose = types["geometry_msgs/msg/Pose"](point, rotation)
+        return types["vision_msgs/msg/ObjectHypothesisWithPose"](
+            types["vision_msgs/msg/ObjectHypothesis"](found.class_name, found.score),
+            types["geometry_msgs/msg/PoseWithCovariance"](pose, np.zeros(36)),
+        )
+
+    def _box(self, found: Detection) -> Any:
+        types = self._bag.types
+        position = types["vision_msgs/msg/Point2D"](found.center_x, found.center_y)
+        center = types["vision_msgs/msg/Pose2D"](position, 0.0)
+        return types["vision_msgs/msg/BoundingBox2D"](center, found.size_x, found.size_y)
+
+    def _label_info_message(self, source: RecordedImage) -> Any:
+        """A vision_msgs/LabelInfo with the names of the ids."""
+        entry = self._bag.types["vision_msgs/msg/VisionClass"]
+        classes = [entry(class_id, name) for class_id, name in enumerate(self._class_names)]
+        header = self._bag.header(source.stamp_ns, source.frame_id)
+        return self._bag.types["vision_msgs/msg/LabelInfo"](header, classes, 0.0)
+
+
+def _empty(folder: Path) -> None:
+    """Remove an earlier run's outputs, and refuse a folder that holds anything else."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise UserError(f"{folder} is a file: choose a folder for --output")
+    files = ("classes.json", METRICS, "report.html", "comparison.html")
+    own = {*FOLDERS, *(f"{name}.jsonl" for name in LINES), *files, BAG}
+    others = sorted(path.name for path in folder.iterdir() if path.name not in own)
+    if others:
+        raise UserError(
+            f"{folder} holds other things ({others[0]}): choose an empty or new folder for --output"
+        )
+    for name in (*FOLDERS, BAG):
+        if (folder / name).exists():
+            shutil.rmtree(folder / name)
+    (folder / METRICS).unlink(missing_ok=True)

@@ -1,0 +1,218 @@
+"""The frames of a report: which of a run's are in it, and their pictures and facts as the page's script takes them."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rgbt_seg_ros.report_page.format import number, percent, plural, words
+from rgbt_seg_ros.report_page.pictures import boxes_for_page, camera_pictures, mask_pictures
+from rgbt_seg_ros.runs.folder import Box, MaskRecord, RunFolder
+
+MAX_FRAMES = 120
+MAX_PICTURE_BYTES = 5_000_000
+"""Of all pictures of a page together; base64 makes them a third larger."""
+
+WORST_FRAMES = 4
+APART_S = 0.5
+"""Worst frames closer than this show the same; only the worst of them is listed [s]."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture beside others, the same for all frames.
+
+    Attributes:
+        title: what it shows.
+        base: kinds of picture, the first that a frame has is shown.
+        layer: kind of the transparent picture over it; empty: none.
+        boxes: kind of the detections over it; empty: none.
+    """
+
+    title: str
+    base: str
+    layer: str = ""
+    boxes: str = ""
+
+
+RGB, THERMAL, CONFIDENCE = (
+    Panel("RGB", "rgb"),
+    Panel("thermal", "thermal"),
+    Panel("confidence", "confidence"),
+)
+MASK = Panel("classes", "rgb thermal", "mask", "boxes")
+TRUTH, ERRORS = Panel("label", "rgb thermal", "truth"), Panel("errors", "rgb thermal", "errors")
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The worst frames in one respect: stamps, worst first, each with its value for people."""
+
+    title: str
+    frames: tuple[tuple[int, str], ...]
+
+
+class Timeline:
+    """Where a run's frames are on the axis of its charts: seconds since the first mask, or places in a data set."""
+
+    def __init__(self, masks: Sequence[MaskRecord]) -> None:
+        self._first_ns = masks[0].stamp_ns if masks else 0
+        self._names = {mask.stamp_ns: mask.name for mask in masks if mask.name is not None}
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether the frames have times; a data set's have names."""
+        return not self._names
+
+    def position(self, stamp_ns: int) -> float:
+        """On the axis."""
+        return round((stamp_ns - self._first_ns) / 1e9, 4) if self.is_recording else stamp_ns + 1.0
+
+    def title(self, stamp_ns: int) -> str:
+        """A frame's time, or its name."""
+        return f"{self.position(stamp_ns):.2f} s" if self.is_recording else str(self._names[stamp_ns])
+
+
+def frames_of(
+    run: RunFolder, summary: Mapping[str, Any], rankings: Sequence[Ranking]
+) -> list[dict[str, Any]]:
+    """The frames of a page: evenly chosen ones and the worst, as many as `MAX_FRAMES` and `MAX_PICTURE_BYTES` let.
+
+    Args:
+        run: where the pictures are.
+        summary: as `rgbt_seg_ros.runs.summary.summarize` makes it.
+        rankings: see `worst_frames`.
+    """
+    masks = {mask.stamp_ns: mask for mask in run.masks}
+    stamps = [stamp for stamp in run.pictured_stamps() if stamp in masks]
+    worst = {stamp for ranking in rankings for stamp, _ in ranking.frames}
+    timeline = Timeline(run.masks)
+    facts = FrameFacts(run, summary)
+
+    def frame(stamp: int) -> dict[str, Any]:
+        return {
+            **place_and_size(run, timeline, stamp),
+            "facts": facts.of(masks[stamp]),
+            "boxes": {"boxes": boxes_for_page(run.detections.get(stamp, ()), run.class_names)},
+            "pictures": {**camera_pictures(run, stamp), **mask_pictures(run, stamp)},
+        }
+
+    return within_bounds(stamps, worst, frame)
+
+
+def place_and_size(run: RunFolder, timeline: Timeline, stamp: int) -> dict[str, Any]:
+    """What the page needs to show a frame at its time, and boxes over it: its stamp, title, position and size."""
+    height, width = run.mask_image(stamp).shape
+    return {
+        "stamp": str(stamp),
+        "title": timeline.title(stamp),
+        "position": timeline.position(stamp),
+        "size": [width, height],
+    }
+
+
+def within_bounds(
+    stamps: Sequence[int], wanted: set[int], frame: Callable[[int], dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Frames of all stamps, or of fewer, evenly chosen, until number and size of a page are kept; `wanted` in any case.
+
+    Args:
+        stamps: in order.
+        wanted: those of them that must be there.
+        frame: makes one, with `pictures`.
+    """
+    made: dict[int, dict[str, Any]] = {}
+    most = MAX_FRAMES
+    while True:
+        chosen = sorted(wanted.union(evenly(stamps, most)))
+        made |= {stamp: frame(stamp) for stamp in chosen if stamp not in made}
+        size = sum(_size(made[stamp]["pictures"]) for stamp in chosen)
+        if size <= MAX_PICTURE_BYTES or most <= 1:
+            return [made[stamp] for stamp in chosen]
+        most = min(most - 1, int(0.95 * most * MAX_PICTURE_BYTES / size))
+
+
+def evenly(stamps: Sequence[int], most: int) -> list[int]:
+    """At most so many of them, the first and the last among them."""
+    if len(stamps) <= most:
+        return list(stamps)
+    return [stamps[round(place)] for place in np.linspace(0, len(stamps) - 1, most)]
+
+
+def worst_frames(run: RunFolder, summary: Mapping[str, Any]) -> list[Ranking]:
+    """The slowest frames, the least confident ones, and those of the lowest IoU where there are labels.
+
+    Of frames with pictures and a mask; what is not known of any frame has no ranking.
+    """
+    # Pictures and confidence also come of frames whose mask was lost on its way.
+    pictured = set(run.pictured_stamps()).intersection(mask.stamp_ns for mask in run.masks)
+    timeline = Timeline(run.masks)
+    scores = {int(stamp): score for stamp, score in summary.get("frame_miou", {}).items()}
+    latencies = {mask.stamp_ns: mask.latency_ms for mask in run.masks}
+
+    def known(values: Mapping[int, float | None]) -> dict[int, float]:
+        return {stamp: value for stamp, value in values.items() if value is not None and stamp in pictured}
+
+    rankings = [
+        rank("Lowest IoU", known(scores), lambda value: f"mIoU {number(value, 2)}", timeline, largest=False),
+        rank(
+            "Least confident",
+            known({**run.confidence}),
+            lambda value: f"{percent(value)} on average",
+            timeline,
+            largest=False,
+        ),
+        rank("Slowest", known(latencies), lambda value: f"{number(value, 0)} ms", timeline),
+    ]
+    return [ranking for ranking in rankings if ranking.frames]
+
+
+def rank(
+    title: str,
+    values: Mapping[int, float],
+    text: Callable[[float], str],
+    timeline: Timeline,
+    largest: bool = True,
+) -> Ranking:
+    """The frames of the `WORST_FRAMES` largest or smallest values by stamp, of those close together only one."""
+    chosen: list[tuple[int, str]] = []
+    for stamp in sorted(values, key=lambda stamp: (-values[stamp] if largest else values[stamp], stamp)):
+        place = timeline.position(stamp)
+        if all(abs(place - timeline.position(other)) >= APART_S for other, _ in chosen):
+            chosen.append((stamp, text(values[stamp])))
+        if len(chosen) == WORST_FRAMES:
+            break
+    return Ranking(title, tuple(chosen))
+
+
+class FrameFacts:
+    """What is known of single frames, for people."""
+
+    def __init__(self, run: RunFolder, summary: Mapping[str, Any]) -> None:
+        self._run = run
+        self._scores = summary.get("frame_miou", {})
+
+    def of(self, mask: MaskRecord) -> list[list[str]]:
+        """[[what, value], ...] of one frame."""
+        stamp = mask.stamp_ns
+        confidence = self._run.confidence.get(stamp)
+        facts = {
+            "latency": None if mask.latency_ms is None else f"{number(mask.latency_ms, 0)} ms",
+            "thermal − RGB": None if mask.skew_ms is None else f"{number(mask.skew_ms)} ms",
+            "confidence": None if confidence is None else percent(confidence),
+            "mIoU": number(self._scores[str(stamp)], 2) if str(stamp) in self._scores else None,
+            "detections": detections_text(self._run.detections.get(stamp, ())),
+        }
+        return [[what, value] for what, value in facts.items() if value is not None]
+
+
+def detections_text(boxes: Iterable[Box]) -> str:
+    """``2 cars, 1 person``, or ``none``."""
+    counts = Counter(box.class_name for box in boxes)
+    return ", ".join(plural(count, words(name)) for name, count in counts.items()) or "none"
+
+
+def _size(pictures: Mapping[str, str]) -> int:
+    return sum(len(address) * 3 // 4 for address in pictures.values())

@@ -1,0 +1,87 @@
+"""Pictures and boxes of a frame as a page holds them: data addresses, colours that can be told apart at night."""
+
+import base64
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from rgbt_seg_ros.masks.classes import UNLABELED, palette_for
+from rgbt_seg_ros.report_page.format import words
+from rgbt_seg_ros.runs.folder import PICTURE_KINDS, Box, RunFolder, picture_path
+from rgbt_seg_ros.runs.writer import PICTURE_WIDTH
+
+ERROR_COLOR = (255, 48, 48)
+
+
+def boxes_for_page(boxes: Iterable[Box], class_names: Sequence[str]) -> list[dict[str, Any]]:
+    """Left, top, width, height in the mask's pixels, and text and colour."""
+    colors = colors_of(class_names)
+    return [
+        {
+            "rectangle": [
+                round(value, 1)
+                for value in (box.center_x - box.size_x / 2 + 0.5, box.center_y - box.size_y / 2 + 0.5)
+            ]
+            + [round(box.size_x, 1), round(box.size_y, 1)],
+            "text": f"{words(box.class_name)} {box.score:.2f}",
+            "color": colors.get(box.class_name, "#ffffff"),
+        }
+        for box in boxes
+    ]
+
+
+def page_palette(class_names: Sequence[str]) -> np.ndarray:
+    """The classes' colours, brightened, uint8 [256, 3]: data sets' own ones are too dark for images of the night."""
+    return np.round(255.0 * (palette_for(class_names) / 255.0) ** 0.6).astype(np.uint8)
+
+
+def colors_of(class_names: Sequence[str]) -> dict[str, str]:
+    """Each class's colour on the page, as CSS."""
+    palette = page_palette(class_names)
+    return {
+        name: "#{:02x}{:02x}{:02x}".format(*palette[min(i, UNLABELED)]) for i, name in enumerate(class_names)
+    }
+
+
+def camera_pictures(run: RunFolder, stamp_ns: int) -> dict[str, str]:
+    """What was kept of a frame's images, as data addresses by kind."""
+    paths = {kind: picture_path(run.path, stamp_ns, kind) for kind in PICTURE_KINDS}
+    return {kind: _address(path.read_bytes(), "jpeg") for kind, path in paths.items() if path.is_file()}
+
+
+def mask_pictures(run: RunFolder, stamp_ns: int) -> dict[str, str]:
+    """A frame's mask, and with a label that and the errors: transparent pictures as data addresses by kind."""
+    palette = page_palette(run.class_names)
+    mask = run.mask_image(stamp_ns)
+    pictures = {"mask": layer(mask, palette)}
+    truth = run.truth_image(stamp_ns)
+    if truth is not None:
+        wrong = ((truth != mask) & (truth != UNLABELED)).astype(np.uint8)
+        pictures |= {
+            "truth": layer(truth, palette),
+            "errors": layer(wrong, np.array([(0, 0, 0), ERROR_COLOR])),
+        }
+    return pictures
+
+
+def layer(ids: np.ndarray, palette: np.ndarray) -> str:
+    """Ids [H, W] in a palette's colours as a PNG's data address; black ones are transparent, as in overlays."""
+    height, width = ids.shape
+    if width > PICTURE_WIDTH:
+        size = (PICTURE_WIDTH, round(height * PICTURE_WIDTH / width))
+        ids = cv2.resize(ids, size, interpolation=cv2.INTER_NEAREST)
+    image = Image.fromarray(ids.astype(np.uint8), "P")
+    image.putpalette(palette.astype(np.uint8).tobytes())
+    file = io.BytesIO()
+    image.save(
+        file, "PNG", optimize=True, transparency=bytes(255 * (palette.max(axis=1) > 0).astype(np.uint8))
+    )
+    return _address(file.getvalue(), "png")
+
+
+def _address(data: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

@@ -1,0 +1,200 @@
+"""One camera pair on a node: its subscriptions, its output topics and its `Pipeline`."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from rgbt_seg_ros.base.diagnostics import ERROR, OK, STATUS_NAME
+from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.images.codec import stamp_ns
+from rgbt_seg_ros.pipeline.health import Health
+from rgbt_seg_ros.pipeline.inference_thread import InferenceThread
+from rgbt_seg_ros.pipeline.pipeline import Pipeline
+from rgbt_seg_ros.pipeline.registration_setup import RegistrationSetup
+from rgbt_seg_ros.pipeline.responder import Job, Responder
+from rgbt_seg_ros.ros.messages import diagnostic_status
+from rgbt_seg_ros.ros.outputs import Outputs
+from rgbt_seg_ros.settings import Settings
+
+
+class CameraPair:
+    """Made at configure, with its publishers; `start` and `stop` it at activation and deactivation.
+
+    Args:
+        node: owns subscriptions and publishers.
+        name: prefix of the topics, empty for a node with one pair.
+        settings: the node's.
+        report: told the cause and one sentence for everything lost to an error; called in either thread.
+
+    Attributes:
+        name: as given.
+        outputs: the publishers.
+    """
+
+    def __init__(
+        self, node: LifecycleNode, name: str, settings: Settings, report: Callable[[str, str], None]
+    ) -> None:
+        self.name = name
+        self._node = node
+        self._report = report
+        depth = settings.lossless_depth if settings.lossless else 1
+        self.outputs = Outputs(node, f"~/{name}" if name else "~", depth)
+        self._subscriptions: list[Subscription] = []
+        self._pipeline: Pipeline | None = None
+
+    def start(self, settings: Settings, inference: InferenceThread[Job]) -> None:
+        """Subscribe, and have the inference thread answer what comes; after an error, `unsubscribe` undoes it.
+
+        Raises:
+            UserError: the settings ask for something that is not installed, or QoS overrides cannot be taken.
+        """
+        pipeline = Pipeline(
+            settings,
+            inference,
+            deliver=lambda answer: self.outputs.publish(answer, pipeline.settings.overlay_alpha),
+            report=self._report,
+            clock_ns=lambda: self._node.get_clock().now().nanoseconds,
+        )
+        topics = {
+            "rgb": self._subscribe_images(
+                "rgb", settings, settings.rgb_transport, pipeline, pipeline.add_rgb
+            ),
+            "thermal": self._subscribe_images(
+                "thermal", settings, settings.thermal_transport, pipeline, pipeline.add_thermal
+            ),
+        }
+        self._subscribe_camera_infos(settings, pipeline.responder)
+        self._health = Health(topics, settings)
+        # Last: what has a pipeline is active.
+        self._pipeline = pipeline
+        self._node.get_logger().info(
+            f"active: {topics['rgb']} and {topics['thermal']} to {self.outputs.mask_topic}"
+        )
+
+    def poll(self) -> None:
+        """Let the pipeline see that time passes."""
+        if self._pipeline is not None:
+            self._pipeline.poll()
+
+    def change_settings(self, settings: Settings) -> None:
+        """Take new values of live parameters."""
+        if self._pipeline is not None:
+            self._pipeline.settings = settings
+
+    def unsubscribe(self) -> None:
+        """Take no more images; again, it does nothing."""
+        while self._subscriptions:
+            self._node.destroy_subscription(self._subscriptions.pop())
+
+    def stop(self) -> None:
+        """Count what still waits, once the inference thread has ended; again, it does nothing."""
+        if self._pipeline is not None:
+            self._pipeline.stop()
+
+    def forget(self) -> None:
+        """Drop the pipeline with its counts."""
+        self._pipeline = None
+
+    def destroy(self) -> None:
+        """Give the output topics up."""
+        self.outputs.destroy()
+
+    def status(self, now_ns: int, common: Mapping[str, object], failure: str) -> DiagnosticStatus:
+        """The pair's status for /diagnostics.
+
+        Args:
+            now_ns: the node's clock.
+            common: values of the whole node.
+            failure: what is wrong with the whole node, in one sentence, or empty.
+        """
+        level, sentence, values = OK, "not active", dict(common)
+        if self._pipeline is not None:
+            numbers, cameras = self._pipeline.values(), self._pipeline.cameras()
+            unregistered = self._pipeline.responder.unregistered
+            level, sentence = self._health.assess(numbers, cameras, now_ns, unregistered)
+            values |= numbers | {f"{name}_camera": state for name, state in cameras.items()}
+        if failure:
+            level, sentence = ERROR, failure
+        name = f"{STATUS_NAME} of {self.name}" if self.name else STATUS_NAME
+        return diagnostic_status(name, self._node.get_fully_qualified_name(), level, sentence, values)
+
+    def _subscribe_images(
+        self,
+        camera: str,
+        settings: Settings,
+        transport: str,
+        pipeline: Pipeline,
+        add: Callable[[int, Any], None],
+    ) -> str:
+        """Subscribe to a camera's images as the mode asks; users may override the QoS by `qos_overrides` parameters.
+
+        Returns:
+            The resolved name of the topic.
+
+        Raises:
+            UserError: the middleware does not take the overrides.
+        """
+        reliable = settings.lossless or settings.input_reliability == "reliable"
+        qos = QoSProfile(
+            depth=settings.lossless_depth if settings.lossless else 5,
+            reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+        )
+
+        def lose(event: Any) -> None:
+            pipeline.add_lost(event.total_count_change)
+
+        def receive(message: Any) -> None:
+            add(stamp_ns(message.header), message)
+
+        topic = f"{camera}/image"
+        try:
+            return self._subscribe(
+                CompressedImage if transport == "compressed" else Image,
+                topic,
+                receive,
+                qos,
+                event_callbacks=SubscriptionEventCallbacks(message_lost=lose),
+                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            )
+        except Exception as error:
+            # rclpy has an exception of another type for each way in which an override can be wrong.
+            overrides = f"qos_overrides.{self._node.resolve_topic_name(self._own(topic))}.subscription"
+            raise UserError(f"parameter {overrides}: {error}: start the node with another value") from error
+
+    def _subscribe(
+        self, kind: type, topic: str, receive: Callable[[Any], None], qos: QoSProfile, **options: Any
+    ) -> str:
+        subscription = self._node.create_subscription(kind, self._own(topic), receive, qos, **options)
+        self._subscriptions.append(subscription)
+        return str(subscription.topic_name)
+
+    def _own(self, topic: str) -> str:
+        """The name of one of this pair's topics, as before remapping."""
+        return f"{self.name}/{topic}" if self.name else topic
+
+    def _subscribe_camera_infos(self, settings: Settings, responder: Responder) -> None:
+        """The RGB camera's goes on with the masks; registration on a plane needs both."""
+
+        def take(camera: str, info: CameraInfo) -> None:
+            if camera == "rgb":
+                self.outputs.camera_info = info
+            setup.take(camera, info)
+            responder.register, responder.unregistered = setup.registration, setup.unavailable
+
+        cameras = ("rgb", "thermal") if settings.registration_mode == "plane" else ("rgb",)
+        topics = {
+            camera: self._subscribe(
+                CameraInfo, f"{camera}/camera_info", partial(take, camera), qos_profile_sensor_data
+            )
+            for camera in cameras
+        }
+        setup = RegistrationSetup(settings, topics)
+        responder.register, responder.unregistered = setup.registration, setup.unavailable

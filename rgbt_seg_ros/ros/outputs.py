@@ -1,0 +1,92 @@
+"""The output topics of a camera pair: an answer is published here, all of it under the header of its image."""
+
+from builtin_interfaces.msg import Time
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection2DArray, LabelInfo
+
+from rgbt_seg_ros.masks.classes import palette_for
+from rgbt_seg_ros.masks.overlay import draw_overlay
+from rgbt_seg_ros.pipeline.answer import Answer
+from rgbt_seg_ros.ros import messages
+
+
+class Outputs:
+    """Lifecycle publishers, silent unless active; `publish` is called in one thread at a time.
+
+    Args:
+        node: owns the publishers.
+        prefix: of the topics, `~` or `~/front` for a camera pair named front.
+        depth: messages kept for a slow subscriber.
+
+    Attributes:
+        camera_info: the RGB camera's newest calibration, or None; may be replaced at any time.
+    """
+
+    def __init__(self, node: LifecycleNode, prefix: str, depth: int) -> None:
+        self.camera_info: CameraInfo | None = None
+        self._node = node
+        self._class_names: tuple[str, ...] = ()
+        self._label_frame = ""
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        create = node.create_lifecycle_publisher
+        self._mask = create(Image, f"{prefix}/mask", depth)
+        self._compressed_mask = create(CompressedImage, f"{prefix}/mask/compressed", depth)
+        self._label_info = create(LabelInfo, f"{prefix}/label_info", latched)
+        self._detections = create(Detection2DArray, f"{prefix}/detections", max(depth, 5))
+        self._confidence = create(Image, f"{prefix}/confidence", depth)
+        self._overlay = create(Image, f"{prefix}/overlay", depth)
+        self._camera_info = create(CameraInfo, f"{prefix}/camera_info", depth)
+
+    @property
+    def mask_topic(self) -> str:
+        """The resolved name of the mask's topic."""
+        return self._mask.topic_name
+
+    def publish(self, answer: Answer, overlay_alpha: float) -> None:
+        """Publish an answer; what costs time to make is made only if somebody subscribes to it."""
+        header, segmentation = answer.message.header, answer.segmentation
+        names = segmentation.classes.names
+        if (names, header.frame_id) != (self._class_names, self._label_frame):
+            self.publish_label_info(names, header.stamp, header.frame_id)
+        self._mask.publish(messages.image_message(header, segmentation.mask))
+        self._detections.publish(messages.detections_message(header, answer.detections))
+        # Without an RGB image the mask is in the thermal camera's pixels.
+        if self.camera_info is not None and answer.images.rgb is not None:
+            height, width = segmentation.mask.shape
+            info = messages.camera_info_message(header, self.camera_info, height, width)
+            self._camera_info.publish(info)
+        if self._compressed_mask.get_subscription_count() > 0:
+            self._compressed_mask.publish(messages.compressed_mask_message(header, segmentation.mask))
+        if self._confidence.get_subscription_count() > 0:
+            self._confidence.publish(messages.confidence_message(header, segmentation.confidence))
+        if self._overlay.get_subscription_count() > 0:
+            palette = palette_for(names)
+            picture = draw_overlay(
+                answer.picture, segmentation.mask, palette, answer.detections, overlay_alpha
+            )
+            self._overlay.publish(messages.image_message(header, picture))
+
+    def publish_label_info(
+        self, class_names: tuple[str, ...], stamp: Time, frame_id: str | None = None
+    ) -> None:
+        """Publish the names of the ids: at activation, and when they or the camera's frame change.
+
+        Args:
+            class_names: in id order.
+            stamp: of the message.
+            frame_id: the camera's; None keeps the one before.
+        """
+        if frame_id is not None:
+            self._label_frame = frame_id
+        self._class_names = class_names
+        header = Header(stamp=stamp, frame_id=self._label_frame)
+        self._label_info.publish(messages.label_info_message(header, class_names))
+
+    def destroy(self) -> None:
+        """Give the topics up."""
+        publishers = (self._mask, self._compressed_mask, self._label_info, self._detections)
+        for publisher in (*publishers, self._confidence, self._overlay, self._camera_info):
+            self._node.destroy_lifecycle_publisher(publisher)

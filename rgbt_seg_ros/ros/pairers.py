@@ -1,0 +1,34 @@
+"""The pairer that the parameters under `sync` ask for."""
+
+from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.pairing.nearest import NearestPairer
+from rgbt_seg_ros.pairing.pairer import Pairer
+from rgbt_seg_ros.settings import Settings
+
+_CAPACITY = 64
+
+
+def make_pairer(settings: Settings) -> Pairer:
+    """A pairer for `sync.method` nearest (own), approximate or exact (upstream message_filters).
+
+    In lossless mode as many frames of a stream may wait as the queues in front of it hold, so that one camera's
+    messages may come that far ahead of the other's.
+
+    Raises:
+        UserError: message_filters is asked for and not installed.
+    """
+    max_dt_ns = round(settings.sync_max_dt * 1e9)
+    offset_ns = round(settings.sync_thermal_time_offset * 1e9)
+    capacity = settings.lossless_depth if settings.lossless else _CAPACITY
+    if settings.sync_method == "nearest":
+        return NearestPairer(max_dt_ns, offset_ns, capacity)
+    try:
+        from rgbt_seg_ros.ros.upstream_pairer import UpstreamSync
+    except ModuleNotFoundError as error:
+        if error.name != "message_filters":
+            raise
+        raise UserError(
+            f"parameter sync.method: {settings.sync_method} needs message_filters, which is not installed: "
+            "apt install ros-jazzy-message-filters, or choose nearest"
+        ) from None
+    return UpstreamSync(settings.sync_method == "exact", max_dt_ns, offset_ns, capacity)

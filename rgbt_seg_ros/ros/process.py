@@ -1,0 +1,60 @@
+"""How a process of ours joins the ROS graph and learns that it should end."""
+
+import os
+import signal
+import sys
+import threading
+import traceback
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+
+from rgbt_seg_ros.ros.dds import fastdds_profile_environment
+from rgbt_seg_ros.ros.segmenter_node import SegmenterNode
+
+
+class StopRequest(threading.Event):
+    """Set by SIGINT and SIGTERM; `signal_name` is the one that came first, empty before."""
+
+    signal_name = ""
+
+    def take(self, signal_number: int, frame: object) -> None:
+        """Handle a signal."""
+        self.signal_name = self.signal_name or signal.Signals(signal_number).name
+        self.set()
+
+
+def join_graph() -> StopRequest:
+    """Initialise rclpy, with the Fast DDS profile for large images; the event is set by SIGINT and SIGTERM.
+
+    Our own handlers instead of rclpy's: the context must live until the last message is out and the files are ended,
+    and a second signal meanwhile (`ros2 launch` sends one) must change nothing.
+
+    Raises:
+        UserError: the Fast DDS profile is not part of the installation.
+    """
+    os.environ.update(fastdds_profile_environment())
+    stop = StopRequest()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_number, stop.take)
+    rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
+    return stop
+
+
+def spin(node: SegmenterNode, stop: StopRequest) -> None:
+    """Serve callbacks until `stop` is set or the node cannot go on; an exception that escapes from one is logged."""
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    while not (stop.is_set() or node.fatal):
+        try:
+            # A signal does not end the wait, therefore the timeout.
+            executor.spin_once(timeout_sec=0.1)
+        except ExternalShutdownException:
+            return
+        except Exception as error:
+            node.get_logger().error(f"a callback failed: {type(error).__name__}: {error}")
+            node.get_logger().debug(traceback.format_exc())
+    if stop.is_set():
+        node.get_logger().info(f"{stop.signal_name}: shutting down")
+    executor.shutdown()

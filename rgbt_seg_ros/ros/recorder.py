@@ -1,0 +1,234 @@
+"""Records what a running node makes of its cameras."""
+
+import shutil
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image
+from vision_msgs.msg import Detection2DArray, LabelInfo
+
+from rgbt_seg_ros.base.diagnostics import STATUS_NAME
+from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.images.codec import UndecodableImage, decode_rgb, decode_thermal, stamp_ns
+from rgbt_seg_ros.masks.hash import MaskHash
+from rgbt_seg_ros.masks.overlay import thermal_picture
+from rgbt_seg_ros.pairing.stream_clock import StreamClock
+from rgbt_seg_ros.ros.output_bag import OutputBag
+from rgbt_seg_ros.runs.folder import BAG, Box
+from rgbt_seg_ros.runs.writer import RunWriter
+from rgbt_seg_ros.runs.writer_thread import WriterThread
+
+_KEPT_IMAGES = 64
+_KEPT_TIMES = 4096
+_LAST_MESSAGES_S = 1.0
+
+
+class Recorder(Node):
+    """Subscribes to the cameras and to the node's outputs and hands all of it to a `RunWriter`.
+
+    Attributes:
+        node_values: the values of the node's newest report.
+    """
+
+    def __init__(
+        self, writer: RunWriter, jobs: WriterThread, input_reliability: str, bag: OutputBag | None
+    ) -> None:
+        super().__init__("rgbt_recorder", start_parameter_services=False)
+        self.node_values: dict[str, str] = {}
+        self._writer = writer
+        self._jobs = jobs
+        self._bag = bag
+        self._rgb_times: dict[int, float] = {}
+        self._newest_rgb_ns: int | None = None
+        self._stream_clock = StreamClock()
+        self._thermal_stamps: deque[int] = deque(maxlen=_KEPT_TIMES)
+        self._rgb_images: dict[int, Image] = {}
+        self._thermal_images: dict[int, Image] = {}
+        reliable = input_reliability == "reliable"
+        cameras = QoSProfile(
+            depth=100 if reliable else 5,
+            reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+        )
+        self.create_subscription(Image, "rgb/image", self._on_rgb, cameras)
+        self.create_subscription(Image, "thermal/image", self._on_thermal, cameras)
+        self._subscribe_output(Image, "rgbt_segmenter/mask", self._on_mask)
+        self._subscribe_output(Detection2DArray, "rgbt_segmenter/detections", self._on_detections)
+        self._subscribe_output(Image, "rgbt_segmenter/overlay", self._on_overlay)
+        self._subscribe_output(Image, "rgbt_segmenter/confidence", self._on_confidence)
+        self._subscribe_output(LabelInfo, "rgbt_segmenter/label_info", self._on_label_info, latched=True)
+        self._subscribe_output(DiagnosticArray, "/diagnostics", self._on_diagnostics)
+
+    def _subscribe_output(
+        self, kind: type, name: str, receive: Callable[[Any], None], latched: bool = False
+    ) -> None:
+        """Receive an output of the node, and put it into the bag, if there is one.
+
+        What answers an RGB image goes to that image's time, everything else to the newest one's.
+        """
+
+        def take(message: Any) -> None:
+            receive(message)
+            if self._bag is not None:
+                stamp = stamp_ns(message.header)
+                time_ns = stamp if stamp in self._rgb_times else self._newest_rgb_ns
+                self._jobs.add(self._bag.add, time_ns, topic, message, latched)
+
+        durability = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
+        qos = QoSProfile(depth=1 if latched else 100, durability=durability)
+        topic = self.create_subscription(kind, name, take, qos).topic_name
+
+    def _on_rgb(self, message: Image) -> None:
+        stamp = stamp_ns(message.header)
+        self._newest_rgb_ns = stamp
+        self._stream_clock.add(stamp, time.monotonic_ns())
+        _keep(self._rgb_times, stamp, time.monotonic(), _KEPT_TIMES)
+        _keep(self._rgb_images, stamp, message, _KEPT_IMAGES)
+
+    def _on_thermal(self, message: Image) -> None:
+        stamp = stamp_ns(message.header)
+        self._stream_clock.add(stamp, time.monotonic_ns())
+        self._thermal_stamps.append(stamp)
+        _keep(self._thermal_images, stamp, message, _KEPT_IMAGES)
+
+    def _on_mask(self, message: Image) -> None:
+        received = time.monotonic()
+        stamp = stamp_ns(message.header)
+        sent = self._rgb_times.get(stamp)
+        latency_ms = None if sent is None else round((received - sent) * 1e3, 3)
+        nearest = min(self._thermal_stamps, key=lambda thermal: abs(thermal - stamp), default=None)
+        skew_ms = None if nearest is None else (nearest - stamp) / 1e6
+
+        def write() -> None:
+            self._writer.add_mask(stamp, decode_thermal(message), received, latency_ms, skew_ms)
+
+        self._jobs.add(write)
+
+    def _on_detections(self, message: Detection2DArray) -> None:
+        stamp = stamp_ns(message.header)
+        boxes = [
+            Box(
+                class_name=detection.results[0].hypothesis.class_id,
+                score=detection.results[0].hypothesis.score,
+                center_x=detection.bbox.center.position.x,
+                center_y=detection.bbox.center.position.y,
+                size_x=detection.bbox.size_x,
+                size_y=detection.bbox.size_y,
+            )
+            for detection in message.detections
+            if detection.results
+        ]
+        self._jobs.add(self._writer.add_detections, stamp, boxes)
+
+    def _on_overlay(self, message: Image) -> None:
+        stamp = stamp_ns(message.header)
+        rgb = self._rgb_images.get(stamp)
+        nearest = min(self._thermal_images, key=lambda thermal: abs(thermal - stamp), default=None)
+        thermal = None if nearest is None else self._thermal_images[nearest]
+
+        def write() -> None:
+            try:
+                self._writer.add_overlay(stamp, decode_rgb(message))
+            except ValueError as error:
+                self.get_logger().warning(f"an overlay is not in the video: {error}", throttle_duration_sec=1)
+            for kind, picture in (("rgb", _rgb_picture(rgb)), ("thermal", _thermal_picture(thermal))):
+                if picture is not None:
+                    self._writer.add_picture(stamp, kind, picture)
+
+        self._jobs.add(write)
+
+    def _on_confidence(self, message: Image) -> None:
+        stamp = stamp_ns(message.header)
+        self._jobs.add(lambda: self._writer.add_confidence(stamp, decode_thermal(message)))
+
+    def _on_label_info(self, message: LabelInfo) -> None:
+        names = [entry.class_name for entry in sorted(message.class_map, key=lambda entry: entry.class_id)]
+        self._jobs.add(self._writer.add_classes, names)
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            if status.name == STATUS_NAME:
+                self.node_values = values = {entry.key: entry.value for entry in status.values}
+                level, sentence = status.level[0], status.message
+                present = self._stream_clock.now(time.monotonic_ns())
+                self._jobs.add(self._writer.add_diagnostics, present, level, sentence, values)
+
+
+def record(
+    folder: Path, input_reliability: str, ended: Callable[[Mapping[str, str]], bool], with_bag: bool = False
+) -> MaskHash:
+    """Record into a folder until `ended` says so; rclpy must be initialised.
+
+    Args:
+        folder: made if need be; an earlier run in it is replaced.
+        input_reliability: what to ask of the cameras' topics, best_effort or reliable.
+        ended: asked about ten times a second, with the values of the node's newest report; what is under way by
+            then is still recorded.
+        with_bag: write the node's messages into a rosbag2 in the folder, too.
+
+    Returns:
+        Of all masks, in the order in which they came.
+
+    Raises:
+        UserError: the folder or the video cannot be written.
+    """
+    writer = RunWriter(folder)
+    with ExitStack() as stack:
+        bag = stack.enter_context(_new_bag(folder / BAG)) if with_bag else None
+        jobs = WriterThread()
+        node = Recorder(writer, jobs, input_reliability, bag)
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        try:
+            # A signal does not end the wait, therefore the timeout.
+            while not ended(node.node_values) and jobs.error is None:
+                executor.spin_once(timeout_sec=0.1)
+            end = time.monotonic() + _LAST_MESSAGES_S
+            while time.monotonic() < end and jobs.error is None:
+                executor.spin_once(timeout_sec=0.1)
+        finally:
+            executor.shutdown()
+            node.destroy_node()
+            jobs.finish()
+            writer.close()
+    if jobs.error is not None:
+        raise UserError(jobs.error)
+    return writer.mask_hash
+
+
+def _new_bag(path: Path) -> OutputBag:
+    """A bag in place of an earlier run's."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    return OutputBag(path)
+
+
+def _keep(items: dict[int, Any], key: int, value: Any, limit: int) -> None:
+    """Add an item and forget the oldest above the limit."""
+    items.pop(key, None)
+    items[key] = value
+    while len(items) > limit:
+        del items[next(iter(items))]
+
+
+def _rgb_picture(message: Image | None) -> np.ndarray | None:
+    """The image, or None where there is none to be seen."""
+    try:
+        return None if message is None else decode_rgb(message)
+    except UndecodableImage:
+        return None
+
+
+def _thermal_picture(message: Image | None) -> np.ndarray | None:
+    try:
+        return None if message is None else thermal_picture(decode_thermal(message))
+    except UndecodableImage:
+        return None

@@ -1,0 +1,164 @@
+"""Writes the folder of a run, see `rgbt_seg_ros.runs.folder`; no ROS."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TextIO
+
+import cv2
+import numpy as np
+
+from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.masks.hash import MaskHash
+from rgbt_seg_ros.runs.folder import (
+    DIAGNOSTIC_LEVELS,
+    Box,
+    Diagnostics,
+    MaskRecord,
+    mask_path,
+    picture_path,
+    truth_path,
+)
+from rgbt_seg_ros.runs.video import VideoWriter
+
+MAX_PICTURES = 960
+PICTURE_WIDTH = 480
+JPEG_QUALITY = 80
+FOLDERS = ("masks", "truth", "pictures")
+LINES = ("masks", "confidence", "detections", "diagnostics")
+
+
+class RunWriter:
+    """Writes a run folder from what comes; not thread-safe.
+
+    Attributes:
+        mask_hash: of all masks so far, in the order in which they were added.
+    """
+
+    def __init__(self, folder: Path, max_pictures: int = MAX_PICTURES) -> None:
+        """Start a folder, without what an earlier run left in it.
+
+        Args:
+            folder: made if need be; files of other names are left alone.
+            max_pictures: frames that pictures are kept of, whatever the length of the recording.
+
+        Raises:
+            UserError: the folder cannot be written.
+        """
+        self.folder = folder
+        self.max_pictures = max_pictures
+        self.mask_hash = MaskHash()
+        self._video: VideoWriter | None = None
+        try:
+            self._clear()
+            self._lines = {name: _open_lines(folder / f"{name}.jsonl") for name in LINES}
+        except OSError as error:
+            raise UserError(f"cannot write to {folder}: {error.strerror or error}") from None
+        self._frames: dict[int, int] = {}
+        self._stride = 1
+
+    def add_classes(self, names: Sequence[str]) -> None:
+        (self.folder / "classes.json").write_text(json.dumps(list(names)) + "\n")
+
+    def add_mask(
+        self,
+        stamp_ns: int,
+        mask: np.ndarray,
+        received_s: float,
+        latency_ms: float | None,
+        skew_ms: float | None,
+        stage_ms: Mapping[str, float] | None = None,
+        name: str | None = None,
+    ) -> None:
+        """Add one mask, class ids [H, W], uint8 or uint16; the other arguments as in `MaskRecord`."""
+        self.mask_hash.add(mask)
+        cv2.imwrite(str(mask_path(self.folder, stamp_ns)), mask)
+        ids, counts = np.unique(mask, return_counts=True)
+        pixels = {int(class_id): int(count) for class_id, count in zip(ids, counts, strict=True)}
+        times = {stage: round(value, 3) for stage, value in (stage_ms or {}).items()}
+        record = MaskRecord(stamp_ns, received_s, latency_ms, skew_ms, pixels, times, name)
+        self._write("masks", asdict(record))
+
+    def add_truth(self, stamp_ns: int, label: np.ndarray) -> None:
+        """Add the label, what a mask should be: class ids uint8 [H, W], 255 = ignored."""
+        cv2.imwrite(str(truth_path(self.folder, stamp_ns)), label)
+
+    def add_confidence(self, stamp_ns: int, confidence: np.ndarray) -> None:
+        """Add the probability of the chosen class, uint8 [H, W], 255 = 1: its mean and, for some, a picture."""
+        mean = round(float(confidence.mean()) / 255.0, 5)
+        self._write("confidence", {"stamp_ns": stamp_ns, "mean": mean})
+        self.add_picture(stamp_ns, "confidence", confidence)
+
+    def add_detections(self, stamp_ns: int, boxes: Sequence[Box]) -> None:
+        self._write("detections", {"stamp_ns": stamp_ns, "detections": [asdict(box) for box in boxes]})
+
+    def add_diagnostics(
+        self, stamp_ns: int | None, level: int, message: str, values: Mapping[str, str]
+    ) -> None:
+        """Add a report as in `Diagnostics`; level as in diagnostic_msgs/DiagnosticStatus, 0 to 3."""
+        record = Diagnostics(DIAGNOSTIC_LEVELS[level], message, dict(values), stamp_ns)
+        self._write("diagnostics", asdict(record))
+
+    def add_picture(self, stamp_ns: int, kind: str, picture: np.ndarray) -> None:
+        """Add a picture if there is room: uint8 [H, W, 3], RGB, or [H, W], grey; kind is one of `PICTURE_KINDS`."""
+        if self._is_pictured(stamp_ns):
+            _write_jpeg(picture_path(self.folder, stamp_ns, kind), picture)
+
+    def add_overlay(self, stamp_ns: int, overlay: np.ndarray) -> None:
+        """Add one overlay to the video: uint8 [H, W, 3], RGB.
+
+        Raises:
+            UserError: the video cannot be written, or there is no ffmpeg.
+            ValueError: the overlay has another size than those before.
+        """
+        if self._video is None:
+            self._video = VideoWriter(self.folder / "overlay.mp4")
+        self._video.add(stamp_ns, overlay)
+
+    def close(self) -> None:
+        """End all files.
+
+        Raises:
+            UserError: the video could not be written.
+        """
+        for file in self._lines.values():
+            file.close()
+        if self._video is not None:
+            self._video.close()
+
+    def _write(self, lines: str, record: Mapping[str, Any]) -> None:
+        self._lines[lines].write(json.dumps(record) + "\n")
+
+    def _clear(self) -> None:
+        for name in FOLDERS:
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        old = [path for name in FOLDERS for path in (self.folder / name).glob("[0-9]*.*")]
+        old += [self.folder / name for name in ("classes.json", "overlay.mp4", "summary.json", "report.html")]
+        for path in old:
+            path.unlink(missing_ok=True)
+
+    def _is_pictured(self, stamp_ns: int) -> bool:
+        """Whether pictures are kept of a frame: of every n-th, and n is doubled whenever they become too many."""
+        frame = self._frames.setdefault(stamp_ns, len(self._frames))
+        while frame >= self.max_pictures * self._stride:
+            self._stride *= 2
+            for path in self.folder.glob("pictures/*.jpg"):
+                if self._frames[int(path.stem.partition("_")[0])] % self._stride:
+                    path.unlink()
+        return frame % self._stride == 0
+
+
+def _open_lines(path: Path) -> TextIO:
+    # Line-buffered: whoever watches sees whole lines at once.
+    return open(path, "w", buffering=1)
+
+
+def _write_jpeg(path: Path, picture: np.ndarray) -> None:
+    height, width = picture.shape[:2]
+    if width > PICTURE_WIDTH:
+        size = (PICTURE_WIDTH, round(height * PICTURE_WIDTH / width))
+        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    if picture.ndim == 3:
+        picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])

@@ -1,0 +1,5 @@
+"""Arrays in, masks out: one model, its device and its classes. No ROS."""
+
+from rgbt_seg_ros.segmenter.segmenter import Segmentation, Segmenter, choose_device
+
+__all__ = ["Segmentation", "Segmenter", "choose_device"]

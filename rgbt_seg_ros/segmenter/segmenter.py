@@ -1,0 +1,268 @@
+"""Arrays in, arrays out: the one way in which node, offline runner and command line run a model.
+
+Scaling, resizing, padding, device and precision are inside; there is no ROS and no text encoder here.
+"""
+
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional as F
+
+from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.host import keep_freed_memory
+from rgbt_seg_ros.images.pair import ImagePair, resize_image, resize_valid
+from rgbt_seg_ros.images.thermal import ThermalNormalization
+from rgbt_seg_ros.models.model_file import ModelCard, file_hash, load_model, read_card, resolve_model
+from rgbt_seg_ros.models.serving_form import serving_form
+from rgbt_seg_ros.segmenter.class_embeddings import ClassEmbeddings
+from rgbt_seg_ros.segmenter.class_selection import ClassSelection, own_classes, select_classes
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """Result for one pair.
+
+    Attributes:
+        mask: uint8 [H, W], class ids; 255 = unlabeled. (uint16 with 65535 if there are more than 255 classes.)
+        confidence: float32 [H, W], probability of the chosen class; 0 where unlabeled.
+        stage_ms: milliseconds spent in preprocess, inference and postprocess.
+        classes: what the ids mean: the selection in use when this pair's turn came.
+    """
+
+    mask: np.ndarray
+    confidence: np.ndarray
+    stage_ms: dict[str, float]
+    classes: ClassSelection
+
+
+class Segmenter:
+    """A loaded model with everything between camera arrays and class ids.
+
+    One thread at a time may segment. Meanwhile another may choose classes: what is under way finishes with those that
+    it began with.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        card: ModelCard,
+        model_hash: str,
+        device: torch.device,
+        precision: str,
+        thermal: ThermalNormalization,
+    ) -> None:
+        self.card = card
+        self.model_hash = model_hash
+        self.device = device
+        self.precision = precision
+        self._network = network
+        self._normalize_thermal = thermal
+        self._classes = own_classes(card)
+
+    @classmethod
+    def load(
+        cls,
+        model: str | Path = "default",
+        device: str = "auto",
+        precision: str = "auto",
+        thermal: ThermalNormalization | None = None,
+    ) -> "Segmenter":
+        """Load a model file; on the CPU, the process keeps freed memory from then on, see `host.keep_freed_memory`.
+
+        Args:
+            model: path, or `default` for the packaged model.
+            device: `auto` (CUDA where there is a GPU, else the CPU), `cpu`, `cuda` or `cuda:N`.
+            precision: `auto` (bfloat16 on CUDA, float16 on GPUs without it, float32 on the CPU), or one of these.
+            thermal: from thermal pixel values to [0, 1]; default `ThermalNormalization()`.
+
+        Raises:
+            UserError: missing or damaged file, no such device, unknown precision.
+        """
+        path = resolve_model(model)
+        chosen_device = choose_device(device)
+        if chosen_device.type == "cpu":
+            keep_freed_memory()
+        return cls(
+            network=serving_form(load_model(path, chosen_device)),
+            card=read_card(path),
+            model_hash=file_hash(path),
+            device=chosen_device,
+            precision=_choose_precision(precision, chosen_device),
+            thermal=thermal or ThermalNormalization(),
+        )
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes in use, in the order of the ids."""
+        return self._classes.names
+
+    @property
+    def thing_classes(self) -> tuple[str, ...]:
+        """Those of the classes in use that become detections."""
+        return self._classes.thing_classes
+
+    def select_classes(
+        self, names: Sequence[str], embeddings: ClassEmbeddings | None = None
+    ) -> ClassSelection:
+        """Check a list of classes for this model, see `class_selection.select_classes`; `use` puts it to use.
+
+        Raises:
+            UserError: a name that is unknown or occurs twice, or embeddings that do not belong to the model.
+        """
+        own_vectors = self._network.get_buffer("class_embeddings")
+        return select_classes(self.card, own_vectors, names, embeddings)
+
+    def use(self, classes: ClassSelection) -> None:
+        """Answer with these classes from the next call on."""
+        self._classes = classes
+
+    def warm_up(self, height: int = 480, width: int = 640) -> float:
+        """Segment an empty pair of a size twice; milliseconds of the second time."""
+        rgb = np.zeros((height, width, 3), np.uint8)
+        thermal = np.zeros((height, width), np.uint8)
+        self(rgb, thermal)
+        return sum(self(rgb, thermal).stage_ms.values())
+
+    def __call__(
+        self, rgb: np.ndarray | None, thermal: np.ndarray | None, thermal_valid: np.ndarray | None = None
+    ) -> Segmentation:
+        """Segment one pair; the arguments are those of `ImagePair`.
+
+        Raises:
+            ValueError: see `ImagePair`, or the network's output is not finite.
+        """
+        return self.segment([ImagePair(rgb, thermal, thermal_valid)])[0]
+
+    @torch.inference_mode()
+    def segment(self, pairs: Sequence[ImagePair]) -> list[Segmentation]:
+        """Segment pairs of one size, in one batch.
+
+        Returns:
+            For each pair, mask and confidence at its RGB image's size (at the thermal image's without RGB) and its
+            share of the time.
+
+        Raises:
+            ValueError: the pairs have not one size, or the network's output is not finite for one of them.
+        """
+        classes = self._classes
+        size = pairs[0].size
+        if any(pair.size != size for pair in pairs):
+            raise ValueError(f"a batch needs images of one size, got {[pair.size for pair in pairs]}")
+        started = time.perf_counter()
+        inputs = self._prepare(pairs, self.network_size(size))
+        self._synchronize()
+        prepared = time.perf_counter()
+        logits = self._run(*inputs, classes)
+        self._synchronize()
+        inferred = time.perf_counter()
+        masks, confidences = _decide(logits, size, classes)
+        finished = time.perf_counter()
+        if not np.isfinite(confidences).all():
+            raise ValueError("the network's output is not finite for this pair")
+        stages = {
+            "preprocess": prepared - started,
+            "inference": inferred - prepared,
+            "postprocess": finished - inferred,
+        }
+        stage_ms = {name: 1e3 * seconds / len(pairs) for name, seconds in stages.items()}
+        return [
+            Segmentation(mask, confidence, stage_ms, classes)
+            for mask, confidence in zip(masks, confidences, strict=True)
+        ]
+
+    @torch.inference_mode()
+    def logits(self, pair: ImagePair, size: tuple[int, int]) -> Tensor:
+        """What the network says of one pair that enters it at a size of (height, width): float32 [N, height, width]."""
+        return self._run(*self._prepare([pair], size), self._classes)[0]
+
+    def network_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """(Height, width) in which images of a size enter the network: shrunk to the card's short side, never grown."""
+        short_side = self.card.short_side
+        if short_side is None or min(size) <= short_side:
+            return size
+        scale = short_side / min(size)
+        return round(size[0] * scale), round(size[1] * scale)
+
+    def _prepare(self, pairs: Sequence[ImagePair], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Scaled network inputs, both float32 [B, 3, h, w]; what is missing is zeros after scaling."""
+        rgb = torch.zeros(len(pairs), 3, *size, device=self.device)
+        thermal = torch.zeros_like(rgb)
+        for i, pair in enumerate(pairs):
+            if pair.rgb is not None:
+                pixels = torch.from_numpy(resize_image(pair.rgb, size)).to(self.device).permute(2, 0, 1)
+                rgb[i] = self.card.scaling.rgb(pixels)
+            if pair.thermal is not None:
+                unit = self._normalize_thermal(pair.thermal, pair.thermal_valid)
+                counts = torch.from_numpy(resize_image(unit, size)).to(self.device)
+                thermal[i] = self.card.scaling.thermal(counts)
+            if pair.thermal_valid is not None:
+                thermal[i] *= torch.from_numpy(resize_valid(pair.thermal_valid, size)).to(self.device)
+        return rgb, thermal
+
+    def _run(self, rgb: Tensor, thermal: Tensor, classes: ClassSelection) -> Tensor:
+        """The network in the chosen precision: float32 [B, N, h, w]."""
+        replaced = {} if classes.vectors is None else {"class_embeddings": classes.vectors}
+        with self._autocast():
+            logits: Tensor = functional_call(self._network, replaced, (rgb, thermal), tie_weights=False)
+        return logits.float()
+
+    def _autocast(self) -> AbstractContextManager:
+        if self.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=PRECISIONS[self.precision])
+
+    def _synchronize(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+
+def _decide(logits: Tensor, size: tuple[int, int], classes: ClassSelection) -> tuple[np.ndarray, np.ndarray]:
+    """[B, N, h, w] -> class ids [B, H, W] and their probabilities float32 [B, H, W]."""
+    if logits.shape[-2:] != size:
+        logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+    probabilities, answers = (result.cpu().numpy() for result in logits.softmax(dim=1).max(dim=1))
+    if classes.ids is None:
+        return answers.astype(classes.mask_type), probabilities
+    mask = classes.ids[answers]
+    return mask, probabilities * (mask != classes.unlabeled)
+
+
+def choose_device(device: str) -> torch.device:
+    """The device of a name: `auto` (CUDA where there is a GPU, else the CPU), `cpu`, `cuda` or `cuda:N`.
+
+    Raises:
+        UserError: no such device.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise UserError(f"there is no device {device!r}: choose auto, cpu, cuda or cuda:N") from error
+    if chosen.type not in ("cpu", "cuda"):
+        raise UserError(f"device {device!r} is not supported: choose auto, cpu, cuda or cuda:N")
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        raise UserError(
+            f"device {device!r} was asked for but this machine has {torch.cuda.device_count()} CUDA GPUs: "
+            "use device auto or cpu"
+        )
+    return chosen
+
+
+def _choose_precision(precision: str, device: torch.device) -> str:
+    if precision == "auto":
+        if device.type == "cpu":
+            return "float32"
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+    if precision not in PRECISIONS:
+        raise UserError(f"there is no precision {precision!r}: choose auto, float32, bfloat16 or float16")
+    return precision

@@ -1,0 +1,124 @@
+"""What a parameter of the node is: its rule, the check of a value, and the commented parameter file of a table.
+
+The table itself is `rgbt_seg_ros.settings`.
+"""
+
+import array
+import dataclasses
+import math
+import textwrap
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from rgbt_seg_ros.base.errors import UserError
+
+Value = bool | int | float | str | tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of the node; the type of `default` is the parameter's type, a tuple's length its length.
+
+    Attributes:
+        live: may be changed while the node is configured, and takes effect on the next pair; the others take effect
+            at configure and are refused in between.
+        read_only: can only be given at the start of the process (QoS overrides are, too).
+    """
+
+    name: str
+    default: Value
+    description: str
+    unit: str = ""
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    live: bool = False
+    read_only: bool = False
+
+    @property
+    def type_name(self) -> str:
+        """As ROS 2 calls the type: bool, integer, double, string or double_array."""
+        names = {bool: "bool", int: "integer", float: "double", str: "string", tuple: "double_array"}
+        return names[type(self.default)]
+
+    @property
+    def rule(self) -> str:
+        """What a value must be, for people: type, unit, range or choices."""
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        rule = self.type_name
+        if isinstance(self.default, tuple):
+            rule += f" of {len(self.default)} values"
+        if self.minimum is not None and self.maximum is not None:
+            rule += f" from {self.minimum:g} to {self.maximum:g}"
+        return f"{rule} [{self.unit}]" if self.unit else rule
+
+    @property
+    def yaml_default(self) -> str:
+        """The default as it is written in a parameter file."""
+        if isinstance(self.default, bool):
+            return str(self.default).lower()
+        if isinstance(self.default, tuple):
+            return str(list(self.default))
+        return str(self.default) or '""'
+
+    def checked(self, value: object) -> Value:
+        """A value that keeps the rule, arrays and lists as a tuple.
+
+        Raises:
+            UserError: with the parameter's name, the rule and the value.
+        """
+        if isinstance(value, list | array.array):
+            value = tuple(value)
+        if type(value) is type(self.default) and self._fits(value):
+            return value
+        hint = ""
+        if isinstance(self.default, float | tuple) and _is_of(int, value):
+            hint = ": write it with a decimal point"
+        raise UserError(f"parameter {self.name} must be {self.rule}, not {value!r}{hint}")
+
+    def _fits(self, value: Any) -> bool:
+        """Whether a value of the right type keeps the rest of the rule."""
+        if isinstance(value, tuple) and isinstance(self.default, tuple):
+            return len(value) == len(self.default) and _is_of(float, value) and all(map(math.isfinite, value))
+        if self.choices:
+            return value in self.choices
+        if self.minimum is not None and self.maximum is not None:
+            return math.isfinite(value) and self.minimum <= value <= self.maximum
+        return True
+
+
+def _is_of(kind: type, value: object) -> bool:
+    """Whether a value, or each one in a tuple, is of this very type."""
+    values = value if isinstance(value, tuple) else (value,)
+    return all(type(each) is kind for each in values)
+
+
+def declare(name: str, default: Value, description: str, **rules: Any) -> Any:
+    """A dataclass field that carries a `Parameter`."""
+    parameter = Parameter(name, default, description, **rules)
+    return dataclasses.field(default=default, metadata={"parameter": parameter})
+
+
+def parameter_file(parameters: Iterable[Parameter]) -> str:
+    """Parameters with their defaults as a commented ROS 2 parameter file (YAML)."""
+    lines = [
+        "# Parameters of rgbt_segmenter with their defaults. Use a copy of this file with",
+        "#   ros2 launch rgbt_seg_ros segment.launch.py params_file:=my.yaml",
+        "#   python -m rgbt_seg_ros.node --ros-args --params-file my.yaml",
+        "/**:",
+        "  ros__parameters:",
+    ]
+    above: list[str] = []
+    for parameter in parameters:
+        *sections, key = parameter.name.split(".")
+        for depth, section in enumerate(sections):
+            if sections[: depth + 1] != above[: depth + 1]:
+                lines.append("  " * (depth + 2) + f"{section}:")
+        above = sections
+        indent = "  " * (len(sections) + 2)
+        comment = f"{parameter.description} ({parameter.rule})"
+        lines += textwrap.wrap(comment, 100, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
+        lines.append(f"{indent}{key}: {parameter.yaml_default}")
+    return "\n".join(lines) + "\n"

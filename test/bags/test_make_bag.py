@@ -1,0 +1,218 @@
+"""The command make_bag: videos and folders to a recording, through its command line."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from rgbt_seg_ros.bags.from_images import START_NS
+from rgbt_seg_ros.bags.reader import RecordedImage, Recording, read_images
+from rgbt_seg_ros.images.codec import decode_rgb, decode_thermal
+from rgbt_seg_ros.make_bag import main
+from rgbt_seg_ros.masks.labels import find_labels, read_label
+
+Command = Callable[..., int]
+
+
+@pytest.fixture
+def make_bag(tmp_path: Path) -> Command:
+    """``make_bag("--rate", "5")`` makes tmp_path/bag of tmp_path/rgb and tmp_path/thermal."""
+
+    def run(*options: str, rgb: str = "rgb", thermal: str = "thermal") -> int:
+        sources = ["--rgb", str(tmp_path / rgb), "--thermal", str(tmp_path / thermal)]
+        return main([*sources, "-o", str(tmp_path / "bag"), *options])
+
+    return run
+
+
+def write_images(folder: Path, images: dict[str, np.ndarray]) -> None:
+    """Images in OpenCV's order of channels by file name."""
+    folder.mkdir()
+    for name, image in images.items():
+        assert cv2.imwrite(str(folder / name), image)
+
+
+def write_video(path: Path, levels: list[int], fps: float) -> None:
+    """A video of plain images: red in level, green and blue dark."""
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), fps, (64, 48))
+    for level in levels:
+        image = np.zeros((48, 64, 3), np.uint8)
+        image[..., 2] = level
+        video.write(image)
+    video.release()
+
+
+def bag_images(bag: Path) -> tuple[list[RecordedImage], list[RecordedImage]]:
+    """RGB and thermal images of a bag."""
+    images = list(read_images(bag))
+    return [i for i in images if i.kind == "rgb"], [i for i in images if i.kind == "thermal"]
+
+
+def test_folders_of_equal_names(
+    tmp_path: Path, make_bag: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Pairs by name in natural order; what has no partner is left out and said; 16 bits are kept."""
+    blue = np.zeros((4, 6, 3), np.uint8)
+    blue[..., 0] = 200
+    thermal = {f"f{i}.png": np.full((4, 6), 1000 * i, np.uint16) for i in (2, 10, 11)}
+    write_images(tmp_path / "rgb", {f"f{i}.png": blue + np.uint8(i) for i in (10, 9, 2)})
+    write_images(tmp_path / "thermal", thermal)
+    assert make_bag() == 0
+    assert "2 images have no partner" in capsys.readouterr().out
+    rgb, infrared = bag_images(tmp_path / "bag")
+    assert [image.stamp_ns for image in rgb] == [START_NS, START_NS + 100_000_000]
+    assert [image.stamp_ns for image in infrared] == [START_NS, START_NS + 100_000_000]
+    assert [decode_rgb(image.message)[0, 0].tolist() for image in rgb] == [[2, 2, 202], [10, 10, 210]]
+    assert [image.message.encoding for image in infrared] == ["mono16", "mono16"]
+    assert [int(decode_thermal(image.message)[0, 0]) for image in infrared] == [2000, 10000]
+
+
+def test_folders_of_other_names_are_paired_by_order(tmp_path: Path, make_bag: Command) -> None:
+    write_images(tmp_path / "rgb", {f"vis_{i}.png": np.full((4, 6, 3), i, np.uint8) for i in (1, 2, 10)})
+    write_images(tmp_path / "thermal", {f"ir-{i}.jpg": np.full((8, 8), 20 * i, np.uint8) for i in (3, 4, 5)})
+    assert make_bag("--rate", "4") == 0
+    rgb, thermal = bag_images(tmp_path / "bag")
+    assert [image.stamp_ns - START_NS for image in rgb] == [0, 250_000_000, 500_000_000]
+    assert [int(decode_rgb(image.message)[0, 0, 0]) for image in rgb] == [1, 2, 10]
+    assert [int(decode_thermal(image.message)[0, 0]) for image in thermal] == [60, 80, 100]
+
+
+def test_different_numbers_of_unlike_names_are_refused(
+    tmp_path: Path, make_bag: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_images(tmp_path / "rgb", {f"v{i}.png": np.zeros((4, 6, 3), np.uint8) for i in (1, 2)})
+    write_images(tmp_path / "thermal", {"t1.png": np.zeros((4, 6), np.uint8)})
+    assert make_bag() == 1
+    assert "holds 2 images" in capsys.readouterr().err
+    assert not (tmp_path / "bag").exists()
+
+
+def test_videos_run_at_their_own_rates(tmp_path: Path, make_bag: Command) -> None:
+    write_video(tmp_path / "rgb.mp4", [40, 80, 120, 160, 200, 240], fps=20)
+    write_video(tmp_path / "thermal.mp4", [50, 150, 250], fps=10)
+    assert make_bag(rgb="rgb.mp4", thermal="thermal.mp4") == 0
+    images = list(read_images(tmp_path / "bag"))
+    stamps = [(image.stamp_ns - START_NS) // 1_000_000 for image in images]
+    assert stamps == sorted(stamps) == [0, 0, 50, 100, 100, 150, 200, 200, 250]
+    rgb, thermal = bag_images(tmp_path / "bag")
+    for image, level in zip(rgb, [40, 80, 120, 160, 200, 240], strict=True):
+        red, green, blue = decode_rgb(image.message)[24, 32].astype(int)
+        # Lossy video: near, but clearly red.
+        assert abs(red - level) < 12
+        assert max(green, blue) < 12
+    assert [image.message.encoding for image in thermal] == ["mono8"] * 3
+
+
+def test_a_given_rate_overrides_the_videos_own(tmp_path: Path, make_bag: Command) -> None:
+    write_video(tmp_path / "rgb.mp4", [40, 80], fps=20)
+    write_video(tmp_path / "thermal.mp4", [50, 150], fps=10)
+    assert make_bag("--rate", "2", rgb="rgb.mp4", thermal="thermal.mp4") == 0
+    assert [(i.stamp_ns - START_NS) // 1_000_000 for i in read_images(tmp_path / "bag")] == [0, 0, 500, 500]
+
+
+def test_thermal_encoding_widens_and_narrows(tmp_path: Path, make_bag: Command) -> None:
+    ramp = np.tile(np.arange(0, 256, dtype=np.uint8), (4, 1))
+    write_images(tmp_path / "rgb", {"0.png": np.zeros((4, 256, 3), np.uint8)})
+    write_images(tmp_path / "thermal", {"0.png": ramp})
+    assert make_bag("--thermal-encoding", "mono16") == 0
+    _, (wide,) = bag_images(tmp_path / "bag")
+    np.testing.assert_array_equal(decode_thermal(wide.message), ramp.astype(np.uint16) * 257)
+
+    write_images(tmp_path / "thermal16", {"0.png": 20000 + 10 * ramp.astype(np.uint16)})
+    assert make_bag("--thermal-encoding", "mono8", "-o", str(tmp_path / "narrow"), thermal="thermal16") == 0
+    _, (narrow,) = bag_images(tmp_path / "narrow")
+    row = decode_thermal(narrow.message)[0].astype(int)
+    assert narrow.message.encoding == "mono8"
+    assert (row[0], row[-1]) == (0, 255)
+    assert (np.diff(row) >= 0).all()
+
+
+def test_labels_are_kept_by_stamp(tmp_path: Path, make_bag: Command) -> None:
+    labels = {f"{i}.png": np.full((4, 6), i, np.uint8) for i in (1, 2)}
+    write_images(tmp_path / "rgb", {name: np.zeros((4, 6, 3), np.uint8) for name in labels})
+    write_images(tmp_path / "thermal", labels)
+    write_images(tmp_path / "labels", labels)
+    assert make_bag("--labels", str(tmp_path / "labels")) == 0
+    found = find_labels(tmp_path / "bag" / "labels")
+    assert {stamp: int(read_label(file)[0, 0]) for stamp, file in found.items()} == {
+        START_NS: 1,
+        START_NS + 100_000_000: 2,
+    }
+    (tmp_path / "labels" / "2.png").unlink()
+    assert make_bag("--labels", str(tmp_path / "labels"), "-o", str(tmp_path / "other")) == 1
+    assert not (tmp_path / "other").exists()
+
+
+def test_same_images_give_the_same_recording(tmp_path: Path, make_bag: Command) -> None:
+    write_images(tmp_path / "rgb", {"0.png": np.zeros((4, 6, 3), np.uint8)})
+    write_images(tmp_path / "thermal", {"0.png": np.zeros((4, 6), np.uint8)})
+    hashes = []
+    for parent in ("a", "b"):
+        (tmp_path / parent).mkdir()
+        assert make_bag("-o", str(tmp_path / parent / "bag")) == 0
+        hashes.append(Recording(tmp_path / parent / "bag").content_hash())
+    assert hashes[0] == hashes[1]
+
+
+def test_bad_sources_are_named(tmp_path: Path, make_bag: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    write_images(tmp_path / "good", {"0.png": np.zeros((4, 6), np.uint8)})
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.mp4").write_text("no video")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "0.png").write_text("no image")
+    expected = {
+        "absent": "give a video file or a folder of images",
+        "empty": "holds no images",
+        "text.mp4": "is not a video that OpenCV can read",
+        "broken": "0.png cannot be read as an 8 or 16 bit image",
+    }
+    for source, sentence in expected.items():
+        assert make_bag(rgb=source, thermal="good") == 1
+        error = capsys.readouterr().err
+        assert sentence in error
+        assert "Traceback" not in error
+        assert not (tmp_path / "bag").exists()
+
+
+def test_a_damaged_video_is_named(
+    tmp_path: Path, make_bag: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A video whose container promises images that its stream no longer holds."""
+    random = np.random.default_rng(0)
+    for name in ("rgb.mp4", "thermal.mp4"):
+        video = cv2.VideoWriter(str(tmp_path / name), cv2.VideoWriter_fourcc(*"mp4v"), 10, (64, 48))
+        for _ in range(40):
+            video.write(random.integers(0, 256, (48, 64, 3), np.uint8))
+        video.release()
+    content = bytearray((tmp_path / "rgb.mp4").read_bytes())
+    start = content.find(b"mdat") + 200
+    content[start : start + len(content) // 2] = bytes(len(content) // 2)
+    (tmp_path / "rgb.mp4").write_bytes(content)
+    assert make_bag(rgb="rgb.mp4", thermal="thermal.mp4") == 1
+    assert "rgb.mp4 breaks off after" in capsys.readouterr().err
+
+
+def test_wrong_usage_exits_with_2(tmp_path: Path, make_bag: Command) -> None:
+    for options in (["--rate", "0"], ["--rate", "-3"], ["--thermal-encoding", "rgb8"]):
+        with pytest.raises(SystemExit) as caught:
+            make_bag(*options)
+        assert caught.value.code == 2
+
+
+def test_real_video(tmp_path: Path, samples: Path) -> None:
+    """A real pair of videos: number of images, rate, sizes, and that thermal is grey."""
+    video = samples / "video"
+    name = "1230_1202.mp4"
+    arguments = ["--rgb", str(video / "rgb" / name), "--thermal", str(video / "thermal" / name)]
+    assert main([*arguments, "-o", str(tmp_path / "bag")]) == 0
+    topics = Recording(tmp_path / "bag").topics
+    assert {topic.name: topic.count for topic in topics.values()} == {
+        "/rgb/image": 205,
+        "/thermal/image": 205,
+    }
+    first_rgb, first_thermal, second_rgb, *_ = read_images(tmp_path / "bag")
+    assert second_rgb.stamp_ns - first_rgb.stamp_ns == round(1e9 / 22)
+    assert decode_rgb(first_rgb.message).shape == (480, 640, 3)
+    assert decode_thermal(first_thermal.message).shape == (480, 640)

@@ -1,0 +1,123 @@
+"""A recording is scored on ROS as without it: node, player and `evaluate_bag` as processes, against `offline`."""
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from bags import START_NS, write_bag
+from running_node import running_node
+
+from rgbt_seg_ros.bags.reader import Recording
+from rgbt_seg_ros.evaluate_bag import EndOfRecording
+from rgbt_seg_ros.masks.labels import find_labels
+from rgbt_seg_ros.replay.offline_run import segment_recording
+from rgbt_seg_ros.settings import Settings
+
+Start = Callable[..., "subprocess.Popen[str]"]
+FRAMES = 20
+TIMEOUT_S = 120
+
+
+def report(rgb: int, thermal: int, masks: int, unpaired: int = 0, waiting: int = 0) -> dict[str, str]:
+    values = {
+        "rgb_in": rgb,
+        "thermal_in": thermal,
+        "masks": masks,
+        "unpaired": unpaired,
+        "waiting": waiting,
+    }
+    return {key: str(value) for key, value in values.items()}
+
+
+def test_the_end_is_when_all_images_have_come_and_are_answered() -> None:
+    end = EndOfRecording(rgb=30, thermal=10, idle_s=10)
+    assert not end.reached({}, 0)
+    assert not end.reached(report(0, 0, 0), 1000), "nobody plays yet"
+    assert not end.reached(report(29, 10, 9), 1001)
+    assert not end.reached(report(30, 10, 9, unpaired=1), 1002)
+    assert not end.reached(report(30, 10, 9, waiting=1), 1003)
+    assert end.reached(report(30, 10, 10), 1004)
+    assert end.missing(report(30, 10, 10)) == {}
+
+
+def test_a_recording_that_comes_in_part_has_an_end_too() -> None:
+    end = EndOfRecording(rgb=30, thermal=10, idle_s=10)
+    assert not end.reached(report(20, 7, 6), 0)
+    assert not end.reached(report(20, 7, 6), 9)
+    assert not end.reached(report(20, 7, 7), 11), "it still answers"
+    assert end.reached(report(20, 7, 7), 22)
+    assert end.missing(report(20, 7, 7)) == {"rgb": 10, "thermal": 3}
+
+
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds at 10 Hz with labels for every other RGB image."""
+    path = write_bag(tmp_path_factory.mktemp("recordings") / "bag", FRAMES, FRAMES)
+    (path / "labels").mkdir()
+    for index in range(0, FRAMES, 2):
+        label = np.random.default_rng(index).integers(0, 9, (48, 64), np.uint8)
+        cv2.imwrite(str(path / "labels" / f"{START_NS + index * 100_000_000}.png"), label)
+    return path
+
+
+@pytest.fixture
+def node(tmp_path: Path, repository: Path) -> Iterator[Path]:
+    """The model of an active node in lossless mode."""
+    (tmp_path / "node").mkdir()
+    with running_node(tmp_path / "node", repository, mode="lossless", use_sim_time=True):
+        yield tmp_path / "node" / "random.safetensors"
+
+
+def play(start: Start, bag: Path, *arguments: str) -> None:
+    # The node and evaluate_bag subscribe to both cameras, and the node to /clock.
+    player = start("-m", "rgbt_seg_ros.play", str(bag), "--clock", "--subscriptions", "5", *arguments)
+    output, _ = player.communicate(timeout=TIMEOUT_S)
+    assert player.returncode == 0, output
+
+
+def test_masks_and_scores_are_those_of_an_offline_run(
+    tmp_path: Path, bag: Path, node: Path, start: Start
+) -> None:
+    out = tmp_path / "out"
+    evaluation = start("-m", "rgbt_seg_ros.evaluate_bag", str(bag), "-o", str(out))
+    play(start, bag, "--rate", "0.5")
+    output, _ = evaluation.communicate(timeout=TIMEOUT_S)
+    assert evaluation.returncode == 0, output
+
+    labels = find_labels(bag / "labels")
+    settings = Settings(model=str(node), device="cpu")
+    expected = segment_recording(Recording(bag), settings, tmp_path / "offline", labels=labels)
+    metrics = json.loads((out / "metrics.json").read_text())
+    same = (
+        "pairs",
+        "masks",
+        "detections",
+        "mask_hash",
+        "bag_hash",
+        "miou",
+        "iou",
+        "labelled_masks",
+        "model_hash",
+    )
+    assert {key: metrics[key] for key in same} == {key: expected[key] for key in same}
+    assert (metrics["pairs"], metrics["labelled_masks"], metrics["missing"]) == (FRAMES, FRAMES / 2, {})
+    assert f"mIoU {metrics['miou']:.3f} on {FRAMES // 2} labels" in output
+    assert Recording(out / "segmentation").topics["/rgbt_segmenter/mask"].count == FRAMES
+    assert "bag" in (out / "report.html").read_text()
+
+
+def test_images_that_never_came_are_an_error_beside_the_numbers(
+    tmp_path: Path, bag: Path, node: Path, start: Start
+) -> None:
+    out = tmp_path / "out"
+    evaluation = start("-m", "rgbt_seg_ros.evaluate_bag", str(bag), "-o", str(out), "--idle", "8")
+    play(start, bag, "--playback-duration", "1.05")
+    output, _ = evaluation.communicate(timeout=TIMEOUT_S)
+    assert evaluation.returncode == 1, output
+    assert f"error: 9 rgb and 9 thermal images of {bag} never came" in output
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert (metrics["masks"], metrics["missing"]) == (11, {"rgb": 9, "thermal": 9})

@@ -1,0 +1,107 @@
+"""The RViz configuration and the Foxglove layout show topics that the node has, in ways that fit its QoS."""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rclpy
+import yaml
+from diagnostics_table import documented_keys
+from rclpy.node import Node
+from rclpy.qos import QoSCompatibility, QoSProfile, ReliabilityPolicy, qos_check_compatible
+from running_node import TIMEOUT, running_node
+
+from rgbt_seg_ros.base.diagnostics import STATUS_NAME
+
+INPUTS = {"/rgb/image", "/thermal/image"}
+
+
+@pytest.fixture(scope="module")
+def observer(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterator[Node]:
+    """A node that sees the topics of an active rgbt_segmenter in another process."""
+    with running_node(tmp_path_factory.mktemp("node"), repository):
+        rclpy.init()
+        node = rclpy.create_node("observer")
+        deadline = time.monotonic() + TIMEOUT
+        while not published(node):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        yield node
+        node.destroy_node()
+        rclpy.shutdown()
+
+
+def published(observer: Node) -> dict[str, list[str]]:
+    """Types by name of what the node publishes; empty until it has been discovered."""
+    try:
+        return dict(observer.get_publisher_names_and_types_by_node("rgbt_segmenter", "/"))
+    except rclpy.node.NodeNameNonExistentError:
+        return {}
+
+
+@pytest.fixture(scope="module")
+def displays(repository: Path) -> list[dict[str, Any]]:
+    """RViz's displays."""
+    config = yaml.safe_load((repository / "config" / "rgbt_seg.rviz").read_text())
+    return config["Visualization Manager"]["Displays"]
+
+
+@pytest.fixture(scope="module")
+def layout(repository: Path) -> dict[str, Any]:
+    """Foxglove's layout."""
+    return json.loads((repository / "config" / "foxglove_layout.json").read_text())
+
+
+def test_rviz_shows_the_nodes_images_in_a_qos_that_fits(
+    observer: Node, displays: list[dict[str, Any]]
+) -> None:
+    subscribed = dict(observer.get_subscriber_names_and_types_by_node("rgbt_segmenter", "/"))
+    shown = {display["Topic"]["Value"]: display for display in displays}
+    assert {"/rgbt_segmenter/overlay", "/rgbt_segmenter/mask"} | INPUTS == set(shown)
+    for topic, display in shown.items():
+        assert display["Class"] == "rviz_default_plugins/Image"
+        types = subscribed if topic in INPUTS else published(observer)
+        assert types[topic] == ["sensor_msgs/msg/Image"]
+        assert display["Topic"]["Durability Policy"] == "Volatile"
+        reliability = {"Best Effort": ReliabilityPolicy.BEST_EFFORT, "Reliable": ReliabilityPolicy.RELIABLE}
+        asked = QoSProfile(depth=5, reliability=reliability[display["Topic"]["Reliability Policy"]])
+        if topic in INPUTS:
+            offered = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+        else:
+            (offered,) = (each.qos_profile for each in observer.get_publishers_info_by_topic(topic))
+        assert qos_check_compatible(offered, asked)[0] != QoSCompatibility.ERROR
+
+
+def test_foxglove_shows_the_nodes_images_and_diagnostics(observer: Node, layout: dict[str, Any]) -> None:
+    panels = layout["configById"]
+    images = {panel["imageMode"]["imageTopic"] for panel in panels.values() if "imageMode" in panel}
+    assert images == {"/rgbt_segmenter/overlay"} | INPUTS
+    (summary,) = (panel for panel in panels.values() if "topicToRender" in panel)
+    assert published(observer)[summary["topicToRender"]] == ["diagnostic_msgs/msg/DiagnosticArray"]
+    assert "/rgbt_segmenter/overlay" in published(observer)
+
+
+def test_foxglove_arranges_every_panel_once(layout: dict[str, Any]) -> None:
+    def leaves(part: Any) -> list[str]:
+        return [part] if isinstance(part, str) else leaves(part["first"]) + leaves(part["second"])
+
+    assert sorted(leaves(layout["layout"])) == sorted(layout["configById"])
+
+
+def test_foxglove_plots_documented_diagnostics_of_the_nodes_status(
+    layout: dict[str, Any], repository: Path
+) -> None:
+    documented = documented_keys(repository)
+    paths = [path["value"] for panel in layout["configById"].values() for path in panel.get("paths", ())]
+    assert len(paths) >= 5
+    for path in paths:
+        match = re.fullmatch(
+            r'/diagnostics\.status\[:\]\{name=="(.+)"\}\.values\[:\]\{key=="(.+)"\}\.value', path
+        )
+        assert match is not None, path
+        assert match[1] == STATUS_NAME
+        assert match[2] in documented

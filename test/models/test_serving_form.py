@@ -1,0 +1,125 @@
+"""The serving form of a network gives the same numbers, and is nothing that lasts."""
+
+import copy
+
+import pytest
+import torch
+from random_model import write_model
+from torch import nn
+from torch.func import functional_call
+
+from rgbt_seg_ros.models import build_model, load_model
+from rgbt_seg_ros.models.comparison import Comparison, comparison
+from rgbt_seg_ros.models.sartm.lora import MergedQkv
+from rgbt_seg_ros.models.serving_form import serving_form
+from rgbt_seg_ros.segmenter import Segmenter
+
+
+def pair(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    draw = torch.Generator().manual_seed(seed)
+    images = torch.randn(2, 1, 3, 64, 96, generator=draw)
+    return images[0], images[1]
+
+
+def comparisons(network: nn.Module) -> int:
+    return sum(isinstance(module, Comparison) for module in network.modules())
+
+
+@pytest.fixture(scope="module")
+def default() -> nn.Module:
+    return load_model("default")
+
+
+def test_logits_are_the_same(default):
+    served = serving_form(copy.deepcopy(default))
+    assert comparisons(served) == 2 * 4 + 1
+    with torch.inference_mode():
+        torch.testing.assert_close(served(*pair()), default(*pair()), atol=1e-4, rtol=1e-5)
+
+
+def test_it_is_exact_but_for_rounding(default):
+    plain = copy.deepcopy(default).double()
+    served = serving_form(copy.deepcopy(plain))
+    images = [image.double() for image in pair()]
+    with torch.inference_mode():
+        torch.testing.assert_close(served(*images), plain(*images), atol=1e-9, rtol=1e-9)
+
+
+def test_other_class_embeddings_are_compared_with_in_both_forms(default):
+    served = serving_form(copy.deepcopy(default))
+    others = {"class_embeddings": torch.randn(5, 384, generator=torch.Generator().manual_seed(3))}
+    with torch.inference_mode():
+        logits = functional_call(served, others, pair(), tie_weights=False)
+        assert logits.shape[1] == 5
+        expected = functional_call(default, others, pair(), tie_weights=False)
+    torch.testing.assert_close(logits, expected, atol=1e-4, rtol=1e-5)
+
+
+def test_neither_names_nor_weights_change(default):
+    served = serving_form(copy.deepcopy(default))
+    assert served.state_dict().keys() == default.state_dict().keys()
+
+
+def test_training_drops_it(default):
+    network = serving_form(copy.deepcopy(default))
+    network.train()
+    with torch.no_grad():
+        network.hpd.head.weight.mul_(torch.linspace(0.5, 2, 384)[:, None, None, None])
+    network.eval()
+    assert comparisons(network) == 0
+    served = serving_form(copy.deepcopy(network))
+    with torch.inference_mode():
+        torch.testing.assert_close(network(*pair()), served(*pair()), atol=1e-4, rtol=1e-5)
+
+
+def test_positions_are_kept_for_the_last_size(default):
+    served = serving_form(copy.deepcopy(default))
+    trunk, wide, narrow = served.encoder.trunk, pair(), [image[..., :64] for image in pair()]
+    with torch.inference_mode():
+        for images in (wide, wide, narrow, wide):
+            torch.testing.assert_close(served(*images), default(*images), atol=1e-4, rtol=1e-5)
+            assert len(trunk._kept_positions) == 1
+    served.train()
+    assert trunk._kept_positions is None
+    with torch.no_grad():
+        trunk.pos_embed.add_(1.0)
+    changed = serving_form(copy.deepcopy(served))
+    with torch.inference_mode():
+        torch.testing.assert_close(changed(*wide), served.eval()(*wide), atol=1e-4, rtol=1e-5)
+        assert not torch.allclose(changed(*wide), default(*wide), atol=1e-2)
+
+
+def test_positions_follow_what_moves_or_converts_the_network(default):
+    served = serving_form(copy.deepcopy(default))
+    images = [image.double() for image in pair()]
+    with torch.inference_mode():
+        served(*pair())
+        # Both from the same weights: what else is prepared was made of float32 ones.
+        exact, expected = served.double()(*images), serving_form(copy.deepcopy(default)).double()(*images)
+        assert torch.equal(exact, expected)
+        assert served.to("meta")(*(image.to("meta") for image in images)).shape == (1, 9, 64, 96)
+
+
+def test_a_loaded_segmenter_serves_by_it():
+    assert comparisons(Segmenter.load("default", "cpu")._network) == 2 * 4 + 1
+
+
+def test_sartm_is_served_by_one_merged_product_a_layer(tmp_path):
+    path = write_model(tmp_path / "sartm.safetensors", arch="sartm")
+    layers = [m for m in Segmenter.load(path, "cpu")._network.modules() if isinstance(m, MergedQkv)]
+    assert len(layers) == 11
+    for layer in layers:
+        assert layer.merged.shape == (2, layer.out_features, layer.in_features)
+
+
+def test_it_is_taken_only_where_it_is_cheaper():
+    assert comparison(nn.Linear(48, 384)) is not None
+    assert comparison(nn.Linear(384, 384)) is None
+    # As wide as the paper's: SACF's hidden layer has the text's width, HPD's head a third of it.
+    wide = serving_form(build_model("shifnet", {"size": "tiny"}, torch.eye(2, 768)))
+    assert comparisons(wide) == 1
+
+
+def test_networks_without_text_have_nothing_to_prepare():
+    config = {"size": "nano", "fusion": "add", "decoder": "segformer"}
+    assert comparisons(serving_form(build_model("shifnet", config, torch.eye(3, 384)))) == 0

@@ -1,0 +1,144 @@
+"""The launch files, where upstream `launch` and `launch_ros` are installed (they are not on PyPI)."""
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from bags import write_bag
+
+from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.ros.dds import PROFILES_VARIABLE
+from rgbt_seg_ros.settings import PARAMETERS
+
+# Not "launch" alone, which would find the checkout's own folder of launch files.
+REASON = "needs upstream launch and launch_ros, which only a ROS installation has"
+actions = pytest.importorskip("launch.actions", reason=REASON)
+LaunchContext = pytest.importorskip("launch.launch_context", reason=REASON).LaunchContext
+utilities = pytest.importorskip("launch.utilities", reason=REASON)
+ros_utilities = pytest.importorskip("launch_ros.utilities", reason=REASON)
+
+
+@pytest.fixture
+def load_launch_file(repository: Path) -> Callable[[str], ModuleType]:
+    """Imports a file of launch/ by its name."""
+
+    def load(name: str) -> ModuleType:
+        path = repository / "launch" / name
+        spec = importlib.util.spec_from_file_location(name.replace(".", "_"), path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
+@pytest.fixture
+def launch_file(load_launch_file: Callable[[str], ModuleType]) -> ModuleType:
+    return load_launch_file("segment.launch.py")
+
+
+def test_every_parameter_and_topic_is_a_documented_argument(launch_file: ModuleType) -> None:
+    arguments = {each.name: each for each in launch_file.generate_launch_description().get_launch_arguments()}
+    others = {"remappings", "namespace", "params_file", "use_sim_time", "log_level"}
+    assert set(arguments) == {*PARAMETERS, *launch_file.TOPICS, *others}
+    for argument in arguments.values():
+        assert argument.description != "no description given"
+
+
+def test_the_users_own_fastdds_profile_wins(launch_file: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    def sets_profile() -> bool:
+        entities = launch_file.generate_launch_description().entities
+        return any(isinstance(entity, actions.SetEnvironmentVariable) for entity in entities)
+
+    monkeypatch.delenv(PROFILES_VARIABLE, raising=False)
+    assert sets_profile()
+    monkeypatch.setenv(PROFILES_VARIABLE, "/own/profile.xml")
+    assert not sets_profile()
+
+
+@pytest.fixture
+def given(launch_file: ModuleType) -> Callable[..., LaunchContext]:
+    """Makes a context of the arguments' defaults and what is given on the command line."""
+
+    def make_context(**own: str) -> LaunchContext:
+        context = LaunchContext()
+        for entity in launch_file.generate_launch_description().entities:
+            if isinstance(entity, actions.DeclareLaunchArgument):
+                default = utilities.perform_substitutions(context, entity.default_value)
+                context.launch_configurations[entity.name] = own.get(entity.name.replace(".", "__"), default)
+        return context
+
+    return make_context
+
+
+def test_parameters_reach_the_node_in_their_types(
+    launch_file: ModuleType, given: Callable[..., LaunchContext]
+) -> None:
+    def evaluate(**own: str) -> dict[str, object]:
+        context = given(**own)
+        parameters = ros_utilities.normalize_parameters(launch_file.node_parameters(context))
+        (values,) = ros_utilities.evaluate_parameters(context, parameters)
+        # Arrays are lists there.
+        return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+    defaults = {name: parameter.default for name, parameter in PARAMETERS.items()} | {"use_sim_time": False}
+    assert evaluate() == defaults
+    kinds = {name: type(value) for name, value in evaluate().items()}
+    assert kinds == {name: type(value) for name, value in defaults.items()}
+    changed = evaluate(
+        model="my.safetensors",
+        sync__max_dt="1",
+        autostart="false",
+        classes="car, person",
+        registration__plane__translation="[0.1, -0.02, 0.0]",
+    )
+    assert changed == defaults | {
+        "model": "my.safetensors",
+        "sync.max_dt": 1.0,
+        "autostart": False,
+        "classes": "car, person",
+        "registration.plane.translation": (0.1, -0.02, 0.0),
+    }
+
+
+def test_every_topic_is_remapped(launch_file: ModuleType, given: Callable[..., LaunchContext]) -> None:
+    names = dict.fromkeys(launch_file.TOPICS, "/elsewhere")
+    more = "front/rgb/image:=/front/image_raw, rear/rgb/image:=/rear/image_raw"
+    assert launch_file.node_remappings(given(**names, remappings=more)) == [
+        *((topic, "/elsewhere") for topic, _ in launch_file.TOPICS.values()),
+        ("front/rgb/image", "/front/image_raw"),
+        ("rear/rgb/image", "/rear/image_raw"),
+    ]
+    with pytest.raises(UserError, match="'front/rgb/image=/a' is not of the form from:=to"):
+        launch_file.node_remappings(given(remappings="front/rgb/image=/a"))
+
+
+def test_a_bag_is_evaluated_with_every_argument_of_the_node(
+    load_launch_file: Callable[[str], ModuleType], launch_file: ModuleType
+) -> None:
+    evaluation = load_launch_file("evaluate_bag.launch.py")
+    arguments = {each.name: each for each in evaluation.generate_launch_description().get_launch_arguments()}
+    of_the_node = {each.name for each in launch_file.generate_launch_description().get_launch_arguments()}
+    assert set(arguments) == of_the_node | set(evaluation.ARGUMENTS)
+    assert [name for name, each in arguments.items() if each.default_value is None] == ["bag"]
+    assert all(each.description != "no description given" for each in arguments.values())
+
+
+def test_topics_that_are_left_open_are_those_of_the_recording(
+    load_launch_file: Callable[[str], ModuleType], tmp_path: Path
+) -> None:
+    evaluation = load_launch_file("evaluate_bag.launch.py")
+    bag = write_bag(tmp_path / "bag", 1, 1, "/cam/color/image_raw", "/boson/lwir")
+    description = evaluation.generate_launch_description()
+    (find_topics, *_) = (each for each in description.entities if isinstance(each, actions.OpaqueFunction))
+    for rgb in ("", "/cam/color/image_raw"):
+        context = LaunchContext()
+        context.launch_configurations.update(bag=str(bag), rgb=rgb, thermal="")
+        for action in find_topics.execute(context):
+            action.execute(context)
+        assert context.launch_configurations["rgb"] == "/cam/color/image_raw"
+        assert context.launch_configurations["thermal"] == "/boson/lwir"

@@ -1,0 +1,194 @@
+"""The installed package: executables, modules, shipped files, and a manifest that names what the code imports."""
+
+import ast
+import importlib.metadata
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from places import REPOSITORY
+
+SHIPPED = ("launch", "config", "resource")
+# Import name -> rosdep key (ros/rosdistro, rosdep/python.yaml). ROS packages are imported by the name of their key.
+ROSDEP_KEYS = {
+    "PIL": "python3-pil",
+    "cv2": "python3-opencv",
+    "imageio_ffmpeg": "ffmpeg",
+    "jinja2": "python3-jinja2",
+    "matplotlib": "python3-matplotlib",
+    "numpy": "python3-numpy",
+    "rich": "python3-rich",
+    "rosbags": "python3-rosbags-pip",
+    "torch": "python3-pytorch-pip",
+    "torchvision": "python3-pytorch-pip",
+    "transformers": "python3-transformers-pip",
+    "yaml": "python3-yaml",
+}
+WITHOUT_ROSDEP_KEY = {
+    "accelerate",
+    "huggingface_hub",
+    "omegaconf",
+    "onnx_ir",
+    "onnxruntime",
+    "peft",
+    "safetensors",
+    "sam2",
+}
+# Used through another package: accelerate writes TensorBoard's files.
+RUN_ONLY_KEYS = {"python3-tensorboard-pip"}
+PYPI_NAMES = {"PIL": "pillow", "cv2": "opencv-python-headless", "yaml": "pyyaml"}
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what belongs to the package: building in the checkout would leave build folders there."""
+    copy = tmp_path_factory.mktemp("source")
+    for name in ("package.xml", "setup.py", "setup.cfg", "pyproject.toml", "LICENSE"):
+        shutil.copy(REPOSITORY / name, copy)
+    for name in ("rgbt_seg_ros", "training", *SHIPPED):
+        shutil.copytree(REPOSITORY / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return copy
+
+
+@pytest.fixture(scope="module")
+def prefix(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the package has been installed by pip, without dependencies and without network."""
+    target = tmp_path_factory.mktemp("prefix")
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-index",
+        "--no-deps",
+        "--no-build-isolation",
+    ]
+    done = subprocess.run(
+        [*pip, "--ignore-installed", "--prefix", target, source], capture_output=True, text=True, cwd=target
+    )
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+@pytest.fixture(scope="module")
+def site_packages(prefix: Path) -> Path:
+    (package,) = prefix.glob("lib/python*/site-packages/rgbt_seg_ros")
+    return package.parent
+
+
+@pytest.fixture(scope="module")
+def distribution(site_packages: Path) -> importlib.metadata.Distribution:
+    (found,) = importlib.metadata.distributions(name="rgbt_seg_ros", path=[str(site_packages)])
+    return found
+
+
+def run_installed(code: str, site_packages: Path) -> str:
+    """Output of Python code that sees the installed package and not the checkout."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(site_packages)!r}); {code}"],
+        cwd=site_packages,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def defines_main(module: Path) -> bool:
+    functions = [node for node in ast.parse(module.read_text()).body if isinstance(node, ast.FunctionDef)]
+    return any(function.name == "main" for function in functions)
+
+
+def test_every_executable_has_its_main(
+    prefix: Path, site_packages: Path, distribution: importlib.metadata.Distribution
+) -> None:
+    scripts = distribution.entry_points.select(group="console_scripts")
+    assert {script.name for script in scripts} >= {
+        "segmenter", "play", "record", "make_bag", "offline", "segment", "demo",
+        "train", "evaluate", "embed_classes", "import_checkpoint",
+    }  # fmt: skip
+    for script in scripts:
+        module = site_packages.joinpath(*script.module.split(".")).with_suffix(".py")
+        assert module.is_file(), f"{script.name} starts {script.module}, which is not installed"
+        assert script.attr == "main"
+        assert defines_main(module), f"{script.module} has no main"
+        assert (prefix / "bin" / script.name).is_file()
+
+
+def test_training_is_ours_and_not_the_one_of_sam2(site_packages: Path) -> None:
+    installed = run_installed("import rgbt_seg_ros.training as t; print(t.__file__)", site_packages)
+    assert Path(installed) == site_packages / "rgbt_seg_ros" / "training" / "__init__.py"
+    assert not (site_packages / "training").exists()
+    command = [sys.executable, "-c", "import training; print(training.__file__)"]
+    checkout = subprocess.run(
+        command, cwd=REPOSITORY, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    assert Path(checkout) == REPOSITORY / "training" / "__init__.py"
+
+
+def test_shipped_files_are_found_in_the_installed_copy(
+    prefix: Path, source: Path, site_packages: Path
+) -> None:
+    share = prefix / "share" / "rgbt_seg_ros"
+    files = [path for top in SHIPPED for path in (source / top).rglob("*") if path.is_file()]
+    names = sorted({str(path.relative_to(source)) for path in files} - {"resource/rgbt_seg_ros"})
+    assert {"config/fastdds.xml", "resource/vision_msgs/msg/LabelInfo.msg"} <= set(names)
+    code = f"from rgbt_seg_ros.base.share import share_path; [print(share_path(name)) for name in {names}]"
+    assert run_installed(code, site_packages).splitlines() == [str(share / name) for name in names]
+    for name in names:
+        assert (share / name).read_bytes() == (source / name).read_bytes()
+    assert (share / "package.xml").is_file()
+    assert (prefix / "share/ament_index/resource_index/packages/rgbt_seg_ros").is_file()
+
+
+def imported_packages() -> set[str]:
+    """Top-level names that the package's code imports, without the standard library and itself."""
+    names: set[str] = set()
+    for path in (
+        path for top in ("rgbt_seg_ros", "training", "launch") for path in (REPOSITORY / top).rglob("*.py")
+    ):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                names.add(node.module.split(".")[0])
+    return names - sys.stdlib_module_names - {"rgbt_seg_ros", "training"}
+
+
+def test_package_xml_names_every_import(distribution: importlib.metadata.Distribution) -> None:
+    package_module = pytest.importorskip("catkin_pkg.package", reason="needs catkin_pkg to check package.xml")
+    package = package_module.parse_package(str(REPOSITORY / "package.xml"))
+    package.validate()
+    assert package.version == distribution.version
+    assert package.get_build_type() == "ament_python"
+    needed = {*package.build_export_depends, *package.exec_depends}
+    keys = {dependency.name for dependency in needed}
+    used = set(RUN_ONLY_KEYS)
+    manifest = (REPOSITORY / "package.xml").read_text()
+    for name in imported_packages():
+        if name in WITHOUT_ROSDEP_KEY:
+            assert f'"{name}>=' in manifest, (
+                f"{name} is imported; package.xml's comments do not say how to get it"
+            )
+        else:
+            used.add(ROSDEP_KEYS.get(name, name))
+            assert ROSDEP_KEYS.get(name, name) in keys, (
+                f"{name} is imported and package.xml does not depend on it"
+            )
+    assert keys == used, "package.xml depends on something that nothing imports"
+
+
+def test_setup_py_names_every_import_with_a_lower_bound(
+    distribution: importlib.metadata.Distribution,
+) -> None:
+    requirements = {}
+    for requirement in distribution.requires or []:
+        name, bound = re.match(r"([\w-]+)\s*([^;]*)", requirement).groups()
+        requirements[name.lower().replace("_", "-")] = bound.strip()
+    assert all(re.fullmatch(r">=[\d.]+", bound) for bound in requirements.values()), requirements
+    for name in imported_packages() & (ROSDEP_KEYS.keys() | WITHOUT_ROSDEP_KEY):
+        assert PYPI_NAMES.get(name, name).replace("_", "-") in requirements

@@ -1,0 +1,380 @@
+"""Summary and report of a recorded run: the numbers, and that the page stands alone and shows them.
+
+What the page does in a browser is in test_report_browser.py.
+"""
+
+import base64
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from recorded_runs import LATENCIES_MS, SKEWS_MS, mask, stamp, write_labels, write_run
+
+from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.masks.classes import MFNET
+from rgbt_seg_ros.report import main
+from rgbt_seg_ros.report_page import frames as report_frames
+from rgbt_seg_ros.report_page.charts import bin_edges, time_charts
+from rgbt_seg_ros.report_page.page import render_report
+from rgbt_seg_ros.report_page.stages import stage_rows
+from rgbt_seg_ros.report_page.write import read_summary, write_report
+from rgbt_seg_ros.runs.folder import read_run
+from rgbt_seg_ros.runs.summary import summarize, verdict
+from rgbt_seg_ros.runs.writer import RunWriter
+
+VOID_TAGS = {"meta", "img", "br", "link", "input"}
+DATA = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
+
+
+def data_of(page: str) -> dict[str, Any]:
+    """What the page's script gets."""
+    (text,) = DATA.findall(page)
+    return json.loads(text)
+
+
+class Page(HTMLParser):
+    """A page taken apart: unclosed tags, addresses, alternative texts, and the visible text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.addresses: list[str] = []
+        self.alternatives: list[str | None] = []
+        self.words = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in VOID_TAGS:
+            self.open.append(tag)
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href")]
+        if tag == "img":
+            self.alternatives.append(dict(attrs).get("alt"))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID_TAGS:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not {"style", "script"}.intersection(self.open):
+            self.words += " " + " ".join(data.split())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A recorded run with labels and its summary."""
+    write_run(tmp_path / "run")
+    labels = write_labels(tmp_path / "labels")
+    summary = summarize(read_run(tmp_path / "run"), labels)
+    summary |= {"recording": "a <test> & more", "playback_rate": 0.5, "host": {"processor": "one of ours"}}
+    (tmp_path / "run" / "summary.json").write_text(json.dumps(summary))
+    return tmp_path / "run"
+
+
+def test_summary_counts_and_percentiles(folder: Path) -> None:
+    summary = json.loads((folder / "summary.json").read_text())
+    assert (summary["pairs"], summary["masks"], summary["detections"]) == (10, 10, 15)
+    assert summary["dropped"] == {"surplus": 3, "over_max_dt": 2, "not_received": 0}
+    assert summary["latency_ms"] == {
+        f"p{q}": pytest.approx(np.percentile(LATENCIES_MS, q)) for q in (50, 95, 99)
+    }
+    skews = np.abs(SKEWS_MS)
+    assert summary["skew_ms"] == {"p50": pytest.approx(np.median(skews)), "max": pytest.approx(skews.max())}
+    assert summary["masks_hz"] == pytest.approx(5.0)
+    assert summary["duration_s"] == pytest.approx(0.9)
+    assert summary["stages_ms"] == {"inference": {"p50": 71.25, "p95": 80.5, "p99": 99.0}}
+    assert summary["possible_hz"] == pytest.approx(1e3 / 71.25, abs=0.01)
+    assert summary["confidence"] == pytest.approx(np.mean([250 - 20 * i for i in range(10)]) / 255, abs=1e-4)
+    assert summary["model_hash"] == "0123abcd"
+
+
+def test_summary_scores_against_labels(folder: Path) -> None:
+    summary = json.loads((folder / "summary.json").read_text())
+    car, person = summary["iou"]["car"], summary["iou"]["person"]
+    assert (car, person, summary["iou"]["bike"]) == (1.0, 0.0, None)
+    background = (48 * 64 - 8 * 48 - 100) / (48 * 64 - 8 * 48)
+    assert summary["miou"] == pytest.approx((background + car + person) / 3)
+    assert summary["labelled_masks"] == 10
+    assert summary["frame_miou"][str(stamp(0))] == pytest.approx(summary["miou"])
+    assert summary["acc"]["car"] == 1.0
+
+
+def test_summary_without_the_node_s_diagnostics(folder: Path) -> None:
+    (folder / "diagnostics.jsonl").write_text("")
+    summary = summarize(read_run(folder))
+    assert summary["pairs"] is None
+    assert summary["dropped"] == {}
+    assert "miou" not in summary
+    assert "–" in Page(render_report(read_run(folder), summary)).words
+
+
+def test_masks_that_did_not_arrive_are_counted(folder: Path) -> None:
+    lines = (folder / "masks.jsonl").read_text().splitlines(keepends=True)
+    (folder / "masks.jsonl").write_text("".join(lines[:8]))
+    summary = summarize(read_run(folder))
+    assert summary["dropped"]["not_received"] == 2
+    assert verdict(summary) == ("warn", "Only 8 of 10 pairs became a mask.")
+
+
+def test_a_frame_whose_mask_did_not_arrive_is_not_among_the_worst(folder: Path) -> None:
+    """The last frame is the least confident and the slowest."""
+    lines = (folder / "masks.jsonl").read_text().splitlines(keepends=True)
+    (folder / "masks.jsonl").write_text("".join(lines[:9]))
+    (folder / "masks" / f"{stamp(9)}.png").unlink()
+    frames = data_of(write_report(folder).read_text())["frames"]
+    assert [frame["stamp"] for frame in frames] == [str(stamp(index)) for index in range(9)]
+
+
+def test_labels_of_another_recording_are_refused(folder: Path, tmp_path: Path) -> None:
+    labels = {stamp + 1: path for stamp, path in write_labels(tmp_path / "other").items()}
+    with pytest.raises(UserError, match="another recording"):
+        summarize(read_run(folder), labels)
+
+
+def test_verdicts() -> None:
+    assert verdict({"pairs": 5, "masks": 0})[0] == "error"
+    assert verdict({"pairs": 100, "masks": 94})[0] == "warn"
+    assert verdict({"pairs": 100, "masks": 95})[0] == "ok"
+    assert verdict({"pairs": None, "masks": 3})[0] == "ok"
+    assert verdict({"pairs": 0, "masks": 3}) == (
+        "ok",
+        "3 masks were received; the node's last count of pairs is 0.",
+    )
+
+
+def test_verdict_on_images_without_a_partner() -> None:
+    run = {"rgb_in": 1000, "thermal_in": 300, "pairs": 300, "masks": 300}
+    whole = ("ok", "Every one of the 300 pairs became a mask.")
+    assert verdict({**run, "dropped": {"surplus": 700, "no_partner": 50}}) == whole
+    assert verdict({**run, "pairs": 10, "masks": 10, "dropped": {"no_partner": 980, "late": 10}}) == (
+        "warn",
+        "Only 10 pairs came of 1000 RGB and 300 thermal images: 990 images were dropped, mostly no partner.",
+    )
+
+
+def test_page_stands_alone(folder: Path) -> None:
+    path = write_report(folder)
+    text = path.read_text()
+    page = Page(text)
+    assert page.open == []
+    assert [a for a in page.addresses if not a.startswith(("data:", "#"))] == ["overlay.mp4"]
+    assert "@import" not in text
+    assert re.findall(r"url\((?!#)", text) == []
+    addresses = [a for frame in data_of(text)["frames"] for a in frame["pictures"].values()]
+    assert all(
+        address.startswith(("data:image/jpeg;base64,", "data:image/png;base64,")) for address in addresses
+    )
+
+
+def test_page_has_every_picture_of_every_frame(folder: Path, tmp_path: Path) -> None:
+    labels = {int(path.stem): path for path in (tmp_path / "labels").iterdir()}
+    frames = data_of(write_report(folder, labels).read_text())["frames"]
+    assert [frame["stamp"] for frame in frames] == [str(stamp(index)) for index in range(10)]
+    for frame in frames:
+        kinds = {kind: base64.b64decode(a.partition(",")[2])[:4] for kind, a in frame["pictures"].items()}
+        jpeg, png = b"\xff\xd8\xff\xe0", b"\x89PNG"
+        assert kinds == dict.fromkeys(("rgb", "thermal", "confidence"), jpeg) | dict.fromkeys(
+            ("mask", "truth", "errors"), png
+        )
+    assert frames[1]["facts"] == [
+        ["latency", "110 ms"],
+        ["thermal − RGB", "−10.0 ms"],
+        ["confidence", "90.2 %"],
+        ["mIoU", "0.65"],
+        ["detections", "1 car, 1 person"],
+    ]
+    assert frames[1]["boxes"]["boxes"][1]["rectangle"] == [50.5, 20.5, 10.0, 10.0]
+
+
+def test_a_long_run_has_evenly_chosen_frames_and_the_worst(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of ten frames three: the ends and the middle, besides the slowest, the least confident, the lowest IoU."""
+    monkeypatch.setattr(report_frames, "MAX_FRAMES", 3)
+    monkeypatch.setattr(report_frames, "WORST_FRAMES", 1)
+    page = write_report(folder).read_text()
+    frames = data_of(page)["frames"]
+    assert [frame["position"] for frame in frames] == [0.0, 0.4, 0.9]
+    words = " ".join(Page(page).words.split())
+    assert "3 of 10 frames: evenly chosen ones and the worst." in words
+    assert "Slowest 390 ms" in words
+    assert "Least confident 27.5 % on average" in words
+
+
+def test_the_page_s_size_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = data_of(write_report(folder).read_text())["frames"]
+    bound = sum(len(address) for frame in whole for address in frame["pictures"].values()) // 3
+    monkeypatch.setattr(report_frames, "MAX_PICTURE_BYTES", bound)
+    monkeypatch.setattr(report_frames, "WORST_FRAMES", 1)
+    fewer = data_of(write_report(folder).read_text())["frames"]
+    assert 2 <= len(fewer) < len(whole)
+    assert sum(len(address) * 3 // 4 for frame in fewer for address in frame["pictures"].values()) <= bound
+
+
+def test_worst_frames_lie_apart(folder: Path) -> None:
+    run = read_run(folder)
+    rankings = {entry.title: entry.frames for entry in report_frames.worst_frames(run, summarize(run))}
+    assert [text for _, text in rankings["Slowest"]] == ["390 ms", "140 ms"]
+    assert [place for place, _ in rankings["Least confident"]] == [stamp(9), stamp(4)]
+    assert "Lowest IoU" not in rankings
+
+
+def test_frames_of_a_data_set_have_names(tmp_path: Path) -> None:
+    writer = RunWriter(tmp_path)
+    writer.add_classes(MFNET.names)
+    for index in range(3):
+        writer.add_mask(index, mask(index), 0.1 * index, 5.0, None, {"inference": 5.0}, f"0000{index}N")
+        writer.add_picture(index, "rgb", np.zeros((48, 64, 3), np.uint8))
+        writer.add_truth(index, mask(index))
+    writer.close()
+    run = read_run(tmp_path)
+    scores = {"data": "msrs", "split": "val", "images": 40, "labelled_masks": 40, "miou": 0.25, "iou": {}}
+    page = render_report(run, summarize(run) | scores)
+    words = " ".join(Page(page).words.split())
+    assert "mIoU 0.250 on 40 images of msrs val." in words
+    assert "3 of 40 frames" in words
+    assert "Counts" not in words, "nothing was paired"
+    data = data_of(page)
+    assert [frame["title"] for frame in data["frames"]] == ["00000N", "00001N", "00002N"]
+    assert data["timeline"] == {"recording": False, "start": 0.5, "end": 3.5}
+    assert [chart["title"] for chart in data["charts"]] == ["Latency"]
+
+
+def test_charts_over_time(folder: Path) -> None:
+    run = read_run(folder)
+    made = time_charts(run, summarize(run))
+    charts = {chart.title: chart.data for chart in made}
+    assert charts["Latency"]["series"]["latency"][:2] == [(0.0, 100.0), (0.1, 110.0)]
+    assert [value for _, value in charts["Skew"]["series"]["skew"]] == list(SKEWS_MS)
+    assert charts["Dropped"]["spans"] == [[0.0, 0.5], [0.5, 0.9]]
+    assert charts["Dropped"]["series"] == {"surplus": [3, 0], "over max dt": [0, 2]}
+    assert charts["Detections"]["series"] == {"car": [1.0] * 10, "person": [0.0, 1.0] * 5}
+    assert charts["Detections"]["spans"][3] == [0.3, 0.4]
+    assert charts["State"]["rows"] == [
+        ["node", [[0.0, 0.5, "warn", "on its way"], [0.5, 0.9, "ok", "running"]]],
+        ["RGB", [[0.0, 0.9, "ok", "ok"]]],
+        ["thermal", [[0.0, 0.5, "error", "missing"], [0.5, 0.9, "ok", "ok"]]],
+    ]
+    assert charts["State"]["levels"] == {"ok": "ok", "warn": "warning or frozen", "error": "error or missing"}
+    # The result is in words for those who do not see the charts.
+    results = {chart.title: chart.text.partition(": ")[2] for chart in made}
+    p95 = f"{np.percentile(LATENCIES_MS, 95):.0f}"
+    assert results["Latency"] == f"median 145 ms, p95 {p95} ms, at most 390 ms."
+    assert results["Skew"] == "from −40.0 to 45.0 ms."
+    assert results["Dropped"] == "3 surplus, 2 over max dt."
+    assert results["State"] == "node warning or frozen for 0.5 s; thermal error or missing for 0.5 s."
+    page = Page(render_report(run, summarize(run))).words
+    assert "Latency, ms" in page
+
+
+def test_the_end_of_a_recording_is_no_silence_of_cameras(folder: Path) -> None:
+    late = {"level": "warn", "message": "no images", "values": {"rgb_camera": "missing"}}
+    with (folder / "diagnostics.jsonl").open("a") as file:
+        for seconds in (1, 2):
+            file.write(json.dumps({**late, "stamp_ns": stamp(9) + seconds * 10**9}) + "\n")
+    run = read_run(folder)
+    live = {chart.title: chart.data for chart in time_charts(run, summarize(run))}
+    assert live["State"]["rows"][0][1][-1] == [0.9, 2.9, "warn", "no images"]
+    lossless = summarize(run) | {"settings": {"mode": "lossless"}}
+    recorded = {chart.title: chart.data for chart in time_charts(run, lossless)}
+    assert recorded["State"]["rows"][0][1][-1] == [0.5, 0.9, "ok", "running"]
+
+
+def test_stages_of_single_masks_become_histograms(folder: Path) -> None:
+    lines = [json.loads(line) for line in (folder / "masks.jsonl").read_text().splitlines()]
+    for index, line in enumerate(lines):
+        line["stage_ms"] = {"inference": 50.0 + index, "publish": 10.0}
+    (folder / "masks.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    run = read_run(folder)
+    summary = summarize(run)
+    assert summary["stages_ms"]["inference"] == {"p50": 54.5, "p95": 58.55, "p99": 58.91}
+    assert summary["possible_hz"] == pytest.approx(1e3 / (54.5 + 10.0), abs=0.01)
+    end_to_end, inference, _ = stage_rows(run, summary)
+    assert sum(inference["distribution"]["counts"]) == sum(end_to_end["distribution"]["counts"]) == 10
+    assert inference["distribution"]["most"] == pytest.approx(1.05 * 58.91, abs=1e-3)
+    assert end_to_end["distribution"]["most"] == pytest.approx(1.05 * summary["latency_ms"]["p99"], abs=1e-3)
+
+
+def test_a_few_outliers_do_not_squeeze_a_histogram() -> None:
+    edges = bin_edges([10.0 + i / 100 for i in range(1000)] + [5000.0])
+    assert edges[-1] < 30
+
+
+def test_page_shows_the_summary_s_numbers(folder: Path) -> None:
+    summary = json.loads((folder / "summary.json").read_text())
+    words = Page(write_report(folder).read_text()).words
+    assert verdict(summary)[1] in words
+    assert "a <test> & more" in words
+    for quantile in ("p50", "p95", "p99"):
+        assert f"{summary['latency_ms'][quantile]:.1f}" in words
+    for name, counts in summary["classes"].items():
+        share = f"{100 * counts['pixel_share']:.2f} %"
+        iou = summary["iou"][name]
+        row = (name.replace("_", " "), share, counts["detections"], "–" if iou is None else f"{iou:.3f}")
+        assert re.sub(r"\s+", " ", f"{row[0]} {row[1]} {row[2]} {row[3]}") in re.sub(r"\s+", " ", words)
+    assert "over max dt 2" in re.sub(r"\s+", " ", words)
+    assert "0123abcd" in words
+    assert "one of ours" in words
+
+
+def test_page_without_any_mask(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path, masks=0))
+    words = Page(render_report(run, summarize(run))).words
+    assert "No mask came." in words
+    assert "No picture was received." in words
+
+
+def test_an_older_summary_is_filled_up_from_the_run(folder: Path) -> None:
+    summary = json.loads((folder / "summary.json").read_text())
+    for key in ("possible_hz", "stages_ms", "skew_ms", "confidence"):
+        del summary[key]
+    del summary["latency_ms"]["p99"], summary["dropped"]["surplus"], summary["classes"]["car"]["detections"]
+    (folder / "summary.json").write_text(json.dumps(summary))
+    whole = summarize(read_run(folder))
+    assert read_summary(read_run(folder)).items() >= whole.items()
+    assert f"{whole['latency_ms']['p99']:.1f}" in Page(write_report(folder).read_text()).words
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("[1]", "holds no JSON object: run it again"),
+        ("{", "cannot be read"),
+        ('{"latency_ms": null, "classes": {"car": 3}}', "of latency_ms, classes: run it again"),
+        ('{"miou": 0.5}', "of labelled_masks: run it again"),
+    ],
+)
+def test_a_damaged_summary_is_one_sentence(
+    folder: Path, capsys: pytest.CaptureFixture[str], content: str, words: str
+) -> None:
+    (folder / "summary.json").write_text(content)
+    assert main([str(folder)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {folder / 'summary.json'} ")
+    assert words in error
+    assert error.count("\n") == 1
+
+
+def test_a_page_that_cannot_be_written_is_one_sentence(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "report.html").mkdir()
+    assert main([str(folder)]) == 1
+    assert capsys.readouterr().err.startswith(
+        f"error: cannot write {folder / 'report.html'} (Is a directory): "
+    )
+
+
+def test_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(folder)]) == 0
+    assert (folder / "report.html").is_file()
+    (folder / "summary.json").unlink()
+    assert main([str(folder)]) == 1
+    assert "summary.json" in capsys.readouterr().err

@@ -1,0 +1,131 @@
+"""The parameter table: rules, reading into settings, and the files made from it."""
+
+import array
+import re
+
+import numpy as np
+import pytest
+import yaml
+
+from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.settings import PARAMETERS, Settings
+from rgbt_seg_ros.settings.parameter import parameter_file
+
+
+def test_what_is_not_given_has_its_default() -> None:
+    settings = Settings.read({"sync.max_dt": 0.1, "mode": "lossless"})
+    assert settings.sync_max_dt == 0.1
+    assert settings.lossless
+    assert settings.detections_min_area == PARAMETERS["detections.min_area"].default
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mode", "fast"),
+        ("sync.max_dt", -0.1),
+        ("sync.max_dt", 1),
+        ("sync.max_dt", float("nan")),
+        ("detections.min_area", 0),
+        ("detections.min_area", True),
+        ("detections.score_threshold", 1.5),
+        ("autostart", "yes"),
+        ("model", 3),
+        ("registration.homography", (1.0, 0.0, 0.0)),
+        ("registration.plane.translation", (0.0, float("inf"), 0.0)),
+        ("registration.plane.translation", (0, 0, 1)),
+    ],
+)
+def test_a_bad_value_is_refused_by_name(name: str, value: object) -> None:
+    with pytest.raises(
+        UserError, match=re.escape(f"parameter {name} must be {PARAMETERS[name].rule}, not {value!r}")
+    ):
+        Settings.read({name: value})
+
+
+def test_an_unknown_name_is_refused() -> None:
+    with pytest.raises(UserError, match=r"there is no parameter sync\.maxdt"):
+        Settings.read({"sync.maxdt": 0.1})
+
+
+@pytest.mark.parametrize("name", ["thermal.range", "thermal.percentile"])
+def test_a_range_upside_down_is_refused_by_name(name: str) -> None:
+    with pytest.raises(UserError, match=f"parameter {name}.low"):
+        Settings.read({f"{name}.low": 60.0, f"{name}.high": 40.0})
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("registration.homography", {"registration.homography": (1.0,) * 9}),
+        ("registration.plane.rotation", {"registration.plane.rotation": (0.0,) * 4}),
+        ("thermal.on_missing", {"mode": "lossless", "thermal.on_missing": "rgb_only"}),
+        ("rgb.on_missing", {"mode": "lossless", "rgb.on_missing": "thermal_only"}),
+        ("camera_pairs", {"camera_pairs": "front,front"}),
+        ("camera_pairs", {"camera_pairs": "front/left"}),
+    ],
+)
+def test_values_that_make_no_sense_together_are_refused_by_name(name: str, values: dict) -> None:
+    with pytest.raises(UserError, match=f"parameter {name}"):
+        Settings.read(values)
+
+
+def test_arrays_are_read_from_what_yaml_and_ros_give() -> None:
+    values = [2.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 1.0]
+    for given in (values, array.array("d", values)):
+        assert Settings.read({"registration.homography": given}).registration_homography == tuple(values)
+
+
+def test_lists_of_names_are_split() -> None:
+    settings = Settings.read({"camera_pairs": "front, rear", "classes": " traffic light,person"})
+    assert settings.pair_names == ("front", "rear")
+    assert settings.class_list == ("traffic light", "person")
+    assert Settings().pair_names == ("",)
+
+
+def test_thermal_parameters_reach_the_normalization() -> None:
+    values = {"thermal.normalization": "fixed", "thermal.range.low": 7000.0, "thermal.range.high": 8500.0}
+    normalization = Settings.read(values).normalization
+    assert (normalization.mode, normalization.low, normalization.high) == ("fixed", 7000.0, 8500.0)
+
+
+def test_a_range_in_kelvin_reaches_the_normalization() -> None:
+    values = {
+        "thermal.normalization": "fixed",
+        "thermal.range.unit": "kelvin",
+        "thermal.kelvin_per_count": 0.04,
+    }
+    values |= {"thermal.range.low": 280.0, "thermal.range.high": 320.0, "thermal.kelvin_offset": 10.0}
+    normalized = Settings.read(values).normalization(np.array([[6750, 7250, 7750]], np.uint16))
+    np.testing.assert_allclose(normalized, [[0.0, 0.5, 1.0]])
+
+
+def test_every_parameter_is_described_and_bounded() -> None:
+    for parameter in PARAMETERS.values():
+        assert parameter.description.endswith("."), parameter.name
+        if isinstance(parameter.default, float | int) and not isinstance(parameter.default, bool):
+            assert parameter.minimum is not None, parameter.name
+            assert parameter.maximum is not None, parameter.name
+
+
+def test_the_committed_parameter_file_is_made_from_the_table(repository) -> None:
+    assert (repository / "config" / "segment.yaml").read_text() == parameter_file(PARAMETERS.values()), (
+        "run python -m rgbt_seg_ros.settings > config/segment.yaml"
+    )
+
+
+def test_the_parameter_file_gives_every_default() -> None:
+    def flatten(tree: dict, prefix: str = "") -> dict:
+        flat = {}
+        for key, value in tree.items():
+            flat |= (
+                flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+            )
+        return flat
+
+    values = flatten(yaml.safe_load(parameter_file(PARAMETERS.values()))["/**"]["ros__parameters"])
+    assert values.keys() == PARAMETERS.keys()
+    assert {name: PARAMETERS[name].checked(value) for name, value in values.items()} == {
+        name: parameter.default for name, parameter in PARAMETERS.items()
+    }
+    assert Settings.read(values) == Settings()

@@ -1,0 +1,68 @@
+"""The node with an inference that fails on demand, to be run as a program: the first RGB pixel says how.
+
+INFERENCE_S is how long a batch takes at least [s]; the longest that one took is printed at the end.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from rgbt_seg_ros import node
+from rgbt_seg_ros.images.pair import ImagePair
+from rgbt_seg_ros.ros import segmenter_node
+from rgbt_seg_ros.segmenter import Segmentation, Segmenter
+
+OUT_OF_MEMORY, NOT_FINITE, END, HANG = 1, 2, 3, 4
+
+HANG_S = 3.0
+INFERENCE_S = float(os.environ.get("INFERENCE_S", "0"))
+
+real_segment = Segmenter.segment
+taken_s: list[float] = []
+
+
+def mark(rgb: np.ndarray, fault: int) -> None:
+    """Have the inference fail on this image, uint8 [H, W, 3]."""
+    rgb[0, 0] = 11, 22, fault
+
+
+def is_marked(rgb: np.ndarray) -> bool:
+    return tuple(rgb[0, 0, :2]) == (11, 22)
+
+
+def segment(self: Segmenter, pairs: Sequence[ImagePair]) -> list[Segmentation]:
+    begun = time.monotonic()
+    faults = {int(pair.rgb[0, 0, 2]) for pair in pairs if pair.rgb is not None and is_marked(pair.rgb)}
+    for fault in faults:
+        fail(self, fault)
+    try:
+        results = real_segment(self, pairs)
+    finally:
+        vars(self).pop("_run", None)
+    time.sleep(max(0.0, begun + INFERENCE_S - time.monotonic()))
+    taken_s.append(time.monotonic() - begun)
+    return results
+
+
+def fail(segmenter: Segmenter, fault: int) -> None:
+    if fault == OUT_OF_MEMORY:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+    if fault == NOT_FINITE:
+        run = segmenter._run
+        vars(segmenter)["_run"] = lambda *inputs: run(*inputs) * float("nan")
+    if fault == END:
+        raise SystemExit("the driver is gone")
+    if fault == HANG:
+        time.sleep(10_000)
+
+
+if __name__ == "__main__":
+    Segmenter.segment = segment  # type: ignore[method-assign]
+    segmenter_node.HANG_S = HANG_S
+    exit_code = node.main()
+    print(f"longest inference: {max(taken_s, default=0.0):.3f} s", flush=True)
+    sys.exit(exit_code)

@@ -1,0 +1,123 @@
+"""Tiny training runs on rendered scenes, and what they leave behind."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate.state import AcceleratorState
+from PIL import Image
+from places import REPOSITORY
+
+from rgbt_seg_ros.scenes import render_still
+from training import train
+from training.engine.checkpoint import load_state
+
+MSRS_FOLDERS = ("vi", "ir", "Segmentation_labels")
+KILLED_TRAINING = REPOSITORY / "test" / "support" / "killed_training.py"
+FORKED_PROCESSES = REPOSITORY / "test" / "support" / "forked_processes.py"
+
+# Everything that makes steps random is on: dropout (in the network), missing modalities, workers, moving average.
+TINY = (
+    "data.name=scenes",
+    "data.rendered_height=48",
+    "data.rendered_width=64",
+    "data.rendered_stills=4",
+    "data.rendered_val=2",
+    "data.workers=0",
+    "augment.crop_height=32",
+    "augment.crop_width=64",
+    "augment.drop_rgb=0.3",
+    "train.batch_size=2",
+    "train.warmup_steps=2",
+    "train.ema_decay=0.9",
+    "train.log_every=1",
+    "train.lr=0.001",
+    "train.eval_every=100",
+    "train.threads=1",
+    "train.seed=5",
+)
+
+# SARTM at the same size; with several terms in its loss and prototypes in its state.
+SARTM = ("model.arch=sartm",)
+
+
+def train_tiny(run: Path, *overrides: str) -> int:
+    """Exit code of `training.train` in this process."""
+    config = run.with_name(run.name + ".yaml")
+    config.write_text("train: {}\n")
+    return train_here("--config", str(config), *TINY, f"run.dir={run}", *overrides)
+
+
+@contextmanager
+def training_here() -> Iterator[None]:
+    """Puts back threads and accelerate's state, which training sets for the whole process."""
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        AcceleratorState._reset_state(reset_partial_state=True)  # a process has one precision otherwise
+
+
+def train_here(*arguments: str) -> int:
+    """Exit code of `training.train` in this process."""
+    with training_here():
+        return train.main(arguments)
+
+
+def run_script(
+    script: Path, *arguments: str, processes: int = 1, torchrun: bool = False
+) -> "subprocess.CompletedProcess[str]":
+    """Run a script of this folder in a child process, or in several: by torchrun, or by what starts them faster."""
+    launcher: list[str] = []
+    if torchrun:
+        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    elif processes > 1:
+        launcher = [str(FORKED_PROCESSES), str(processes)]
+    return subprocess.run(
+        [sys.executable, *launcher, str(script), *arguments],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def write_msrs(root: Path) -> Path:
+    """Two rendered pairs in the layout of MSRS: both to train on, one to validate on."""
+    for folder in MSRS_FOLDERS:
+        (root / folder).mkdir(parents=True)
+    for seed, name in enumerate(("00001D", "00002N")):
+        still = render_still(seed, (48, 64))
+        for folder, image in zip(MSRS_FOLDERS, (still.rgb, still.thermal, still.label), strict=True):
+            Image.fromarray(image).save(root / folder / f"{name}.png")
+    (root / "train.txt").write_text("00001D 00002N")
+    (root / "val.txt").write_text("00002N")
+    return root
+
+
+def metrics(run: Path) -> list[dict[str, Any]]:
+    """The lines of `metrics.jsonl`."""
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def losses(run: Path) -> list[float]:
+    """The losses in `metrics.jsonl`."""
+    return [line["loss"] for line in metrics(run) if "loss" in line]
+
+
+def assert_same_state(run: Path, expected: Path) -> None:
+    """Two runs have come to the same state, bit for bit: weights, average, optimizer, random numbers, best score."""
+    ours, theirs = load_state(run), load_state(expected)
+    assert ours.numbers == theirs.numbers
+    assert ours.tensors.keys() == theirs.tensors.keys() >= {"network", "average", "optimizer", "random"}
+    for part, tensors in theirs.tensors.items():
+        assert ours.tensors[part].keys() == tensors.keys()
+        for name, tensor in tensors.items():
+            assert torch.equal(ours.tensors[part][name], tensor), f"{part} {name}"

@@ -1,0 +1,214 @@
+"""A run that is stopped in any way goes on as if it never had been."""
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+from training_runs import (
+    KILLED_TRAINING,
+    SARTM,
+    TINY,
+    assert_same_state,
+    losses,
+    metrics,
+    run_script,
+    train_here,
+    train_tiny,
+)
+
+from rgbt_seg_ros.models import read_card
+from training.engine import checkpoint
+from training.engine.checkpoint import STATE_FILE, SavedState, load_state, save_state
+from training.engine.gradients import StepLoss
+from training.engine.trainer import Batch, Trainer
+
+ARCHITECTURES = pytest.mark.parametrize("arch", [(), SARTM], ids=["shifnet", "sartm"])
+SIX_STEPS = ("train.max_steps=6", "train.eval_every=3", "train.log_every=2")
+
+
+def _arguments(run: Path, *overrides: str) -> list[str]:
+    config = run.with_name("tiny.yaml")
+    config.write_text("train: {}\n")
+    return ["--config", str(config), *TINY, f"run.dir={run}", *overrides]
+
+
+@ARCHITECTURES
+def test_run_killed_at_once_resumes_bit_for_bit(tmp_path: Path, arch: tuple[str, ...]) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    overrides = (*SIX_STEPS, "data.workers=1", *arch)
+    assert train_tiny(whole, *overrides) == 0
+    child = run_script(KILLED_TRAINING, "5", *_arguments(killed, *overrides))
+    assert child.returncode == -signal.SIGKILL
+    assert load_state(killed).numbers["step"] == 3
+    assert train_here("--resume", str(killed)) == 0
+    assert_same_state(killed, whole)
+    assert losses(killed) == losses(whole)
+    best = "best.safetensors"
+    assert (killed / best).read_bytes() == (whole / best).read_bytes()
+    assert ("loss" in load_state(whole).tensors) == (arch == SARTM)
+
+
+def test_two_processes_resume_bit_for_bit_with_the_random_numbers_of_each(tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    # SARTM has all that SHIFNet has to save, and prototypes.
+    steps = ("train.max_steps=4", "train.eval_every=2", "train.batch_size=1", *SARTM)
+    assert run_script(KILLED_TRAINING, "3", *_arguments(killed, *steps), processes=2).returncode != 0
+    state = load_state(killed)
+    assert state.numbers["step"] == 2
+    first, second = state.tensors["random"]["cpu"]
+    assert not first.equal(second)
+    both = (*_arguments(whole, *steps), "--", "--resume", str(killed))
+    assert run_script(KILLED_TRAINING, "0", *both, processes=2).returncode == 0
+    assert metrics(whole)[-1]["val"]["images"] == 2  # counted once each, though two processes shared them
+    assert_same_state(killed, whole)
+    assert losses(killed) == losses(whole)
+
+
+def test_killed_while_saving_keeps_the_state_of_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+
+    def written_by_half(descriptor: int) -> None:
+        if (run / STATE_FILE).exists():
+            os.ftruncate(descriptor, 1000)
+            raise InterruptedError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint.os, "fsync", written_by_half)
+        assert train_tiny(run, *SIX_STEPS) == 1
+    assert load_state(run).numbers["step"] == 3
+    assert train_here("--resume", str(run)) == 0
+    assert load_state(run).numbers["step"] == 6
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_run_saves_and_resumes_as_if_never_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    assert train_tiny(whole, "train.max_steps=4", "train.log_every=3") == 0
+    train_step = Trainer._train_step
+
+    def step_then_signal(self: Trainer, batches: Sequence[Batch]) -> StepLoss:
+        loss = train_step(self, batches)
+        if self.state.step == 2:
+            signal.raise_signal(number)
+        return loss
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_train_step", step_then_signal)
+        assert train_tiny(stopped, "train.max_steps=4", "train.log_every=3") == 130
+    assert load_state(stopped).numbers["step"] == 2
+    # It never validated, so it leaves its last model.
+    assert read_card(stopped / "last.safetensors").training["steps"] == 2
+    # Lines of a step that is not in the saved state, one of them cut off, as a killed run leaves them.
+    with open(stopped / "metrics.jsonl", "a") as file:
+        file.write(json.dumps({"step": 3, "loss": 123.0}) + '\n{"step": 4, "lo')
+    assert train_here("--resume", str(stopped)) == 0
+    assert_same_state(stopped, whole)
+    assert [line["step"] for line in metrics(stopped)] == [3, 4]
+    assert losses(stopped) == losses(whole)
+
+
+def test_second_interrupt_stops_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = []
+
+    def signal_twice(self: Trainer, batches: Sequence[Batch]) -> StepLoss:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        steps.append(self.state.step)
+        return StepLoss({"cross_entropy": 0.0}, {})
+
+    monkeypatch.setattr(Trainer, "_train_step", signal_twice)
+    assert train_tiny(tmp_path / "run", "train.max_steps=4") == 130
+    assert steps == []
+
+
+@pytest.fixture(scope="module")
+def one_step(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of one step; tests change copies of it."""
+    run = tmp_path_factory.mktemp("finished") / "run"
+    assert train_tiny(run, "train.max_steps=1") == 0
+    return run
+
+
+@pytest.fixture
+def finished(one_step: Path, tmp_path: Path) -> Path:
+    """A copy of a finished run of one step."""
+    return Path(shutil.copytree(one_step, tmp_path / "run"))
+
+
+def test_nothing_to_resume_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train_here("--resume", str(tmp_path)) == 1
+    assert f"{tmp_path} holds no run to resume" in capsys.readouterr().err
+
+
+def test_a_run_that_is_done_is_left_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "run"
+    assert train_tiny(run, "train.max_steps=1") == 0
+    left = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    capsys.readouterr()
+    assert train_here("--resume", str(run)) == 0
+    assert "the run is complete: step 1 of 1" in capsys.readouterr().out
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == left
+
+
+def test_damaged_state_is_said(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = finished / STATE_FILE
+    path.write_bytes(path.read_bytes()[:1000])
+    assert train_here("--resume", str(finished)) == 1
+    error = capsys.readouterr().err
+    assert f"{path} is damaged" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("model.fusion=add", "the state in {run} is of another network"),
+        ("train.ema_decay=0", "or with another train.ema_decay"),
+    ],
+)
+def test_resume_that_would_be_another_run_is_refused(
+    finished: Path, capsys: pytest.CaptureFixture[str], override: str, sentence: str
+) -> None:
+    assert train_here("--resume", str(finished), override) == 1
+    error = capsys.readouterr().err
+    assert sentence.format(run=finished) in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [
+        ({"processes": 2}, "was trained by 2 processes, now there are 1: start as many"),
+        ({"scaler": {}}, "was trained in another precision"),
+        ({"format_version": 0}, "has format 0, this version reads 1"),
+    ],
+    ids=["processes", "precision", "format"],
+)
+def test_resume_on_other_terms_is_refused(
+    finished: Path, capsys: pytest.CaptureFixture[str], number: dict[str, object], sentence: str
+) -> None:
+    state = load_state(finished)
+    save_state(finished, SavedState(state.tensors, {**state.numbers, **number}))
+    assert train_here("--resume", str(finished)) == 1
+    assert sentence in capsys.readouterr().err
+
+
+def test_the_state_holds_tensors_alone(finished: Path) -> None:
+    assert [path.name for path in (finished / "last").iterdir()] == ["state.safetensors"]
+    assert load_file(finished / STATE_FILE).keys() >= {
+        "network/hpd.logit_scale",
+        "network/hpd.sem.0.reduce.bn.running_mean",
+        "average/hpd.logit_scale",
+        "optimizer/exp_avg.hpd.logit_scale",
+        "optimizer/step.hpd.logit_scale",
+        "random/cpu",
+    }

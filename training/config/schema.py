@@ -1,0 +1,221 @@
+"""What a training run is made of: frozen dataclasses, filled from a YAML file and `key=value` overrides."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where images come from.
+
+    Attributes:
+        name: `msrs`, `mfnet`, `pst900`, `fmb` (layouts of these data sets) or `scenes` (the renderer alone, without a
+            root); the classes are those of the data set.
+        root: the data set's folder.
+        thermal: `8bit`, or `16bit` for PST900's raw counts.
+        train_split, val_split: splits by name, see `training.data.sources.open_dataset`.
+        keep_in_memory: decode every image once; right for small sets.
+        rendered_share, rendered_share_end: share of training samples drawn from the renderer at the first and the
+            last step, linear between.
+        rendered_stills: distinct stills of the renderer (drawn on first use and kept in memory).
+        rendered_height, rendered_width: their size in pixels.
+        rendered_val: stills to validate on where `name` is `scenes`, of other seeds than the training stills.
+        workers: processes that prepare samples; 0 prepares them in the training process.
+    """
+
+    name: str = "msrs"
+    root: str | None = None
+    thermal: str = "8bit"
+    train_split: str = "train"
+    val_split: str = "val"
+    keep_in_memory: bool = True
+    rendered_share: float = 0.0
+    rendered_share_end: float = 0.0
+    rendered_stills: int = 1000
+    rendered_height: int = 480
+    rendered_width: int = 640
+    rendered_val: int = 20
+    workers: int = 1
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Random changes of training samples; see `training.data.augment`.
+
+    Attributes:
+        crop_height, crop_width: size of training samples in pixels, after scaling.
+        min_scale, max_scale: range of the random scale, relative to the size that the network sees in service.
+        focus: probability that a crop is laid around a pixel of a class drawn among those in the image other than 0.
+        paste: probability that objects of other samples of the data set are put in (`training.data.paste`). All labels
+            are read at the start and a sample for every object, of which there are up to four: with workers, keep small
+            sets in memory.
+        close_up: probability that a sample becomes a close-up of its surroundings with such objects in front instead.
+        flip: probability of a horizontal flip.
+        smoke: probability that RGB is seen through smoke, from a haze to nothing to be seen.
+        jitter, jitter_strength: probability and strength (0.5: factors 0.5..1.5) of RGB colour jitter.
+        blur: probability of blurring RGB.
+        gamma, gamma_range: probability and largest factor of an RGB gamma change (2: exponents 0.5..2).
+        thermal_gain, thermal_offset: largest relative gain error and offset of thermal in [0, 1].
+        thermal_noise: largest standard deviation of noise on thermal in [0, 1].
+        thermal_stripes: largest standard deviation of column noise (stripes of a sensor) on thermal in [0, 1].
+        thermal_agc: probability that thermal is stretched as by a camera's automatic gain control.
+        drop_rgb, drop_thermal: probabilities that one modality is missing (zeros after scaling); never both.
+    """
+
+    crop_height: int = 480
+    crop_width: int = 640
+    min_scale: float = 0.5
+    max_scale: float = 2.0
+    focus: float = 0.0
+    paste: float = 0.0
+    close_up: float = 0.0
+    flip: float = 0.5
+    smoke: float = 0.0
+    jitter: float = 0.2
+    jitter_strength: float = 0.5
+    blur: float = 0.2
+    gamma: float = 0.0
+    gamma_range: float = 2.0
+    thermal_gain: float = 0.1
+    thermal_offset: float = 0.05
+    thermal_noise: float = 0.02
+    thermal_stripes: float = 0.0
+    thermal_agc: float = 0.0
+    drop_rgb: float = 0.0
+    drop_thermal: float = 0.0
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Which network.
+
+    Attributes:
+        arch: `shifnet` or `sartm`.
+        size: `nano` (ours, trained whole) or a size of SAM 2: `tiny`, `small`, `base_plus`, `large`.
+        fusion: of SHIFNet: `sacf`, `add` or `concat` (its Table VI).
+        decoder: of SHIFNet: `hpd`, `segformer` or `ppm` (its Table VII).
+        sem: of SHIFNet: the semantic enhancement module of `hpd` (its Table VIII).
+        rank: of SARTM: rank of LoRA.
+        neck: of SARTM: how the neck fuses levels, `avg` (its Eq. 8) or `sum` (as SAM 2 does).
+        auxiliary: of SARTM: head beside the mask decoder, `fpn`, `deeplab`, `segformer` (its Table VIII) or `off`.
+        prediction: of SARTM: `mask` decoder, `aux` head or `mean` of both's probabilities.
+        base_weights: Meta's SAM 2 or 2.1 `.pt` file of this size; what it holds is loaded and frozen (parts of SARTM's
+            mask decoder excepted, which are trained on).
+        from_scratch: train trunk and neck, too, from random numbers; sizes of SAM 2 need either this or base_weights.
+        embeddings: file written by `training.embed_classes`; one below `config/` may be a shipped one.
+        short_side: images are shrunk to this short side in pixels before the network, in training (before the
+            random scale) and in service alike; null: never.
+        thermal_mean, thermal_std: statistics that thermal in [0, 1] is scaled with; null: neither.
+        start_from: model file whose weights the run starts from, `default` for the packaged one; the network must be
+            the same, the class embeddings stay those of `embeddings`; null: random numbers, or base_weights.
+    """
+
+    arch: str = "shifnet"
+    size: str = "nano"
+    fusion: str = "sacf"
+    decoder: str = "hpd"
+    sem: bool = True
+    rank: int = 16
+    neck: str = "avg"
+    auxiliary: str = "fpn"
+    prediction: str = "mean"
+    base_weights: str | None = None
+    from_scratch: bool = False
+    embeddings: str = "config/embeddings/mfnet_minilm.safetensors"
+    short_side: int | None = None
+    thermal_mean: float | None = None
+    thermal_std: float | None = None
+    start_from: str | None = None
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Loss of SARTM (its Eq. 15, weights of its Table VII); see `training.losses.sartm`.
+
+    Attributes:
+        mask: weight of the cross-entropy of the mask decoder, w0.
+        auxiliary: of that of the auxiliary head, w1.
+        prototype: of the distance to the running prototypes, w2.
+        similarity: of the distillation of the text's similarities, w3.
+        ramp: let w2 and w3 rise linearly over `train.warmup_steps`.
+        ohem: pixels whose class has less than this probability are hard and count in the cross-entropies.
+    """
+
+    mask: float = 1.0
+    auxiliary: float = 0.008
+    prototype: float = 1.0e4
+    similarity: float = 100.0
+    ramp: bool = False
+    ohem: float = 0.7
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Optimisation.
+
+    Attributes:
+        max_steps: steps (updates of the weights) of the run; null: `epochs` tells.
+        epochs: length of the run in passes over the training images, used where `max_steps` is null.
+        batch_size: pairs in one forward pass of one process.
+        accumulate: forward passes of every process in one step, so a step sees batch_size x accumulate x processes
+            pairs.
+        warmup_steps: steps over which the learning rate rises linearly.
+        warmup_ratio: share of the learning rate that it rises from.
+        schedule: how it falls to zero after that: `poly`, (1 - progress)^poly_power, or `cosine`.
+        class_weights: one loss weight a class, in the order of the ids; null: all equal.
+        lovasz: weight of the Lovász-softmax loss of SHIFNet beside its cross-entropy, see `training.losses.lovasz`.
+        ema_decay: decay of the moving average of the trained weights that is validated and saved; 0: none.
+        clip_norm: largest norm of the gradient.
+        precision: `fp32`, or autocast in `bf16` or `fp16`.
+        checkpointing: recompute the trunk's activations in the backward pass: less memory, more time.
+        threads: CPU threads of the training process; null: PyTorch's choice.
+        eval_every: steps between two validations, each of which saves the state to resume from.
+        log_every: steps between two lines of `metrics.jsonl`.
+        pictures_every: evaluations between two sheets of predictions.
+    """
+
+    max_steps: int | None = None
+    epochs: int | None = None
+    batch_size: int = 4
+    accumulate: int = 1
+    seed: int = 0
+    lr: float = 1e-4
+    weight_decay: float = 0.01
+    warmup_steps: int = 100
+    warmup_ratio: float = 0.0
+    schedule: str = "poly"
+    poly_power: float = 0.9
+    class_weights: list[float] | None = None
+    lovasz: float = 0.0
+    ema_decay: float = 0.0
+    clip_norm: float = 1.0
+    precision: str = "fp32"
+    checkpointing: bool = False
+    threads: int | None = None
+    eval_every: int = 200
+    log_every: int = 20
+    pictures_every: int = 5
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What is left behind.
+
+    Attributes:
+        dir: folder of the run, usually `runs/NAME`.
+        half: store the weights of `best.safetensors` as float16, half the size.
+    """
+
+    dir: str = "runs/shifnet"
+    half: bool = False
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole run; every field can be overridden as `section.key=value`."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    run: RunConfig = field(default_factory=RunConfig)

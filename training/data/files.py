@@ -1,0 +1,98 @@
+"""Image files as arrays; whatever is wrong with one is said in one sentence that names it."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.masks.classes import UNLABELED
+
+
+def read_rgb(path: Path) -> np.ndarray:
+    """uint8 [H, W, 3].
+
+    Raises:
+        UserError: unreadable, or not a colour image.
+    """
+    image = _decode(path)
+    if image.mode not in ("RGB", "RGBA", "P"):
+        raise UserError(f"{path} has mode {image.mode}: a colour image is expected there")
+    return np.array(image.convert("RGB"))
+
+
+def read_rgb_and_thermal(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """uint8 [H, W, 3] and uint8 [H, W] from the four channels of one file.
+
+    Raises:
+        UserError: unreadable, or not of four channels.
+    """
+    image = _decode(path)
+    if image.mode != "RGBA":
+        raise UserError(f"{path} has mode {image.mode}: MFNet's images have 4 channels, RGB and thermal")
+    pair = np.array(image)
+    return np.ascontiguousarray(pair[..., :3]), np.ascontiguousarray(pair[..., 3])
+
+
+def read_thermal(path: Path) -> np.ndarray:
+    """uint8 or uint16 [H, W], from one channel or from three equal ones.
+
+    Raises:
+        UserError: unreadable, coloured, or of another type.
+    """
+    image = _decode(path)
+    thermal = np.array(image)
+    if image.mode.startswith("I"):  # 16 bits; older versions of PIL decode them as 32
+        return thermal.astype(np.uint16)
+    thermal = _one_channel(thermal)
+    if image.mode not in ("L", "RGB") or thermal.ndim != 2:
+        raise UserError(
+            f"{path} is not a thermal image (mode {image.mode}): expected one channel of 8 or 16 bits, "
+            "or three equal ones"
+        )
+    return thermal
+
+
+def read_label(path: Path, class_count: int, first_id: int = 0) -> np.ndarray:
+    """Class ids, uint8 [H, W]: 0 to `class_count` - 1, or 255 where ignored.
+
+    Args:
+        path: an 8-bit file of ids, one channel or three equal ones.
+        class_count: number of classes.
+        first_id: the file's id of class 0; lower ones are ignored.
+
+    Raises:
+        UserError: unreadable, of another type, or with an id that is no class.
+    """
+    image = _decode(path)
+    label = _one_channel(np.array(image))
+    if label.dtype != np.uint8 or label.ndim != 2:
+        raise UserError(f"{path} is {label.dtype} {label.shape}: expected one 8-bit channel of class ids")
+    last_id = first_id + class_count - 1
+    unknown = label[(label > last_id) & (label != UNLABELED)]
+    if unknown.size:
+        raise UserError(
+            f"{path} has label id {unknown.min()}, but its data set has ids 0 to {last_id} and 255: "
+            "is it another data set's, or a picture in colours?"
+        )
+    if first_id == 0:
+        return label
+    return np.where((label < first_id) | (label == UNLABELED), UNLABELED, label - first_id).astype(np.uint8)
+
+
+def _decode(path: Path) -> Image.Image:
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return image
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing: copy the data set again") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error}): copy it again") from error
+
+
+def _one_channel(image: np.ndarray) -> np.ndarray:
+    """[H, W] of an image whose channels are all equal; others as they are."""
+    if image.ndim == 3 and (image == image[..., :1]).all():
+        return np.ascontiguousarray(image[..., 0])
+    return image

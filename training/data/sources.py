@@ -1,0 +1,110 @@
+"""Sources of aligned RGB-thermal-label samples by name: data sets on disk and the renderer."""
+
+from pathlib import Path
+
+from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.masks.classes import MFNET, ClassSet
+from rgbt_seg_ros.scenes import render_still
+
+from ..config.schema import DataConfig
+from .on_disk import DatasetOnDisk, FmbDataset, MfnetDataset, MsrsDataset, Pst900Dataset
+from .sample import Sample, Source
+
+# Training stills have seeds below this one, validation stills from it on.
+_VALIDATION_SEED = 1_000_000
+
+
+class RenderedScenes:
+    """Stills of the renderer, of consecutive seeds; `size` is (H, W) in pixels."""
+
+    def __init__(self, count: int, size: tuple[int, int], first_seed: int = 0) -> None:
+        self.count = count
+        self.size = size
+        self.first_seed = first_seed
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Sample:
+        if not 0 <= index < self.count:
+            raise IndexError(index)
+        seed = self.first_seed + index
+        still = render_still(seed, self.size)
+        return Sample(f"scene{seed}", still.rgb, still.thermal, still.label)
+
+
+class KeptInMemory:
+    """A source whose samples are made once, on first use."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self._kept: dict[int, Sample] = {}
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> Sample:
+        if index not in self._kept:
+            self._kept[index] = self.source[index]
+        return self._kept[index]
+
+
+DATASETS: dict[str, type[DatasetOnDisk]] = {
+    dataset.name: dataset for dataset in (MfnetDataset, Pst900Dataset, FmbDataset, MsrsDataset)
+}
+"""Data sets on disk by the name that commands and configurations use."""
+
+
+def class_set_of(name: str) -> ClassSet:
+    """The classes of a data set on disk, or of the renderer (`scenes`: MFNet's).
+
+    Raises:
+        UserError: unknown name.
+    """
+    return MFNET if name == "scenes" else _dataset_type(name).classes
+
+
+def open_dataset(name: str, root: str | Path | None, split: str, thermal: str = "8bit") -> DatasetOnDisk:
+    """A split of a data set on disk; see `DatasetOnDisk`.
+
+    Raises:
+        UserError: unknown name, no root, a wrong layout, or an unknown split.
+    """
+    dataset = _dataset_type(name)
+    if root is None:
+        raise UserError(f"the data set {name} needs its folder: give data.root=DIR (or --root DIR)")
+    return dataset(root, split, thermal)
+
+
+def _dataset_type(name: str) -> type[DatasetOnDisk]:
+    if name not in DATASETS:
+        raise UserError(f"there is no data set {name!r}: choose one of {', '.join(DATASETS)}")
+    return DATASETS[name]
+
+
+def training_sources(config: DataConfig) -> tuple[Source | None, Source]:
+    """Real samples (None for `scenes`) and rendered ones.
+
+    Raises:
+        UserError: see `open_dataset`; or both are to be mixed, but their ids mean other classes.
+    """
+    if class_set_of(config.name) is not MFNET and max(config.rendered_share, config.rendered_share_end) > 0:
+        raise UserError(
+            f"rendered scenes are labelled with MFNet's classes, which are not {config.name}'s: "
+            "set data.rendered_share=0 data.rendered_share_end=0"
+        )
+    size = (config.rendered_height, config.rendered_width)
+    rendered = KeptInMemory(RenderedScenes(config.rendered_stills, size))
+    if config.name == "scenes":
+        return None, rendered
+    real: Source = open_dataset(config.name, config.root, config.train_split, config.thermal)
+    return (KeptInMemory(real) if config.keep_in_memory else real), rendered
+
+
+def validation_source(config: DataConfig) -> Source:
+    """The samples that decide which weights are the best."""
+    if config.name == "scenes":
+        size = (config.rendered_height, config.rendered_width)
+        return KeptInMemory(RenderedScenes(config.rendered_val, size, _VALIDATION_SEED))
+    real: Source = open_dataset(config.name, config.root, config.val_split, config.thermal)
+    return KeptInMemory(real) if config.keep_in_memory else real

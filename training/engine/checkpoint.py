@@ -1,0 +1,80 @@
+"""The resumable state of a training run: `last/state.safetensors` in its folder.
+
+Tensors are stored as such, numbers as JSON in the metadata; nothing is ever unpickled. One file, so that a state is
+replaced whole or not at all.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from rgbt_seg_ros.base.errors import UserError
+
+FORMAT_VERSION = 1
+_METADATA_KEY = "rgbt_seg_ros_training"
+STATE_FILE = Path("last") / "state.safetensors"
+
+
+@dataclass(frozen=True)
+class SavedState:
+    """What a run needs to go on.
+
+    Attributes:
+        tensors: by part of the run (`network`, `optimizer`, ...) and name.
+        numbers: everything else, of JSON's types.
+    """
+
+    tensors: Mapping[str, Mapping[str, Tensor]]
+    numbers: Mapping[str, Any]
+
+
+def save_state(run: Path, state: SavedState) -> None:
+    """Write the state of a run; the previous one is replaced at once or not at all."""
+    path = run / STATE_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        f"{part}/{name}": tensor.detach().cpu().contiguous()
+        for part, named in state.tensors.items()
+        for name, tensor in named.items()
+    }
+    numbers = json.dumps({"format_version": FORMAT_VERSION, **state.numbers})
+    partial = path.with_name(path.name + ".partial")
+    with open(partial, "wb") as file:
+        file.write(save(tensors, metadata={_METADATA_KEY: numbers}))
+        file.flush()
+        # On disk before it takes the name, or a power cut could leave an empty file in place of the old state.
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def load_state(run: Path) -> SavedState:
+    """Read what `save_state` wrote, onto the CPU.
+
+    Raises:
+        UserError: there is no state in this run, it is damaged, or of another version.
+    """
+    path = run / STATE_FILE
+    if not path.is_file():
+        raise UserError(f"{run} holds no state to resume ({path} is missing): give the folder of a run")
+    tensors: dict[str, dict[str, Tensor]] = {}
+    try:
+        with safe_open(path, framework="pt") as file:
+            numbers = json.loads((file.metadata() or {})[_METADATA_KEY])
+            for key in file.keys():  # noqa: SIM118 (not a dict)
+                part, name = key.split("/", 1)
+                tensors.setdefault(part, {})[name] = file.get_tensor(key)
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise UserError(f"{path} is damaged ({error}): start the run again without --resume") from error
+    if numbers["format_version"] != FORMAT_VERSION:
+        raise UserError(
+            f"{path} has format {numbers['format_version']}, this version reads {FORMAT_VERSION}: "
+            "resume it with the version that wrote it"
+        )
+    return SavedState(tensors, numbers)

@@ -1,0 +1,281 @@
+"""The training loop: one run from a configuration to a model file."""
+
+import dataclasses
+import math
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+from accelerate import Accelerator, InitProcessGroupKwargs
+from accelerate.utils import set_seed
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.images.thermal import ThermalNormalization
+from rgbt_seg_ros.models import save_model
+from rgbt_seg_ros.segmenter import Segmenter
+
+from ..config import Config
+from ..data.augment import Augmentation
+from ..data.paste import PasteObjects
+from ..data.sources import training_sources, validation_source
+from ..data.stream import TrainingStream, collate
+from ..losses.criterion import build_criterion
+from ..scoring.counts import score
+from ..scoring.sheets import save_prediction_sheet
+from ..weights.initial_model import initial_model
+from .gradients import StepLoss, accumulate_gradients, convert_batch_norm, synchronize_statistics
+from .interrupts import ignore_interrupts, interrupts
+from .optimizer import decay_groups, learning_rate, run_steps
+from .run_log import RunLog
+from .run_state import RunState, kept
+
+Batch = dict[str, Tensor]
+
+_PICTURED = 4
+"""Samples on a sheet of predictions: the first of the validation split."""
+
+
+class Trainer:
+    """One run: builds everything from the configuration, then `fit` trains, validates and saves.
+
+    Every process of a run has its own; between steps all of them hold the same weights, optimizer and average, and
+    only random numbers differ.
+
+    Raises:
+        UserError: data, embeddings, weights or configuration are not usable together, or there is no state to resume.
+    """
+
+    def __init__(self, config: Config, resume: bool = False) -> None:
+        self.config = config
+        self.run = Path(config.run.dir)
+        if config.train.threads is not None:
+            torch.set_num_threads(config.train.threads)
+        self.accelerator = _accelerator(config.train.precision)
+        self.console = Console(quiet=not self.accelerator.is_main_process)
+        set_seed(config.train.seed)
+        network, self.card = initial_model(config)
+        self.validation = validation_source(config.data)
+        self.real, self.rendered = training_sources(config.data)
+        self.pairs_a_step = config.train.batch_size * config.train.accumulate * self.accelerator.num_processes
+        images = len(self.rendered if self.real is None else self.real)
+        self.steps = run_steps(config.train, images, self.pairs_a_step)
+        network = convert_batch_norm(self.accelerator, network)
+        optimizer = torch.optim.AdamW(decay_groups(network, config.train.weight_decay), lr=config.train.lr)
+        self.parallel, self.optimizer = self.accelerator.prepare(network, optimizer)
+        # Without accelerate's autocast around it, so that validation is in float32 whatever training is in.
+        self.network = self.accelerator.unwrap_model(self.parallel, keep_fp32_wrapper=False)
+        self.loss = build_criterion(config, self.network).to(self.accelerator.device)
+        # The same network in each process, but other dropout.
+        set_seed(config.train.seed, device_specific=True)
+        self.state = RunState(
+            self.accelerator, self.network, self.loss, self.optimizer, config.train.ema_decay
+        )
+        if resume:
+            self.state.restore(self.run)
+        self.batches = self.accelerator.prepare(self._loader())
+        self._timed_from = (time.perf_counter(), self.state.step)
+
+    def fit(self) -> None:
+        """Train to the last step; Ctrl-C and SIGTERM save and stop.
+
+        Raises:
+            UserError: a sample cannot be read, the loss is not finite or diverges.
+            KeyboardInterrupt: after an interrupt, with everything saved.
+        """
+        run_log = RunLog(self.run, self.state.step) if self.accelerator.is_main_process else nullcontext()
+        with interrupts() as interrupted, run_log as log, self._progress() as progress:
+            task = progress.add_task("training", total=self.steps, completed=self.state.step, loss=math.nan)
+            self._timed_from = (time.perf_counter(), self.state.step)
+            for items in self._items_of_steps():
+                loss = self._train_step(self._agree_to_go_on(items, interrupted))
+                progress.update(task, completed=self.state.step, loss=loss.total)
+                self._log_losses(log, loss)
+                if self.state.step % self.config.train.eval_every == 0 or self.state.step == self.steps:
+                    self.console.print(self._evaluate(log))
+                    self._save()
+                    self._timed_from = (time.perf_counter(), self.state.step)
+
+    def _items_of_steps(self) -> Iterator[list[Batch | UserError]]:
+        batches = iter(self.batches)
+        while step := list(islice(batches, self.config.train.accumulate)):
+            yield step
+
+    def _agree_to_go_on(
+        self, items: Sequence[Batch | UserError], interrupted: threading.Event
+    ) -> list[Batch]:
+        """The batches of a step, unless a process has met an error or an interrupt.
+
+        Then all of them stop: alone it would leave the others waiting.
+        """
+        errors = [item for item in items if isinstance(item, UserError)]
+        flags = torch.tensor([float(bool(errors)), float(interrupted.is_set())])
+        failed, stopped = self.accelerator.reduce(flags.to(self.accelerator.device)).tolist()
+        if errors:
+            raise errors[0]
+        if failed:
+            raise UserError("another process of this run stopped: see its error")
+        if stopped:
+            if self.accelerator.is_main_process and not (self.run / "best.safetensors").exists():
+                with self.state.averaged():
+                    self._save_model("last.safetensors", {})
+            self._save()
+            raise KeyboardInterrupt
+        return [item for item in items if not isinstance(item, UserError)]
+
+    def _train_step(self, batches: Sequence[Batch]) -> StepLoss:
+        self.network.train()
+        self.optimizer.zero_grad()
+        self.loss.at_step(self.state.step)
+        logged = (self.state.step + 1) % self.config.train.log_every == 0
+        loss = accumulate_gradients(self.accelerator, self.parallel, self.loss, batches, measure=logged)
+        norm = self.accelerator.clip_grad_norm_(
+            list(self.state.parameters.values()), self.config.train.clip_norm
+        )
+        self._check(loss, norm)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.config.train, self.steps, self.state.step)
+        self.optimizer.step()
+        synchronize_statistics(self.accelerator, self.network)
+        self.state.step += 1
+        if self.state.average is not None:
+            self.state.average.update(self.state.trained)
+        return loss
+
+    def _check(self, loss: StepLoss, norm: Tensor) -> None:
+        """Raise where the step that has this loss and gradient norm must not be taken."""
+        scaler = self.accelerator.scaler
+        # float16 overflows now and then: its scaler skips the step and lowers the scale.
+        finite = math.isfinite(loss.total) and (scaler is not None or bool(torch.isfinite(norm)))
+        if not finite or (scaler is not None and scaler.get_scale() < 1.0):
+            raise UserError(
+                f"the loss ({loss.total:g}) or its gradient is not finite at step {self.state.step + 1}: "
+                f"lower train.lr ({kept(self.run)})"
+            )
+        self.state.watch.add(loss.terms[self.loss.watched])
+        if self.state.watch.diverged:
+            raise UserError(
+                f"the loss has diverged, it stays above {self.state.watch.limit:.3g} at step {self.state.step + 1}: "
+                f"lower train.lr ({kept(self.run)})"
+            )
+
+    def _log_losses(self, log: RunLog | None, loss: StepLoss) -> None:
+        """Log the mean of the losses since the last time, every `train.log_every` steps."""
+        self.state.unlogged.append(loss.total)
+        if self.state.step % self.config.train.log_every == 0:
+            since, first = self._timed_from
+            seconds = (time.perf_counter() - since) / (self.state.step - first)
+            if log is not None:
+                lr = self.optimizer.param_groups[0]["lr"]
+                log.training(self.state.step, fmean(self.state.unlogged), lr, seconds, loss)
+            self.state.unlogged = []
+            self._timed_from = (time.perf_counter(), self.state.step)
+
+    def _evaluate(self, log: RunLog | None) -> str:
+        """Score the averaged weights, keep them if they are the best so far, and say so in one line."""
+        self.network.eval()
+        with self.state.averaged():
+            segmenter = Segmenter(
+                self.network, self.card, "", self.accelerator.device, "float32", ThermalNormalization()
+            )
+            scores = score(segmenter, self.validation, shared=True)
+            miou = scores["miou"] or 0.0
+            better = miou > self.state.best
+            self.state.best = max(self.state.best, miou)
+            if log is not None:
+                log.validation(self.state.step, scores)
+                if better:
+                    self._save_model("best.safetensors", {**scores, "on": self._validation_name()})
+                evaluation = self.state.step // self.config.train.eval_every
+                if evaluation % self.config.train.pictures_every == 0 or self.state.step == self.steps:
+                    self._save_pictures(log, segmenter)
+        classes = " ".join(
+            f"{name} {value:.2f}" for name, value in scores["iou"].items() if value is not None
+        )
+        return f"step {self.state.step}: mIoU {miou:.3f} (best {self.state.best:.3f}): {classes}"
+
+    def _save(self) -> None:
+        if not self.state.save(self.run):
+            self.console.print(f"the state was not saved, as the loss is astray: {kept(self.run)}")
+
+    def _save_model(self, name: str, scores: dict[str, Any]) -> None:
+        summary = {"steps": self.state.step, "scores": scores}
+        card = dataclasses.replace(self.card, training={**self.card.training, **summary})
+        save_model(self.run / name, self.network, card, half=self.config.run.half)
+
+    def _save_pictures(self, log: RunLog, segmenter: Segmenter) -> None:
+        path = self.run / "pictures" / f"step_{self.state.step:06d}.png"
+        count = min(_PICTURED, len(self.validation))
+        save_prediction_sheet(path, segmenter, [self.validation[i] for i in range(count)])
+        log.picture(self.state.step, path)
+
+    def _validation_name(self) -> str:
+        data = self.config.data
+        return "rendered stills" if data.name == "scenes" else f"{data.name} {data.val_split}"
+
+    def _loader(self) -> DataLoader:
+        """All batches that are left; `train.batch_size` is that of one process."""
+        config, scaling = self.config, self.card.scaling
+        stream = TrainingStream(
+            self.real,
+            self.rendered,
+            (config.data.rendered_share, config.data.rendered_share_end),
+            Augmentation(config.augment, config.model.short_side, scaling),
+            self.steps * self.pairs_a_step,
+            config.train.seed,
+            self._paste_objects(),
+        )
+        return DataLoader(
+            stream,
+            batch_size=config.train.batch_size,
+            sampler=range(self.state.step * self.pairs_a_step, len(stream)),
+            num_workers=config.data.workers,
+            collate_fn=collate,
+            worker_init_fn=_start_worker,
+            # An own generator: starting the loader draws a number, which a resumed run must not draw twice.
+            generator=torch.Generator().manual_seed(config.train.seed),
+        )
+
+    def _paste_objects(self) -> PasteObjects | None:
+        """Made here, so that worker processes share what it has read."""
+        augment = self.config.augment
+        if self.real is None or augment.paste == augment.close_up == 0.0:
+            return None
+        return PasteObjects(self.real, augment.paste, augment.close_up)
+
+    def _progress(self) -> Progress:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]:.3f}"),
+            TimeRemainingColumn(),
+        )
+        return Progress(*columns, console=self.console, disable=self.console.quiet)
+
+
+def _accelerator(precision: str) -> Accelerator:
+    if precision == "fp16" and not torch.cuda.is_available():
+        raise UserError("train.precision is fp16, which needs a GPU: choose bf16 or fp32")
+    return Accelerator(
+        mixed_precision="no" if precision == "fp32" else precision,
+        # Without this torchrun's processes on a CPU would each train on their own.
+        cpu=not torch.cuda.is_available(),
+        # One process draws pictures and writes files while the others wait for it.
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(hours=1))],
+    )
+
+
+def _start_worker(_: int) -> None:
+    ignore_interrupts()
+    torch.set_num_threads(1)

@@ -1,0 +1,98 @@
+"""The page report.html of an evaluation: frames of a data set with their labels, beside the scores of all of it."""
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.progress import track
+
+from rgbt_seg_ros.base.host import describe_host
+from rgbt_seg_ros.images.pair import resize_image
+from rgbt_seg_ros.masks.detections import find_detections
+from rgbt_seg_ros.report_page.frames import MAX_FRAMES, WORST_FRAMES, evenly
+from rgbt_seg_ros.report_page.write import write_report
+from rgbt_seg_ros.runs.folder import Box, read_run
+from rgbt_seg_ros.runs.summary import summarize
+from rgbt_seg_ros.runs.writer import RunWriter
+from rgbt_seg_ros.segmenter import Segmentation, Segmenter
+
+from ..data.picture import picture_of_thermal
+from ..data.sample import Sample, Source
+from .counts import Counts
+from .protocols import Protocol, segment_sample
+
+
+def write_score_report(
+    folder: Path,
+    segmenter: Segmenter,
+    source: Source,
+    protocol: Protocol,
+    modality: str,
+    tta: bool,
+    counts: Counts,
+    result: Mapping[str, Any],
+) -> Path:
+    """Write a run's folder (see `rgbt_seg_ros.runs.folder`) and its page.
+
+    Evenly chosen images of the source and those of the lowest mIoU are segmented again for it.
+
+    Args:
+        folder: made if need be; what an earlier run left in it is replaced.
+        segmenter, source, protocol, modality, tta: what was scored, and how.
+        counts: what came of it.
+        result: what `training.evaluate --json` writes.
+
+    Returns:
+        the page's path.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    writer = RunWriter(folder)
+    writer.add_classes(segmenter.class_names)
+    chosen = _chosen(counts)
+    for index in track(sorted(chosen), "reporting"):
+        sample = source[index]
+        segmentation = segment_sample(segmenter, sample, protocol, modality, tta)
+        _add(writer, index, sample, protocol, segmentation)
+    writer.close()
+    summary = summarize(read_run(folder)) | {
+        **result,
+        "frame_miou": {str(image.index): image.miou for image in counts.images if image.index in chosen},
+        "labelled_masks": len(counts.images),
+        "device": str(segmenter.device),
+        "recording": f"{result['data']} {result['split']}",
+        "settings": {key: str(result[key]) for key in ("protocol", "modality", "thermal", "tta")},
+        "host": describe_host(segmenter.device) | {"precision": segmenter.precision},
+    }
+    (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    return write_report(folder)
+
+
+def _chosen(counts: Counts) -> set[int]:
+    """Indices of the images on the page."""
+    ranked = sorted((image.miou, image.index) for image in counts.images if image.miou is not None)
+    return {
+        *evenly([image.index for image in counts.images], MAX_FRAMES),
+        *(index for _, index in ranked[:WORST_FRAMES]),
+    }
+
+
+def _add(
+    writer: RunWriter, index: int, sample: Sample, protocol: Protocol, segmentation: Segmentation
+) -> None:
+    """Add one image, at its label's size; its place in the source stands for its stamp."""
+    mask, confidence = segmentation.mask, segmentation.confidence
+    classes = segmentation.classes
+    size = (mask.shape[0], mask.shape[1])
+    latency_ms = round(sum(segmentation.stage_ms.values()), 3)
+    writer.add_mask(index, mask, time.monotonic(), latency_ms, None, segmentation.stage_ms, sample.name)
+    writer.add_truth(index, protocol.label(sample))
+    writer.add_confidence(index, np.round(confidence * 255.0).astype(np.uint8))
+    found = find_detections(mask, confidence, classes.names, classes.thing_classes)
+    writer.add_detections(index, [Box.of(detection) for detection in found])
+    writer.add_picture(index, "rgb", resize_image(sample.rgb, size))
+    writer.add_picture(index, "thermal", resize_image(picture_of_thermal(sample), size))

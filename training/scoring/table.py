@@ -1,0 +1,48 @@
+"""Scores as a table for the terminal."""
+
+from typing import Any
+
+from rich.table import Column, Table
+
+MODALITY_TITLES = {"both": "RGB+T", "rgb": "RGB only", "thermal": "T only"}
+
+
+def score_table(scores: dict[str, dict[str, Any]]) -> Table:
+    """Scores by modality in percent: of one, IoU and accuracy, and IoU by day and night where known; of several, IoU.
+
+    Args:
+        scores: for each modality, what `training.scoring.counts.Counts.scores` returns.
+    """
+    (first, *others) = scores.values()
+    if others:
+        columns = {
+            f"IoU {MODALITY_TITLES[modality]}": _iou_with_subsets(part) for modality, part in scores.items()
+        }
+    else:
+        subsets = {f"IoU {subset}": _iou(part) for subset, part in first["subsets"].items() if part}
+        columns = {"IoU": _iou(first), "Acc": {**first["acc"], "mean": first["macc"]}, **subsets}
+    table = Table("class", *(Column(title, justify="right") for title in columns))
+    (rows, *_) = columns.values()
+    (*_, last_class) = first["iou"]
+    for row in rows:
+        cells = (percent(column[row]) if row in column else "" for column in columns.values())
+        table.add_row(row, *cells, end_section=row == last_class)
+    return table
+
+
+def percent(value: float | None) -> str:
+    """A share from 0 to 1 in percent; n/a for None."""
+    return "n/a" if value is None else f"{100 * value:.1f}"
+
+
+def _iou(scores: dict[str, Any]) -> dict[str, float | None]:
+    """IoU of each class, and their means."""
+    column = {**scores["iou"], "mean": scores["miou"]}
+    if "miou_without_guardrail" in scores:
+        column["mean without guardrail"] = scores["miou_without_guardrail"]
+    return column
+
+
+def _iou_with_subsets(scores: dict[str, Any]) -> dict[str, float | None]:
+    means = {f"mean, {subset}": part["miou"] for subset, part in scores["subsets"].items() if part}
+    return {**_iou(scores), **means}

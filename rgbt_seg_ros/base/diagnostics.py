@@ -1,13 +1,93 @@
-"""Levels and names on /diagnostics that the node and those who read its reports share; no ROS."""
+"""Names on /diagnostics, shared by the node, which counts, and by everybody who reads its reports; no ROS.
 
-from typing import TYPE_CHECKING
+docs/diagnostics.md says what each of them means.
+"""
 
-if TYPE_CHECKING:
-    pass
-
+from enum import Enum
 
 OK, WARN, ERROR = 0, 1, 2
 """Levels, with the values of diagnostic_msgs/DiagnosticStatus."""
 
 STATUS_NAME = "rgbt_segmenter: segmentation"
 """Name of the node's status in /diagnostics, by which others find it."""
+
+
+class Key(str, Enum):
+    """Keys of the values in a status, as they are written; those of drops are `Drop`."""
+
+    MODEL = "model"
+    MODEL_HASH = "model_hash"
+    DEVICE = "device"
+    DEVICE_MEMORY_MB = "device_memory_mb"
+    RGB_CAMERA = "rgb_camera"
+    THERMAL_CAMERA = "thermal_camera"
+    RGB_IN = "rgb_in"
+    THERMAL_IN = "thermal_in"
+    PAIRS = "pairs"
+    ALONE = "alone"
+    REUSED = "reused"
+    SIZE_CHANGES = "size_changes"
+    UNPAIRED = "unpaired"
+    WAITING = "waiting"
+    MASKS = "masks"
+    DETECTIONS = "detections"
+    RGB_HZ = "rgb_hz"
+    THERMAL_HZ = "thermal_hz"
+    PAIR_HZ = "pair_hz"
+    MASK_HZ = "mask_hz"
+    NEWEST_SKEW_MS = "newest_skew_ms"
+    SKEW_MS = "skew_ms"
+    LATENCY_MS = "latency_ms"
+    STAGE_MS = "stage_ms"
+
+    __str__ = str.__str__
+
+    def of(self, part: str) -> str:
+        """Key of a percentile or of a stage, for instance ``latency_ms.p95``."""
+        return f"{self.value}.{part}"
+
+
+class Drop(str, Enum):
+    """Why an image, or a pair, was not used; the value is its key in a status."""
+
+    # images
+    SURPLUS = "dropped.surplus"
+    NO_PARTNER = "dropped.no_partner"
+    OVER_MAX_DT = "dropped.over_max_dt"
+    LATE = "dropped.late"
+    DUPLICATE = "dropped.duplicate"
+    OUT_OF_ORDER = "dropped.out_of_order"
+    FROZEN = "dropped.frozen"
+    LOST = "dropped.lost"
+    # pairs
+    SUPERSEDED = "dropped.superseded"
+    STALE = "dropped.stale"
+    UNDECODABLE = "dropped.undecodable"
+    UNREGISTERED = "dropped.unregistered"
+    FAILED = "dropped.failed"
+    OVERFLOW = "dropped.overflow"
+    DEACTIVATED = "dropped.deactivated"
+
+    __str__ = str.__str__
+
+    @property
+    def cause(self) -> str:
+        """The name of the cause alone, as in logs and in summary.json."""
+        return self.value.removeprefix("dropped.")
+
+
+class Stage(str, Enum):
+    """Parts of a pair's latency, in the order in which they follow each other."""
+
+    DECODE = "decode"
+    PREPROCESS = "preprocess"
+    INFERENCE = "inference"
+    POSTPROCESS = "postprocess"
+    DETECTIONS = "detections"
+    PUBLISH = "publish"
+
+    __str__ = str.__str__
+
+
+PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0}
+"""Of latencies and stages, by the last part of their keys."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rgbt_seg_ros.base.errors import UserError
 
 if TYPE_CHECKING:
-    from . import Config
+    from .schema import Config
 
 ARCHITECTURES = {
     "shifnet": ("fusion", "decoder", "sem"),

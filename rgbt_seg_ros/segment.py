@@ -48,7 +48,7 @@ def _segment(args: argparse.Namespace) -> None:
     else:
         raise UserError("neither an RGB nor a thermal image was given: one of them is needed")
     segmenter = Segmenter.load(
-        settings.model, settings.device, settings.precision, thermal=settings.normalization
+        settings.model, settings.device, settings.precision, thermal=settings.thermal.normalizer
     )
     try:
         segmentation = segmenter(rgb, thermal)

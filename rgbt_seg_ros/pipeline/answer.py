@@ -125,6 +125,6 @@ def find_objects(settings: Settings, segmentation: Segmentation) -> list[Detecti
         segmentation.confidence,
         segmentation.classes.names,
         segmentation.classes.thing_classes,
-        min_area=settings.detections_min_area,
-        score_threshold=settings.detections_score_threshold,
+        min_area=settings.detections.min_area,
+        score_threshold=settings.detections.score_threshold,
     )

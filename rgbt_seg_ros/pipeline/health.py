@@ -85,7 +85,7 @@ class Health:
 
     def _losses(self, values: Mapping[str, float], grown: Mapping[str, float]) -> Verdict | None:
         lost = values.get("dropped.lost", 0) + values.get("dropped.overflow", 0)
-        if self.settings.lossless and lost > 0:
+        if self.settings.is_lossless and lost > 0:
             return ERROR, f"lossless mode lost {lost:.0f} images or pairs: play the recording more slowly"
         failed, undecodable = grown.get("dropped.failed", 0), grown.get("dropped.undecodable", 0)
         if failed > 0:
@@ -107,15 +107,15 @@ class Health:
         if len(faulty) == 2:
             never = values["rgb_in"] == values["thermal_in"] == 0
             # A recording ends, and a node may be there before its cameras.
-            level = WARN if never or self.settings.lossless else ERROR
+            level = WARN if never or self.settings.is_lossless else ERROR
             return level, f"{faults['rgb']} and {faults['thermal']}"
         (name,) = faulty
-        if self.settings.lossless and cameras[name] == FROZEN:
+        if self.settings.is_lossless and cameras[name] == FROZEN:
             return WARN, faults[name]
         return ERROR, f"{faults[name]}: no masks, see {name}.on_missing"
 
     def _goes_alone_without(self, name: str, cameras: Mapping[str, str]) -> bool:
-        on_missing = {"rgb": self.settings.rgb_on_missing, "thermal": self.settings.thermal_on_missing}[name]
+        on_missing = {"rgb": self.settings.rgb.on_missing, "thermal": self.settings.thermal.on_missing}[name]
         return on_missing != "drop" and cameras[name] in (FROZEN, MISSING)
 
     def _alone(self, name: str, fault: str) -> Verdict:
@@ -148,7 +148,7 @@ class Health:
             self._last_growth_ns["masks"] = self._assessed_ns
         elif pairless_s * 1e9 > SILENCE_NS:
             apart_s = values.get("newest_skew_ms", 0.0) / 1e3
-            too_far = abs(apart_s) > self.settings.sync_max_dt or grown.get("dropped.over_max_dt", 0) > 0
+            too_far = abs(apart_s) > self.settings.sync.max_dt or grown.get("dropped.over_max_dt", 0) > 0
             remedy = "see sync.max_dt and sync.thermal_time_offset" if too_far else "see dropped.*"
             return ERROR, (
                 f"no pair for {pairless_s:.0f} s although both cameras send: the newest thermal stamp is "
@@ -167,7 +167,7 @@ class Health:
         far_ms = FAR_APART_MS + (1e3 / slowest_hz if slowest_hz > 0 else 0.0)
         # A recording that is played in a loop jumps back camera by camera.
         self._skewed_reports = self._skewed_reports + 1 if abs(skew_ms) > far_ms else 0
-        if self._skewed_reports >= 3 and not self.settings.lossless:
+        if self._skewed_reports >= 3 and not self.settings.is_lossless:
             return WARN, (
                 f"the newest thermal stamp is {skew_ms / 1e3:+.3f} s from the newest RGB stamp: the cameras' clocks "
                 "differ, or the images of one come late"

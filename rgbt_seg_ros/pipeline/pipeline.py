@@ -58,18 +58,18 @@ class Pipeline:
         report: Callable[[str, str], None],
         clock_ns: Callable[[], int],
     ) -> None:
-        self._lossless = settings.lossless
+        self._lossless = settings.is_lossless
         self._clock_ns = clock_ns
         self._statistics = Statistics()
         self.responder = Responder(settings, self._statistics, deliver, report, clock_ns)
         self._pairer: Pairer[Frame, Frame] = make_pairer(settings)
-        rgb_alone_after = settings.thermal_stale_after if settings.thermal_on_missing == "rgb_only" else None
-        thermal_alone_after = settings.rgb_stale_after if settings.rgb_on_missing == "thermal_only" else None
-        self._rgb = Camera("rgb", settings.rgb_stale_after, rgb_alone_after)
-        self._thermal = Camera("thermal", settings.thermal_stale_after, thermal_alone_after)
+        rgb_alone_after = settings.thermal.stale_after if settings.thermal.on_missing == "rgb_only" else None
+        thermal_alone_after = settings.rgb.stale_after if settings.rgb.on_missing == "thermal_only" else None
+        self._rgb = Camera("rgb", settings.rgb.stale_after, rgb_alone_after)
+        self._thermal = Camera("thermal", settings.thermal.stale_after, thermal_alone_after)
         self._stream_clock = StreamClock()
         self._last_arrival_ns = time.monotonic_ns()
-        self._depth = settings.lossless_depth if self._lossless else 1
+        self._depth = settings.lossless.depth if self._lossless else 1
         self._mailbox = inference.mailbox(self._depth, supersede=not self._lossless)
 
     @property
@@ -133,7 +133,7 @@ class Pipeline:
         values["waiting"] = unfinished
         if self._rgb.newest_stamp_ns is not None and self._thermal.newest_stamp_ns is not None:
             skew_ns = self._thermal.newest_stamp_ns - self._rgb.newest_stamp_ns
-            values["newest_skew_ms"] = skew_ns / 1e6 + self.settings.sync_thermal_time_offset * 1e3
+            values["newest_skew_ms"] = skew_ns / 1e6 + self.settings.sync.thermal_time_offset * 1e3
         return values
 
     def cameras(self) -> dict[str, str]:

@@ -28,14 +28,14 @@ class RegistrationSetup:
         self._errors: dict[str, str] = {}
         self.registration: Registration | None = None
         self.unavailable = ""
-        if settings.registration_mode == "homography":
-            self.registration = Homography(settings.registration_homography)
-        elif settings.registration_mode == "plane":
+        if settings.registration.mode == "homography":
+            self.registration = Homography(settings.registration.homography)
+        elif settings.registration.mode == "plane":
             self._update()
 
     def take(self, camera: str, message: Any) -> None:
         """Take a sensor_msgs/CameraInfo of ``rgb`` or ``thermal``; one like the last changes nothing."""
-        if self._settings.registration_mode != "plane":
+        if self._settings.registration.mode != "plane":
             return
         try:
             intrinsics = CameraIntrinsics.from_message(message, self._topics[camera])
@@ -59,8 +59,8 @@ class RegistrationSetup:
         self.registration = Plane(
             self._intrinsics["rgb"],
             self._intrinsics["thermal"],
-            settings.registration_plane_rotation,
-            settings.registration_plane_translation,
-            settings.registration_plane_depth,
+            settings.registration.plane.rotation,
+            settings.registration.plane.translation,
+            settings.registration.plane.depth,
         )
         self.unavailable = ""

@@ -57,7 +57,7 @@ class Responder:
     def open(self, job: "Job") -> "OpenJob | None":
         """Decode and register a job's images; None, and counted, if it is too old or that fails."""
         waited_s = (time.monotonic_ns() - job.arrived_ns) / 1e9
-        if not self.settings.lossless and 0 < self.settings.max_age < waited_s:
+        if not self.settings.is_lossless and 0 < self.settings.max_age < waited_s:
             self._statistics.count("dropped.stale")
             return None
         if self.unregistered and job.rgb is not None and job.thermal is not None:

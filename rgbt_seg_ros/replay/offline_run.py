@@ -139,7 +139,7 @@ def segment_recording(
     """
     topics = find_image_topics(recording, rgb_topic, thermal_topic)
     segmenter = Segmenter.load(
-        settings.model, settings.device, settings.precision, thermal=settings.normalization
+        settings.model, settings.device, settings.precision, thermal=settings.thermal.normalizer
     )
     # Some CUDA convolutions add up in an order that changes from run to run unless they are told not to.
     torch.backends.cudnn.deterministic = True

@@ -45,7 +45,7 @@ class CameraPair:
         self.name = name
         self._node = node
         self._report = report
-        depth = settings.lossless_depth if settings.lossless else 1
+        depth = settings.lossless.depth if settings.is_lossless else 1
         self.outputs = Outputs(node, f"~/{name}" if name else "~", depth)
         self._subscriptions: list[Subscription] = []
         self._pipeline: Pipeline | None = None
@@ -59,7 +59,7 @@ class CameraPair:
         pipeline = Pipeline(
             settings,
             inference,
-            deliver=lambda answer: self.outputs.publish(answer, pipeline.settings.overlay_alpha),
+            deliver=lambda answer: self.outputs.publish(answer, pipeline.settings.overlay.alpha),
             report=self._report,
             clock_ns=lambda: self._node.get_clock().now().nanoseconds,
         )
@@ -142,9 +142,9 @@ class CameraPair:
         Raises:
             UserError: the middleware does not take the overrides.
         """
-        reliable = settings.lossless or settings.input_reliability == "reliable"
+        reliable = settings.is_lossless or settings.input_reliability == "reliable"
         qos = QoSProfile(
-            depth=settings.lossless_depth if settings.lossless else 5,
+            depth=settings.lossless.depth if settings.is_lossless else 5,
             reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
         )
 
@@ -189,7 +189,7 @@ class CameraPair:
             setup.take(camera, info)
             responder.register, responder.unregistered = setup.registration, setup.unavailable
 
-        cameras = ("rgb", "thermal") if settings.registration_mode == "plane" else ("rgb",)
+        cameras = ("rgb", "thermal") if settings.registration.mode == "plane" else ("rgb",)
         topics = {
             camera: self._subscribe(
                 CameraInfo, f"{camera}/camera_info", partial(take, camera), qos_profile_sensor_data

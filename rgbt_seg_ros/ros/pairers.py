@@ -17,10 +17,10 @@ def make_pairer(settings: Settings) -> Pairer:
     Raises:
         UserError: message_filters is asked for and not installed.
     """
-    max_dt_ns = round(settings.sync_max_dt * 1e9)
-    offset_ns = round(settings.sync_thermal_time_offset * 1e9)
-    capacity = settings.lossless_depth if settings.lossless else _CAPACITY
-    if settings.sync_method == "nearest":
+    max_dt_ns = round(settings.sync.max_dt * 1e9)
+    offset_ns = round(settings.sync.thermal_time_offset * 1e9)
+    capacity = settings.lossless.depth if settings.is_lossless else _CAPACITY
+    if settings.sync.method == "nearest":
         return NearestPairer(max_dt_ns, offset_ns, capacity)
     try:
         from rgbt_seg_ros.ros.upstream_pairer import UpstreamSync
@@ -28,7 +28,7 @@ def make_pairer(settings: Settings) -> Pairer:
         if error.name != "message_filters":
             raise
         raise UserError(
-            f"parameter sync.method: {settings.sync_method} needs message_filters, which is not installed: "
+            f"parameter sync.method: {settings.sync.method} needs message_filters, which is not installed: "
             "apt install ros-jazzy-message-filters, or choose nearest"
         ) from None
-    return UpstreamSync(settings.sync_method == "exact", max_dt_ns, offset_ns, capacity)
+    return UpstreamSync(settings.sync.method == "exact", max_dt_ns, offset_ns, capacity)

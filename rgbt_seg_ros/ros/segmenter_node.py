@@ -135,7 +135,7 @@ class SegmenterNode(LifecycleNode):
             choose_device(settings.device)
         with _fault_of("model"):
             segmenter = Segmenter.load(
-                settings.model, settings.device, settings.precision, settings.normalization
+                settings.model, settings.device, settings.precision, settings.thermal.normalizer
             )
         with _fault_of("class_embeddings"):
             path = settings.class_embeddings
@@ -162,7 +162,7 @@ class SegmenterNode(LifecycleNode):
         self._inference = InferenceThread(partial(serve, self._segmenter))
         for pair in self._pairs:
             pair.start(self._settings, self._inference)
-        period_s = LOSSLESS_POLL_PERIOD_S if self._settings.lossless else POLL_PERIOD_S
+        period_s = LOSSLESS_POLL_PERIOD_S if self._settings.is_lossless else POLL_PERIOD_S
         self._poll_timer = self.create_timer(period_s, self._poll, clock=self._steady)
 
     def _poll(self) -> None:

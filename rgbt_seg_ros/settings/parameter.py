@@ -7,13 +7,14 @@ import array
 import dataclasses
 import math
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from rgbt_seg_ros.base.errors import UserError
 
 Value = bool | int | float | str | tuple[float, ...]
+Table = TypeVar("Table")
 
 
 @dataclass(frozen=True)
@@ -95,10 +96,50 @@ def _is_of(kind: type, value: object) -> bool:
     return all(type(each) is kind for each in values)
 
 
-def declare(name: str, default: Value, description: str, **rules: Any) -> Any:
-    """A dataclass field that carries a `Parameter`."""
-    parameter = Parameter(name, default, description, **rules)
+def declare(default: Value, description: str, **rules: Any) -> Any:
+    """A dataclass field that carries a `Parameter`, whose name is the field's place in the table."""
+    parameter = Parameter("", default, description, **rules)
     return dataclasses.field(default=default, metadata={"parameter": parameter})
+
+
+def parameters_of(table: type, prefix: str = "") -> dict[str, Parameter]:
+    """The parameters of a dataclass by name; a field that is itself a dataclass is a group: ``sync.max_dt``."""
+    found: dict[str, Parameter] = {}
+    for field in dataclasses.fields(table):
+        name = f"{prefix}{field.name}"
+        if "parameter" in field.metadata:
+            found[name] = dataclasses.replace(field.metadata["parameter"], name=name)
+        else:
+            found |= parameters_of(_group(field), f"{name}.")
+    return found
+
+
+def read_table(
+    table: type[Table], parameters: Mapping[str, Parameter], values: Mapping[str, object]
+) -> Table:
+    """A dataclass filled from values by name; what is not given has its default.
+
+    Raises:
+        UserError: a value that breaks its rule.
+    """
+    return _read(table, parameters, values, "")
+
+
+def _read(table: type, parameters: Mapping[str, Parameter], values: Mapping[str, object], prefix: str) -> Any:
+    fields: dict[str, Any] = {}
+    for field in dataclasses.fields(table):
+        name = f"{prefix}{field.name}"
+        if name in parameters:
+            fields[field.name] = parameters[name].checked(values.get(name, parameters[name].default))
+        else:
+            fields[field.name] = _read(_group(field), parameters, values, f"{name}.")
+    return table(**fields)
+
+
+def _group(field: dataclasses.Field) -> type:
+    """The dataclass of a field that is a group of parameters: its default factory makes one."""
+    assert isinstance(field.default_factory, type)
+    return field.default_factory
 
 
 def parameter_file(parameters: Iterable[Parameter]) -> str:

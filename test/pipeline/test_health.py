@@ -1,12 +1,12 @@
 """The verdict on a camera pair, on made-up values and times."""
 
 import pytest
+from settings_of import settings_of
 
 from rgbt_seg_ros.base.diagnostics import ERROR, OK, WARN
 from rgbt_seg_ros.pipeline.camera import FROZEN, MISSING
 from rgbt_seg_ros.pipeline.camera import OK as ALIVE
 from rgbt_seg_ros.pipeline.health import Health
-from rgbt_seg_ros.settings import Settings
 
 SECOND = 1_000_000_000
 
@@ -15,7 +15,7 @@ class Robot:
     """A camera pair's values as they grow, one report a second."""
 
     def __init__(self, **settings: str) -> None:
-        self.health = Health({"rgb": "/cam", "thermal": "/boson"}, Settings(**settings))  # type: ignore[arg-type]
+        self.health = Health({"rgb": "/cam", "thermal": "/boson"}, settings_of(**settings))
         self.values = {"rgb_in": 0.0, "thermal_in": 0.0, "pairs": 0.0, "masks": 0.0, "mask_hz": 10.0}
         self.cameras = {"rgb": ALIVE, "thermal": ALIVE}
         self.unregistered = ""
@@ -63,7 +63,7 @@ def test_a_dead_camera_is_an_error_by_its_topic_until_it_returns() -> None:
 
 
 def test_a_silent_camera_is_an_error_even_where_it_is_not_watched() -> None:
-    robot = Robot(thermal_on_missing="rgb_only")
+    robot = Robot(thermal__on_missing="rgb_only")
     robot.good_second()
     for _ in range(4):
         level, sentence = robot.second(rgb_in=30)
@@ -71,7 +71,7 @@ def test_a_silent_camera_is_an_error_even_where_it_is_not_watched() -> None:
 
 
 def test_with_one_camera_alone_a_dead_one_is_a_warning() -> None:
-    robot = Robot(thermal_on_missing="rgb_only", rgb_on_missing="thermal_only")
+    robot = Robot(thermal__on_missing="rgb_only", rgb__on_missing="thermal_only")
     robot.good_second()
     robot.cameras["thermal"] = MISSING
     for _ in range(4):
@@ -84,7 +84,7 @@ def test_with_one_camera_alone_a_dead_one_is_a_warning() -> None:
 
 
 def test_one_camera_alone_without_masks_is_an_error() -> None:
-    robot = Robot(thermal_on_missing="rgb_only")
+    robot = Robot(thermal__on_missing="rgb_only")
     robot.good_second()
     robot.cameras["thermal"] = MISSING
     for _ in range(4):

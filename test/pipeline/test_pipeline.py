@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from pipeline_bench import PERIOD_NS, RGB, THERMAL, TIMEOUT, Setup, setups
+from settings_of import settings_of
 
 from rgbt_seg_ros.images.codec import EncodedImage, encode_image
 from rgbt_seg_ros.pipeline.pipeline import Pipeline
@@ -59,7 +60,7 @@ def test_a_pair_that_waited_too_long_is_stale(setup: Callable[..., Setup]) -> No
 
 
 def test_lossless_keeps_all_in_order_and_reports_what_does_not_fit(setup: Callable[..., Setup]) -> None:
-    bench = setup(mode="lossless", lossless_depth=20, max_age=0.001)
+    bench = setup(mode="lossless", lossless__depth=20, max_age=0.001)
     done = len(bench.results)
     bench.send(1)
     assert bench.segmenter.begun.acquire(timeout=TIMEOUT)
@@ -95,7 +96,7 @@ def test_a_failing_network_costs_its_pair_only(setup: Callable[..., Setup]) -> N
 
 def test_live_settings_act_on_the_next_pair(setup: Callable[..., Setup]) -> None:
     bench = setup()
-    bench.pipeline.settings = replace(bench.pipeline.settings, detections_min_area=1000)
+    bench.pipeline.settings = settings_of(detections__min_area=1000)
     bench.segmenter.open.release(1)
     grown = bench.growth(lambda: (bench.send(1), bench.wait_until_idle()))
     assert grown["masks"] == 1
@@ -140,7 +141,7 @@ def test_only_latest_mode_decides_before_the_successors_come(
 
 
 def test_lossless_reports_images_that_wait_for_the_other_camera_in_vain(setup: Callable[..., Setup]) -> None:
-    bench = setup(mode="lossless", lossless_depth=64)
+    bench = setup(mode="lossless", lossless__depth=64)
     bench.send(70, thermal=None)
     assert bench.pipeline.values()["dropped.overflow"] > 0
     cause, sentence = bench.reports[0]
@@ -181,7 +182,7 @@ def test_images_of_several_pairs_share_a_batch_and_a_bad_one_costs_its_own_pair(
 def test_pairs_wait_in_vain_for_their_registration_and_single_images_do_not(
     setup: Callable[..., Setup],
 ) -> None:
-    bench = setup(thermal_on_missing="rgb_only", thermal_stale_after=0.8)
+    bench = setup(thermal__on_missing="rgb_only", thermal__stale_after=0.8)
     bench.segmenter.open.release(1000)
     bench.pipeline.responder.unregistered = "waiting for camera_info"
     assert bench.growth(lambda: bench.send_one_by_one(1))["dropped.unregistered"] == 1

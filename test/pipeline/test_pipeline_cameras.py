@@ -19,7 +19,7 @@ def setup() -> Iterator[Callable[..., Setup]]:
 def test_a_dead_camera_leaves_the_other_one_alone_until_it_returns(
     setup: Callable[..., Setup], dead: str, mode: str, frozen: bool
 ) -> None:
-    bench = setup(**{f"{dead}_on_missing": mode, f"{dead}_stale_after": 0.5, "max_age": 0.0})
+    bench = setup(**{f"{dead}__on_missing": mode, f"{dead}__stale_after": 0.5, "max_age": 0.0})
     bench.segmenter.open.release(1000)
     live = {"thermal": RGB, "rgb": THERMAL}[dead]
     noisy = noise({"thermal": THERMAL, "rgb": RGB}[dead])
@@ -52,10 +52,10 @@ def test_a_dead_camera_leaves_the_other_one_alone_until_it_returns(
 
 def test_after_a_pause_of_both_cameras_none_goes_alone(setup: Callable[..., Setup]) -> None:
     bench = setup(
-        thermal_on_missing="rgb_only",
-        thermal_stale_after=0.5,
-        rgb_on_missing="thermal_only",
-        rgb_stale_after=0.5,
+        thermal__on_missing="rgb_only",
+        thermal__stale_after=0.5,
+        rgb__on_missing="thermal_only",
+        rgb__stale_after=0.5,
     )
     bench.segmenter.open.release(1000)
     rgb, thermal = noise(RGB), noise(THERMAL)
@@ -76,7 +76,7 @@ def test_after_a_pause_of_both_cameras_none_goes_alone(setup: Callable[..., Setu
 
 
 def test_a_camera_that_never_sends_is_missing_too(setup: Callable[..., Setup]) -> None:
-    bench = setup(thermal_on_missing="rgb_only", thermal_stale_after=0.5)
+    bench = setup(thermal__on_missing="rgb_only", thermal__stale_after=0.5)
     bench.pipeline = Pipeline(
         bench.pipeline.settings,
         bench.inference,
@@ -98,7 +98,7 @@ def test_a_camera_that_never_sends_is_missing_too(setup: Callable[..., Setup]) -
 def test_without_leave_to_go_alone_a_dead_camera_ends_the_masks(
     setup: Callable[..., Setup], frozen: bool
 ) -> None:
-    bench = setup(thermal_stale_after=0.5)
+    bench = setup(thermal__stale_after=0.5)
     bench.segmenter.open.release(1000)
     bench.send_one_by_one(30, thermal=THERMAL if frozen else None)
     grown = bench.growth(lambda: bench.send_one_by_one(30, thermal=THERMAL if frozen else None))
@@ -108,7 +108,7 @@ def test_without_leave_to_go_alone_a_dead_camera_ends_the_masks(
 
 
 def test_a_recording_of_still_pictures_is_answered_in_full(setup: Callable[..., Setup]) -> None:
-    bench = setup(mode="lossless", rgb_stale_after=0.5, thermal_stale_after=0.5)
+    bench = setup(mode="lossless", rgb__stale_after=0.5, thermal__stale_after=0.5)
     bench.segmenter.open.release(1000)
     grown = bench.growth(lambda: bench.send_one_by_one(60))
     assert grown["masks"] == 60
@@ -119,7 +119,7 @@ def test_a_recording_of_still_pictures_is_answered_in_full(setup: Callable[..., 
 def test_the_shutter_pause_of_a_thermal_camera_is_no_fault(
     setup: Callable[..., Setup], repeats: bool
 ) -> None:
-    bench = setup(thermal_on_missing="rgb_only", thermal_stale_after=1.0, rgb_stale_after=1.0)
+    bench = setup(thermal__on_missing="rgb_only", thermal__stale_after=1.0, rgb__stale_after=1.0)
     bench.segmenter.open.release(1000)
     rgb, thermal = noise(RGB), noise(THERMAL)
 

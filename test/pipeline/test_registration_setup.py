@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from settings_of import settings_of
 
 from rgbt_seg_ros.pipeline.registration_setup import RegistrationSetup
 from rgbt_seg_ros.registration.rules import Homography, Plane
@@ -26,7 +27,7 @@ def test_cameras_that_see_the_same_need_nothing() -> None:
 def test_a_homography_is_there_from_the_start() -> None:
     matrix = (1.0, 0.0, 3.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
     setup = RegistrationSetup(
-        Settings(registration_mode="homography", registration_homography=matrix), TOPICS
+        settings_of(registration__mode="homography", registration__homography=matrix), TOPICS
     )
     assert isinstance(setup.registration, Homography)
     assert setup.unavailable == ""
@@ -37,7 +38,7 @@ def test_a_homography_is_there_from_the_start() -> None:
 
 
 def test_a_plane_waits_for_both_calibrations_and_follows_them() -> None:
-    setup = RegistrationSetup(Settings(registration_mode="plane"), TOPICS)
+    setup = RegistrationSetup(settings_of(registration__mode="plane"), TOPICS)
     assert setup.unavailable == "registration.mode plane: waits for /cam_info and /boson_info"
     setup.take("rgb", info())
     assert setup.unavailable == "registration.mode plane: waits for /boson_info"
@@ -56,7 +57,7 @@ def test_a_plane_waits_for_both_calibrations_and_follows_them() -> None:
     ("bad", "reason"), [(info(focal=0.0), "holds no calibration"), (info(model="magic"), "'magic'")]
 )
 def test_a_bad_calibration_is_named_until_a_good_one_comes(bad: SimpleNamespace, reason: str) -> None:
-    setup = RegistrationSetup(Settings(registration_mode="plane"), TOPICS)
+    setup = RegistrationSetup(settings_of(registration__mode="plane"), TOPICS)
     setup.take("rgb", info())
     setup.take("thermal", bad)
     assert setup.registration is None

@@ -6,6 +6,7 @@ import pytest
 import rclpy
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from settings_of import settings_of
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.ros.parameters import RosParameters
@@ -38,7 +39,7 @@ def declare() -> Iterator[Declare]:
 
 def test_defaults_and_overrides_become_settings(declare: Declare) -> None:
     _, parameters = declare({"sync.max_dt": 0.1})
-    assert parameters.read() == Settings(sync_max_dt=0.1)
+    assert parameters.read() == settings_of(sync__max_dt=0.1)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_a_bad_override_can_be_mended(declare: Declare) -> None:
     node, parameters = declare({"sync.max_dt": -1.0})
     (result,) = node.set_parameters([Parameter("sync.max_dt", value=0.2)])
     assert result.successful
-    assert parameters.read().sync_max_dt == 0.2
+    assert parameters.read().sync.max_dt == 0.2
 
 
 @pytest.mark.parametrize(

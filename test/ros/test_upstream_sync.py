@@ -7,12 +7,12 @@ from statistics import mean
 
 import pytest
 from pairing_oracle import MS, SECOND, Event, Recording, add, in_stamp_order, regular, run, stream
+from settings_of import settings_of
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.pairing.nearest import Pair
 from rgbt_seg_ros.pairing.pairer import Pairer
 from rgbt_seg_ros.ros.pairers import make_pairer
-from rgbt_seg_ros.settings import Settings
 
 INSTALLED = find_spec("message_filters") is not None
 needs_upstream = pytest.mark.skipif(
@@ -22,7 +22,9 @@ needs_upstream = pytest.mark.skipif(
 
 def pairer(method: str, max_dt_ms: float = 50, offset_ms: float = 0) -> Pairer:
     return make_pairer(
-        Settings(sync_method=method, sync_max_dt=max_dt_ms / 1e3, sync_thermal_time_offset=offset_ms / 1e3)
+        settings_of(
+            sync__method=method, sync__max_dt=max_dt_ms / 1e3, sync__thermal_time_offset=offset_ms / 1e3
+        )
     )
 
 
@@ -46,7 +48,7 @@ def test_a_missing_upstream_package_is_named(method: str) -> None:
 
 
 def test_in_lossless_mode_one_camera_may_run_ahead_by_all_that_may_wait() -> None:
-    settings = Settings(mode="lossless", lossless_depth=100)
+    settings = settings_of(mode="lossless", lossless__depth=100)
     rgb = [(0, stamp, (0, i)) for i, stamp in enumerate(regular(0, 30, 100))]
     thermal = [(1, stamp, (0, i)) for i, stamp in enumerate(regular(5, 30, 100))]
     assert len(run(make_pairer(settings), rgb + thermal)) == 100

@@ -14,9 +14,9 @@ from rgbt_seg_ros.settings.parameter import parameter_file
 
 def test_what_is_not_given_has_its_default() -> None:
     settings = Settings.read({"sync.max_dt": 0.1, "mode": "lossless"})
-    assert settings.sync_max_dt == 0.1
-    assert settings.lossless
-    assert settings.detections_min_area == PARAMETERS["detections.min_area"].default
+    assert settings.sync.max_dt == 0.1
+    assert settings.is_lossless
+    assert settings.detections.min_area == PARAMETERS["detections.min_area"].default
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_values_that_make_no_sense_together_are_refused_by_name(name: str, value
 def test_arrays_are_read_from_what_yaml_and_ros_give() -> None:
     values = [2.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 1.0]
     for given in (values, array.array("d", values)):
-        assert Settings.read({"registration.homography": given}).registration_homography == tuple(values)
+        assert Settings.read({"registration.homography": given}).registration.homography == tuple(values)
 
 
 def test_lists_of_names_are_split() -> None:
@@ -85,7 +85,7 @@ def test_lists_of_names_are_split() -> None:
 
 def test_thermal_parameters_reach_the_normalization() -> None:
     values = {"thermal.normalization": "fixed", "thermal.range.low": 7000.0, "thermal.range.high": 8500.0}
-    normalization = Settings.read(values).normalization
+    normalization = Settings.read(values).thermal.normalizer
     assert (normalization.mode, normalization.low, normalization.high) == ("fixed", 7000.0, 8500.0)
 
 
@@ -96,7 +96,7 @@ def test_a_range_in_kelvin_reaches_the_normalization() -> None:
         "thermal.kelvin_per_count": 0.04,
     }
     values |= {"thermal.range.low": 280.0, "thermal.range.high": 320.0, "thermal.kelvin_offset": 10.0}
-    normalized = Settings.read(values).normalization(np.array([[6750, 7250, 7750]], np.uint16))
+    normalized = Settings.read(values).thermal.normalizer(np.array([[6750, 7250, 7750]], np.uint16))
     np.testing.assert_allclose(normalized, [[0.0, 0.5, 1.0]])
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from settings_of import settings_of
 
 from rgbt_seg_ros.images.codec import EncodedImage, encode_image
 from rgbt_seg_ros.images.pair import ImagePair
@@ -18,7 +19,6 @@ from rgbt_seg_ros.pipeline.pipeline import Pipeline
 from rgbt_seg_ros.pipeline.responder import Job, serve
 from rgbt_seg_ros.segmenter import Segmentation
 from rgbt_seg_ros.segmenter.class_selection import ClassSelection
-from rgbt_seg_ros.settings import Settings
 
 TIMEOUT = 20.0
 PERIOD_NS = 33_333_333
@@ -130,9 +130,9 @@ def setups() -> Iterator[Callable[..., Setup]]:
         inference: InferenceThread[Job] = InferenceThread(partial(serve, segmenter))  # type: ignore[arg-type]
         bench = Setup(inference, segmenter, [], [])
         # The images of most tests are all the same.
-        unwatched = {"rgb_stale_after": 0.0, "thermal_stale_after": 0.0}
+        unwatched = {"rgb__stale_after": 0.0, "thermal__stale_after": 0.0}
         bench.pipeline = Pipeline(
-            Settings(**{"detections_min_area": 1, **unwatched, **settings}),
+            settings_of(**{"detections__min_area": 1, **unwatched, **settings}),
             inference,
             deliver=bench.results.append,
             report=lambda cause, sentence: bench.reports.append((cause, sentence)),

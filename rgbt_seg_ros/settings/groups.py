@@ -1,0 +1,239 @@
+"""The node's parameters that belong together: `settings.sync.max_dt` is parameter `sync.max_dt`."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from rgbt_seg_ros.images.thermal import ThermalNormalization
+from rgbt_seg_ros.settings.parameter import declare
+
+
+@dataclass(frozen=True)
+class LosslessSettings:
+    """Of mode lossless."""
+
+    depth: int = declare(
+        300,
+        "Images a topic and pairs kept waiting in lossless mode; a waiting VGA pair takes about 1.3 MB.",
+        minimum=8,
+        maximum=10_000,
+        read_only=True,
+    )
+
+
+@dataclass(frozen=True)
+class DetectionSettings:
+    """Which objects are reported."""
+
+    min_area: int = declare(
+        50,
+        "Smallest connected component that is reported as a detection.",
+        unit="pixels",
+        minimum=1,
+        maximum=100_000,
+        live=True,
+    )
+    score_threshold: float = declare(
+        0.5,
+        "Smallest mean probability of a component that is reported as a detection.",
+        minimum=0.0,
+        maximum=1.0,
+        live=True,
+    )
+
+
+@dataclass(frozen=True)
+class OverlaySettings:
+    """How classes are drawn on the image."""
+
+    alpha: float = declare(
+        0.5,
+        "Weight of the class colours in ~/overlay: 0 shows the RGB image, 1 the colours alone.",
+        minimum=0.0,
+        maximum=1.0,
+        live=True,
+    )
+
+
+@dataclass(frozen=True)
+class SyncSettings:
+    """Which images belong together."""
+
+    method: str = declare(
+        "nearest",
+        "How images are paired: nearest (each image of the slower stream with its nearest neighbour), or "
+        "approximate or exact as in upstream's message_filters, which must be installed.",
+        choices=("nearest", "approximate", "exact"),
+    )
+    max_dt: float = declare(
+        0.05,
+        "Largest time between an RGB and a thermal image of one pair.",
+        unit="s",
+        minimum=0.0,
+        maximum=10.0,
+    )
+    thermal_time_offset: float = declare(
+        0.0,
+        "Added to thermal stamps before pairing; negative where thermal stamps are late.",
+        unit="s",
+        minimum=-10.0,
+        maximum=10.0,
+    )
+
+
+@dataclass(frozen=True)
+class RgbSettings:
+    """What a missing RGB camera means."""
+
+    stale_after: float = declare(
+        1.0,
+        "The RGB camera is missing after this time without an image, and frozen after this time with the same one "
+        "over and over; longer than its period (and a shutter pause). 0 never judges it.",
+        unit="s",
+        minimum=0.0,
+        maximum=60.0,
+    )
+    on_missing: str = declare(
+        "drop",
+        "With the RGB camera missing or frozen: drop (no masks), or thermal_only (masks from thermal images alone, "
+        "of their size and under their header).",
+        choices=("drop", "thermal_only"),
+    )
+
+
+@dataclass(frozen=True)
+class ThermalRange:
+    """Values that become 0 and 1 with normalization fixed."""
+
+    unit: str = declare(
+        "counts",
+        "What thermal.range is given in; kelvin is for radiometric cameras, see thermal.kelvin_per_count.",
+        choices=("counts", "kelvin"),
+    )
+    low: float = declare(
+        0.0,
+        "Thermal value that becomes 0 with normalization fixed.",
+        unit="counts or K",
+        minimum=0.0,
+        maximum=65535.0,
+    )
+    high: float = declare(
+        255.0,
+        "Thermal value that becomes 1 with normalization fixed.",
+        unit="counts or K",
+        minimum=0.0,
+        maximum=65535.0,
+    )
+
+
+@dataclass(frozen=True)
+class ThermalPercentile:
+    """Percentiles that become 0 and 1 with normalization percentile."""
+
+    low: float = declare(
+        1.0,
+        "Percentile of each thermal image that becomes 0 with normalization percentile.",
+        unit="%",
+        minimum=0.0,
+        maximum=100.0,
+    )
+    high: float = declare(
+        99.0,
+        "Percentile of each thermal image that becomes 1 with normalization percentile.",
+        unit="%",
+        minimum=0.0,
+        maximum=100.0,
+    )
+
+
+@dataclass(frozen=True)
+class ThermalSettings:
+    """What a missing thermal camera means, and how its counts become 0..1."""
+
+    stale_after: float = declare(
+        1.0,
+        "The thermal camera is missing after this time without an image, and frozen after this time with the same "
+        "one over and over; longer than its period (and a shutter pause). 0 never judges it.",
+        unit="s",
+        minimum=0.0,
+        maximum=60.0,
+    )
+    on_missing: str = declare(
+        "drop",
+        "With the thermal camera missing or frozen: drop (no masks), or rgb_only (masks from RGB images alone).",
+        choices=("drop", "rgb_only"),
+    )
+    normalization: str = declare(
+        "auto",
+        "How thermal values become 0..1: auto (8 bit: divided by 255; 16 bit: percentile), fixed (thermal.range), "
+        "percentile (thermal.percentile), minmax of each image.",
+        choices=("auto", "fixed", "percentile", "minmax"),
+    )
+    range: ThermalRange = dataclasses.field(default_factory=ThermalRange)
+    percentile: ThermalPercentile = dataclasses.field(default_factory=ThermalPercentile)
+    kelvin_per_count: float = declare(
+        0.01,
+        "Temperature step of a radiometric camera, for thermal.range.unit kelvin.",
+        unit="K",
+        minimum=1e-6,
+        maximum=100.0,
+    )
+    kelvin_offset: float = declare(
+        0.0,
+        "Temperature of count 0 of a radiometric camera, for thermal.range.unit kelvin.",
+        unit="K",
+        minimum=-10_000.0,
+        maximum=10_000.0,
+    )
+
+    @property
+    def normalizer(self) -> ThermalNormalization:
+        """How thermal images become 0..1."""
+        return ThermalNormalization(
+            mode=self.normalization,
+            low=self.range.low,
+            high=self.range.high,
+            low_percentile=self.percentile.low,
+            high_percentile=self.percentile.high,
+            unit=self.range.unit,
+            kelvin_per_count=self.kelvin_per_count,
+            kelvin_offset=self.kelvin_offset,
+        )
+
+
+@dataclass(frozen=True)
+class PlaneSettings:
+    """A plane at a distance, seen by two calibrated cameras."""
+
+    depth: float = declare(
+        5.0,
+        "Distance from the RGB camera at which mode plane is exact.",
+        unit="m",
+        minimum=0.01,
+        maximum=10_000.0,
+    )
+    translation: tuple[float, ...] = declare(
+        (0.0, 0.0, 0.0),
+        "Where the thermal camera is in the RGB camera's optical frame.",
+        unit="m",
+    )
+    rotation: tuple[float, ...] = declare(
+        (0.0, 0.0, 0.0, 1.0),
+        "Rotation from the thermal to the RGB optical frame, a quaternion x, y, z, w.",
+    )
+
+
+@dataclass(frozen=True)
+class RegistrationSettings:
+    """How thermal pixels come onto the RGB image."""
+
+    mode: str = declare(
+        "none",
+        "How thermal pixels come onto the RGB image: none (same view, scaled to its size), homography, or plane "
+        "(from both camera_infos, registration.plane and its depth).",
+        choices=("none", "homography", "plane"),
+    )
+    homography: tuple[float, ...] = declare(
+        (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0),
+        "Matrix (row by row) from thermal to RGB pixels for mode homography; see calibrate_homography.",
+    )
+    plane: PlaneSettings = dataclasses.field(default_factory=PlaneSettings)

@@ -9,7 +9,7 @@ import rclpy
 from rclpy.utilities import remove_ros_args
 
 from rgbt_seg_ros.base.cli import command_parser, run_command
-from rgbt_seg_ros.ros.process import join_graph, spin
+from rgbt_seg_ros.ros.process import join_graph, spin_until
 from rgbt_seg_ros.ros.segmenter_node import SegmenterNode
 
 
@@ -24,7 +24,9 @@ def run(args: argparse.Namespace) -> None:
     try:
         if not node.bring_up():
             raise SystemExit(1)
-        spin(node, stop)
+        spin_until(node, lambda: stop.is_set() or bool(node.fatal))
+        if stop.is_set():
+            node.get_logger().info(f"{stop.signal_name}: shutting down")
     finally:
         node.shut_down()
         node.destroy_node()

@@ -10,12 +10,11 @@ import sys
 from collections.abc import Sequence
 
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.utilities import remove_ros_args
 
 from rgbt_seg_ros.base.cli import command_parser, run_command
 from rgbt_seg_ros.live_view.server import WatchServer
-from rgbt_seg_ros.ros.process import join_graph
+from rgbt_seg_ros.ros.process import join_graph, spin_until
 from rgbt_seg_ros.ros.viewer import WatchFeed
 
 _NAME = r"[A-Za-z][A-Za-z0-9_]*"
@@ -60,12 +59,7 @@ def _watch(args: argparse.Namespace) -> None:
         if not server.on_loopback:
             print(f"anyone who can reach port {server.server_port} of this machine can see the pictures")
         print(f"watching {feed.target}: open {server.url} in a browser, Ctrl-C ends it", flush=True)
-        executor = SingleThreadedExecutor()
-        executor.add_node(feed)
-        while not stop.is_set():
-            # A signal does not end the wait, therefore the timeout.
-            executor.spin_once(timeout_sec=0.1)
-        executor.shutdown()
+        spin_until(feed, stop.is_set)
         server.close()
     finally:
         feed.destroy_node()

@@ -1,6 +1,7 @@
 """Writing rosbag2 recordings (mcap) without ROS, readable by `ros2 bag`."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -21,7 +22,7 @@ from rosbags.typesys.store import Typestore
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.share import share_path
-from rgbt_seg_ros.images.codec import encode_image
+from rgbt_seg_ros.masks.messages import MessageBuilder
 
 # Version 8 stores QoS as numbers, which Humble, Iron and Jazzy all read; version 9 is for Jazzy and later only.
 _METADATA_VERSION: Literal[8] = 8
@@ -32,7 +33,7 @@ class BagWriter:
     """Writes one recording; used as a context manager. A recording that fails half-way is removed again.
 
     Attributes:
-        types: message classes by name, for instance ``writer.types["sensor_msgs/msg/Image"]``.
+        messages: builds output messages.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -45,7 +46,7 @@ class BagWriter:
         if self.path.exists():
             raise UserError(f"{self.path} exists already: remove it or choose another name")
         self._typestore = message_types()
-        self.types = self._typestore.types
+        self.messages = MessageBuilder(self._typestore.types, partial(np.frombuffer, dtype=np.uint8))
         self._connections: dict[str, Connection] = {}
 
     def __enter__(self) -> "BagWriter":
@@ -76,21 +77,13 @@ class BagWriter:
 
     def header(self, stamp_ns: int, frame_id: str) -> Any:
         """A std_msgs/Header."""
-        time = self.types["builtin_interfaces/msg/Time"](*divmod(stamp_ns, 1_000_000_000))
-        return self.types["std_msgs/msg/Header"](time, frame_id)
+        types = self._typestore.types
+        time = types["builtin_interfaces/msg/Time"](*divmod(stamp_ns, 1_000_000_000))
+        return types["std_msgs/msg/Header"](time, frame_id)
 
     def image(self, array: np.ndarray, stamp_ns: int, frame_id: str) -> Any:
         """A sensor_msgs/Image of uint8 [H, W, 3] (rgb8), uint8 [H, W] (mono8) or uint16 [H, W] (mono16)."""
-        encoded = encode_image(array)
-        return self.types["sensor_msgs/msg/Image"](
-            header=self.header(stamp_ns, frame_id),
-            height=encoded.height,
-            width=encoded.width,
-            encoding=encoded.encoding,
-            is_bigendian=encoded.is_bigendian,
-            step=encoded.step,
-            data=np.frombuffer(encoded.data, np.uint8),
-        )
+        return self.messages.image(self.header(stamp_ns, frame_id), array)
 
     def __exit__(
         self,

@@ -50,23 +50,39 @@ class Key(str, Enum):
 class Drop(str, Enum):
     """Why an image, or a pair, was not used; the value is its key in a status."""
 
-    # images
-    SURPLUS = "dropped.surplus"
+    # Images.
     NO_PARTNER = "dropped.no_partner"
+    """The other stream has no image where its rate promised one."""
     OVER_MAX_DT = "dropped.over_max_dt"
+    """The other stream is running, but its nearest image is farther than max_dt."""
+    SURPLUS = "dropped.surplus"
+    """An image of the faster stream that is no image's nearest: what the difference of rates leaves over."""
     LATE = "dropped.late"
+    """Its stream was overdue, and the other stream's images were decided without it."""
     DUPLICATE = "dropped.duplicate"
+    """Its stamp is that of the image before."""
     OUT_OF_ORDER = "dropped.out_of_order"
+    """Its stamp is a little before that of the image before."""
     FROZEN = "dropped.frozen"
+    """Its camera repeats itself."""
     LOST = "dropped.lost"
-    # pairs
+    """The middleware says that it lost it."""
+
+    # Pairs, and images that are answered alone.
     SUPERSEDED = "dropped.superseded"
+    """A newer one took its place while it waited."""
     STALE = "dropped.stale"
+    """It was older than max_age when its turn came."""
     UNDECODABLE = "dropped.undecodable"
+    """One of its images cannot be read."""
     UNREGISTERED = "dropped.unregistered"
+    """It came before the camera_infos, or does not fit them."""
     FAILED = "dropped.failed"
+    """An error in inference or publishing."""
     OVERFLOW = "dropped.overflow"
+    """More than lossless.depth waited; images, too."""
     DEACTIVATED = "dropped.deactivated"
+    """It still waited at deactivation."""
 
     __str__ = str.__str__
 

@@ -2,11 +2,12 @@
 
 from typing import Generic
 
+from rgbt_seg_ros.base.diagnostics import Drop, Key
 from rgbt_seg_ros.pairing.time_line import (
     RATE_INTERVALS,
     RGB,
     THERMAL,
-    Cause,
+    UNPAIRED_FRAMES,
     Pair,
     R,
     StreamCounts,
@@ -14,7 +15,7 @@ from rgbt_seg_ros.pairing.time_line import (
     TimeLine,
 )
 
-__all__ = ["Cause", "NearestPairer", "Pair", "StreamCounts"]
+__all__ = ["NearestPairer", "Pair", "StreamCounts"]
 
 _LEAST_CAPACITY = RATE_INTERVALS + 3
 
@@ -32,7 +33,7 @@ class NearestPairer(Generic[R, T]):
       forgotten. The stream that jumps first waits for the other to follow, so no pair is lost to their race.
     - At most `capacity` frames of a stream wait (twice that while time jumps back); beyond that the oldest are
       decided with what is known.
-    - Every frame added is accounted for: used in a pair, dropped with a `Cause`, or waiting.
+    - Every frame added is accounted for: used in a pair, dropped with a cause (`Drop`), or waiting.
 
     The work per frame is constant. One thread at a time may call it; it holds no lock, and as it runs no code of the
     caller's, no exception of the caller's can leave it half changed.
@@ -91,12 +92,15 @@ class NearestPairer(Generic[R, T]):
         return self._counted(pairs)
 
     @property
-    def counts(self) -> dict[str, int]:
-        """rgb_in, thermal_in, pairs, and the frames of both streams dropped by each `Cause`."""
-        totals = {"rgb_in": self.rgb_counts.received, "thermal_in": self.thermal_counts.received}
-        totals["pairs"] = self._pairs
-        for cause in Cause:
-            totals[cause.value] = self.rgb_counts.dropped[cause] + self.thermal_counts.dropped[cause]
+    def counts(self) -> dict[Key | Drop, int]:
+        """Images received, pairs, and the frames of both streams that were dropped, by cause."""
+        totals: dict[Key | Drop, int] = {
+            Key.RGB_IN: self.rgb_counts.received,
+            Key.THERMAL_IN: self.thermal_counts.received,
+            Key.PAIRS: self._pairs,
+        }
+        for cause in UNPAIRED_FRAMES:
+            totals[cause] = self.rgb_counts.dropped[cause] + self.thermal_counts.dropped[cause]
         return totals
 
     @property
@@ -122,7 +126,7 @@ class NearestPairer(Generic[R, T]):
         line = self._lines[0] if self._is_behind(side) else self._lines[-1]
         newest = line.streams[side].newest
         if newest is not None and stamp <= newest:
-            counts.dropped[Cause.DUPLICATE if stamp == newest else Cause.OUT_OF_ORDER] += 1
+            counts.dropped[Drop.DUPLICATE if stamp == newest else Drop.OUT_OF_ORDER] += 1
         else:
             pairs += line.append(side, stamp, item)
         return self._counted(pairs)

@@ -1,13 +1,13 @@
-"""The pairer that the parameters under `sync` ask for."""
+"""What every pairer can do."""
 
 from typing import Protocol
 
-from rgbt_seg_ros.pairing.nearest import Pair
-from rgbt_seg_ros.pairing.time_line import R, T
+from rgbt_seg_ros.base.diagnostics import Drop, Key
+from rgbt_seg_ros.pairing.time_line import Pair, R, T
 
 
 class Pairer(Protocol[R, T]):
-    """Two streams of stamped frames in, pairs out; the methods are described in `pairing.NearestPairer`."""
+    """Two streams of stamped frames in, pairs out; the methods are described in `pairing.nearest.NearestPairer`."""
 
     def add_rgb(self, stamp_ns: int, item: R) -> list[Pair[R, T]]: ...
 
@@ -18,7 +18,7 @@ class Pairer(Protocol[R, T]):
     def flush(self) -> list[Pair[R, T]]: ...
 
     @property
-    def counts(self) -> dict[str, int]: ...
+    def counts(self) -> dict[Key | Drop, int]: ...
 
     @property
     def rgb_waiting(self) -> int: ...

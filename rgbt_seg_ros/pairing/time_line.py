@@ -7,9 +7,10 @@ slower stream is paired with its nearest neighbour; one of the faster stream is 
 
 from collections import deque
 from dataclasses import dataclass, field
-from enum import Enum
 from statistics import median
 from typing import Any, Generic, TypeVar
+
+from rgbt_seg_ros.base.diagnostics import Drop
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -32,21 +33,15 @@ _JUMP_PERIODS = 4
 """A stamp that steps back by more periods is time jumping back (bag loop, reset), by fewer a late frame."""
 
 
-class Cause(Enum):
-    """Why a frame is in no pair; the values are keys of `NearestPairer.counts`."""
-
-    NO_PARTNER = "no_partner"
-    """The other stream has no frame where its rate promised one."""
-    OVER_MAX_DT = "over_max_dt"
-    """The other stream is running, but its nearest frame is farther than max_dt."""
-    SURPLUS = "surplus"
-    """A frame of the faster stream that is no frame's nearest: what the difference of rates leaves over."""
-    STALE = "stale"
-    """It came too late: its stream was overdue and the other stream's frames were decided without it."""
-    DUPLICATE = "duplicate"
-    """Its stamp is that of the frame before."""
-    OUT_OF_ORDER = "out_of_order"
-    """Its stamp is a little before that of the frame before."""
+UNPAIRED_FRAMES = (
+    Drop.NO_PARTNER,
+    Drop.OVER_MAX_DT,
+    Drop.SURPLUS,
+    Drop.LATE,
+    Drop.DUPLICATE,
+    Drop.OUT_OF_ORDER,
+)
+"""Why a frame is in no pair."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +64,7 @@ class StreamCounts:
 
     received: int = 0
     used: int = 0
-    dropped: dict[Cause, int] = field(default_factory=lambda: dict.fromkeys(Cause, 0))
+    dropped: dict[Drop, int] = field(default_factory=lambda: dict.fromkeys(UNPAIRED_FRAMES, 0))
 
 
 @dataclass
@@ -80,7 +75,7 @@ class Frame:
     item: Any
     period: int | None
     used: bool = False
-    cause: Cause = Cause.SURPLUS
+    cause: Drop = Drop.SURPLUS
     """Counted if no pair has used the frame by the time its successor is settled."""
 
 
@@ -227,12 +222,12 @@ class TimeLine(Generic[R, T]):
             return [self._pair(frame, nearest) if side == RGB else self._pair(nearest, frame)]
 
         if before is not None and before.stamp > frame.stamp:
-            frame.cause = Cause.STALE
+            frame.cause = Drop.LATE
         elif nearest is None or (nearest.period is not None and 4 * distance > 3 * nearest.period):
             # A regular stream has a frame within half a period of any instant; jitter may make it a little more.
-            frame.cause = Cause.NO_PARTNER
+            frame.cause = Drop.NO_PARTNER
         elif seeks_partner:
-            frame.cause = Cause.OVER_MAX_DT
+            frame.cause = Drop.OVER_MAX_DT
         return []
 
     def _rates_known(self) -> bool:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rgbt_seg_ros.base.diagnostics import ERROR, OK, WARN
+from rgbt_seg_ros.base.diagnostics import ERROR, OK, WARN, Drop, Key
 from rgbt_seg_ros.pairing.time_line import RATE_INTERVALS
-from rgbt_seg_ros.pipeline.camera import FROZEN, MISSING
+from rgbt_seg_ros.pipeline.camera import CameraState
 from rgbt_seg_ros.settings import Settings
 
 SILENCE_NS = 2_000_000_000
@@ -42,7 +42,11 @@ class Health:
     _skewed_reports: int = 0
 
     def assess(
-        self, values: Mapping[str, float], cameras: Mapping[str, str], now_ns: int, unregistered: str = ""
+        self,
+        values: Mapping[str, float],
+        cameras: Mapping[str, CameraState],
+        now_ns: int,
+        unregistered: str = "",
     ) -> Verdict:
         """Level and one sentence.
 
@@ -59,78 +63,79 @@ class Health:
             self._last_growth_ns.clear()
             self._frozen_since_ns.clear()
         self._assessed_ns = now_ns
-        for key in ("rgb_in", "thermal_in", "pairs", "masks"):
+        for key in (Key.RGB_IN, Key.THERMAL_IN, Key.PAIRS, Key.MASKS):
             if grown[key] > 0 or key not in self._last_growth_ns:
                 self._last_growth_ns[key] = now_ns
-        if grown["pairs"] != 0:
-            self._images_at_pair = values["rgb_in"], values["thermal_in"]
+        if grown[Key.PAIRS] != 0:
+            self._images_at_pair = values[Key.RGB_IN], values[Key.THERMAL_IN]
         verdict = (
             self._losses(values, grown)
             or self._cameras(values, cameras)
             or ((ERROR, unregistered) if unregistered else None)
             or self._pairs(values, grown)
             or self._clocks(
-                values, stands_still=elapsed_ns == 0 and grown["rgb_in"] + grown["thermal_in"] > 0
+                values, stands_still=elapsed_ns == 0 and grown[Key.RGB_IN] + grown[Key.THERMAL_IN] > 0
             )
         )
         if verdict is not None:
             return verdict
-        if grown.get("dropped.stale", 0) > 0:
-            return WARN, f"{grown['dropped.stale']:.0f} pairs were older than max_age when their turn came"
-        if grown.get("size_changes", 0) > 0:
+        if grown.get(Drop.STALE, 0) > 0:
+            return WARN, f"{grown[Drop.STALE]:.0f} pairs were older than max_age when their turn came"
+        if grown.get(Key.SIZE_CHANGES, 0) > 0:
             return WARN, "the size of the images has changed, see the log"
-        if values["masks"] == 0:
+        if values[Key.MASKS] == 0:
             return WARN, "no mask yet"
-        return OK, f"{values['mask_hz']:.1f} masks/s, latency p95 {values.get('latency_ms.p95', 0):.0f} ms"
+        latency_ms = values.get(Key.LATENCY_MS.of("p95"), 0.0)
+        return OK, f"{values[Key.MASK_HZ]:.1f} masks/s, latency p95 {latency_ms:.0f} ms"
 
     def _losses(self, values: Mapping[str, float], grown: Mapping[str, float]) -> Verdict | None:
-        lost = values.get("dropped.lost", 0) + values.get("dropped.overflow", 0)
+        lost = values.get(Drop.LOST, 0) + values.get(Drop.OVERFLOW, 0)
         if self.settings.is_lossless and lost > 0:
             return ERROR, f"lossless mode lost {lost:.0f} images or pairs: play the recording more slowly"
-        failed, undecodable = grown.get("dropped.failed", 0), grown.get("dropped.undecodable", 0)
+        failed, undecodable = grown.get(Drop.FAILED, 0), grown.get(Drop.UNDECODABLE, 0)
         if failed > 0:
             return ERROR, f"inference failed on {failed:.0f} pairs in the last second, see the log"
         if undecodable > 0:
             return ERROR, f"{undecodable:.0f} pairs had an undecodable image, see the log"
         return None
 
-    def _cameras(self, values: Mapping[str, float], cameras: Mapping[str, str]) -> Verdict | None:
+    def _cameras(self, values: Mapping[str, float], cameras: Mapping[str, CameraState]) -> Verdict | None:
         faults = {name: self._fault(name, state) for name, state in cameras.items()}
         faulty = [name for name, fault in faults.items() if fault]
         if not faulty:
             return None
         # Once the camera is back, the time without pairs is not held against them.
-        self._last_growth_ns["pairs"] = self._assessed_ns
+        self._last_growth_ns[Key.PAIRS] = self._assessed_ns
         if len(faulty) == 1 and self._goes_alone_without(faulty[0], cameras):
             return self._alone(faulty[0], faults[faulty[0]])
-        self._last_growth_ns["masks"] = self._assessed_ns
+        self._last_growth_ns[Key.MASKS] = self._assessed_ns
         if len(faulty) == 2:
-            never = values["rgb_in"] == values["thermal_in"] == 0
+            never = values[Key.RGB_IN] == values[Key.THERMAL_IN] == 0
             # A recording ends, and a node may be there before its cameras.
             level = WARN if never or self.settings.is_lossless else ERROR
             return level, f"{faults['rgb']} and {faults['thermal']}"
         (name,) = faulty
-        if self.settings.is_lossless and cameras[name] == FROZEN:
+        if self.settings.is_lossless and cameras[name] == CameraState.FROZEN:
             return WARN, faults[name]
         return ERROR, f"{faults[name]}: no masks, see {name}.on_missing"
 
-    def _goes_alone_without(self, name: str, cameras: Mapping[str, str]) -> bool:
+    def _goes_alone_without(self, name: str, cameras: Mapping[str, CameraState]) -> bool:
         on_missing = {"rgb": self.settings.rgb.on_missing, "thermal": self.settings.thermal.on_missing}[name]
-        return on_missing != "drop" and cameras[name] in (FROZEN, MISSING)
+        return on_missing != "drop" and cameras[name] in (CameraState.FROZEN, CameraState.MISSING)
 
     def _alone(self, name: str, fault: str) -> Verdict:
         living = self.topics["rgb" if name == "thermal" else "thermal"]
-        maskless_s = self._seconds_since_growth("masks")
+        maskless_s = self._seconds_since_growth(Key.MASKS)
         if maskless_s * 1e9 > SILENCE_NS:
             return ERROR, f"{fault}, and no mask from {living} alone for {maskless_s:.0f} s"
         return WARN, f"{fault}: masks come from {living} alone"
 
-    def _fault(self, name: str, state: str) -> str:
+    def _fault(self, name: str, state: CameraState) -> str:
         """What is wrong with a camera; empty if nothing is."""
-        if state != FROZEN:
+        if state != CameraState.FROZEN:
             self._frozen_since_ns.pop(name, None)
             silent_s = self._seconds_since_growth(f"{name}_in")
-            if state != MISSING and silent_s * 1e9 <= SILENCE_NS:
+            if state != CameraState.MISSING and silent_s * 1e9 <= SILENCE_NS:
                 return ""
             return f"no images on {self.topics[name]} for {max(silent_s, 1):.0f} s"
         since_ns = self._frozen_since_ns.setdefault(name, self._assessed_ns)
@@ -138,23 +143,23 @@ class Health:
         return f"the same image again and again on {self.topics[name]} for {max(frozen_s, 1):.0f} s"
 
     def _pairs(self, values: Mapping[str, float], grown: Mapping[str, float]) -> Verdict | None:
-        pairless_s = self._seconds_since_growth("pairs")
-        if pairless_s * 1e9 > SILENCE_NS and grown.get("dropped.duplicate", 0) > 0:
+        pairless_s = self._seconds_since_growth(Key.PAIRS)
+        if pairless_s * 1e9 > SILENCE_NS and grown.get(Drop.DUPLICATE, 0) > 0:
             return ERROR, f"no pair for {pairless_s:.0f} s: the stamps of a camera stand still"
         images = min(
-            values["rgb_in"] - self._images_at_pair[0], values["thermal_in"] - self._images_at_pair[1]
+            values[Key.RGB_IN] - self._images_at_pair[0], values[Key.THERMAL_IN] - self._images_at_pair[1]
         )
         if pairless_s * 1e9 > SILENCE_NS and images < IMAGES_BEFORE_PAIRS:
-            self._last_growth_ns["masks"] = self._assessed_ns
+            self._last_growth_ns[Key.MASKS] = self._assessed_ns
         elif pairless_s * 1e9 > SILENCE_NS:
-            apart_s = values.get("newest_skew_ms", 0.0) / 1e3
-            too_far = abs(apart_s) > self.settings.sync.max_dt or grown.get("dropped.over_max_dt", 0) > 0
+            apart_s = values.get(Key.NEWEST_SKEW_MS, 0.0) / 1e3
+            too_far = abs(apart_s) > self.settings.sync.max_dt or grown.get(Drop.OVER_MAX_DT, 0) > 0
             remedy = "see sync.max_dt and sync.thermal_time_offset" if too_far else "see dropped.*"
             return ERROR, (
                 f"no pair for {pairless_s:.0f} s although both cameras send: the newest thermal stamp is "
                 f"{apart_s:+.3f} s from the newest RGB stamp, {remedy}"
             )
-        maskless_s = self._seconds_since_growth("masks")
+        maskless_s = self._seconds_since_growth(Key.MASKS)
         if maskless_s * 1e9 > SILENCE_NS:
             return WARN, f"no mask for {maskless_s:.0f} s although pairs arrive"
         return None
@@ -162,8 +167,8 @@ class Health:
     def _clocks(self, values: Mapping[str, float], stands_still: bool) -> Verdict | None:
         if stands_still:
             return WARN, "the node's clock stands still: use_sim_time is set, but nobody publishes /clock"
-        skew_ms = values.get("newest_skew_ms", 0.0)
-        slowest_hz = min(values.get("rgb_hz", 0.0), values.get("thermal_hz", 0.0))
+        skew_ms = values.get(Key.NEWEST_SKEW_MS, 0.0)
+        slowest_hz = min(values.get(Key.RGB_HZ, 0.0), values.get(Key.THERMAL_HZ, 0.0))
         far_ms = FAR_APART_MS + (1e3 / slowest_hz if slowest_hz > 0 else 0.0)
         # A recording that is played in a loop jumps back camera by camera.
         self._skewed_reports = self._skewed_reports + 1 if abs(skew_ms) > far_ms else 0

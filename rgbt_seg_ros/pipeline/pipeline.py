@@ -7,28 +7,21 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from rgbt_seg_ros.base.diagnostics import Drop, Key
 from rgbt_seg_ros.pairing.nearest import Pair
 from rgbt_seg_ros.pairing.pairer import Pairer
 from rgbt_seg_ros.pairing.stream_clock import StreamClock
 from rgbt_seg_ros.pipeline.answer import Answer
-from rgbt_seg_ros.pipeline.camera import FROZEN, MISSING, Camera
+from rgbt_seg_ros.pipeline.camera import Camera, CameraState
 from rgbt_seg_ros.pipeline.inference_thread import InferenceThread
-from rgbt_seg_ros.pipeline.responder import Frame, Job, Responder
+from rgbt_seg_ros.pipeline.responder import Job, ReceivedImage, Responder
 from rgbt_seg_ros.pipeline.statistics import Statistics
-from rgbt_seg_ros.ros.pairers import make_pairer
 from rgbt_seg_ros.settings import Settings
 
 QUIET_NS = 2_000_000_000
 """In lossless mode, frames are only decided without their successors after this silence of both streams [ns]."""
 
-_PAIRER_KEYS = {
-    # Replaced by the cameras' own: the pairer does not see images that are answered alone.
-    "rgb_in": "rgb_in",
-    "thermal_in": "thermal_in",
-    "pairs": "pairs",
-    # `dropped.stale` counts pairs that waited too long for inference.
-    "stale": "dropped.late",
-}
+_RATE_KEYS = {"rgb": Key.RGB_HZ, "thermal": Key.THERMAL_HZ}
 
 
 class Pipeline:
@@ -39,20 +32,19 @@ class Pipeline:
 
     Args:
         settings: may be replaced by assigning to `settings`; live parameters take effect on the next pair.
-        inference: serves the jobs by `inference.serve`.
+        pairer: decides which images belong together; of its own.
+        inference: answers the jobs by `responder.answer_jobs`.
         deliver, report, clock_ns: see `Responder`; `report` is called in either thread. Rates, overdue images and
             missing cameras are judged by the node's clock, latency by the monotonic clock.
 
     Attributes:
         responder: what the inference thread knows of this camera pair.
-
-    Raises:
-        UserError: the settings ask for a pairing method that is not installed.
     """
 
     def __init__(
         self,
         settings: Settings,
+        pairer: Pairer[ReceivedImage, ReceivedImage],
         inference: InferenceThread[Job],
         deliver: Callable[[Answer], None],
         report: Callable[[str, str], None],
@@ -62,7 +54,7 @@ class Pipeline:
         self._clock_ns = clock_ns
         self._statistics = Statistics()
         self.responder = Responder(settings, self._statistics, deliver, report, clock_ns)
-        self._pairer: Pairer[Frame, Frame] = make_pairer(settings)
+        self._pairer = pairer
         rgb_alone_after = settings.thermal.stale_after if settings.thermal.on_missing == "rgb_only" else None
         thermal_alone_after = settings.rgb.stale_after if settings.rgb.on_missing == "thermal_only" else None
         self._rgb = Camera("rgb", settings.rgb.stale_after, rgb_alone_after)
@@ -105,10 +97,10 @@ class Pipeline:
 
     def add_lost(self, number: int) -> None:
         """Take note of images that the middleware says it lost."""
-        self._statistics.count("dropped.lost", number)
+        self._statistics.count(Drop.LOST, number)
         if self._lossless:
             sentence = f"the middleware lost {number} images: play the recording more slowly"
-            self.responder.report("lost", sentence)
+            self.responder.report(Drop.LOST.cause, sentence)
 
     def poll(self) -> None:
         """Decide the frames whose next possible partner is overdue."""
@@ -125,58 +117,60 @@ class Pipeline:
         """Statistics together with the pairer's counts, by their keys in /diagnostics."""
         # Read first: a pair that is answered meanwhile must not seem lost.
         unfinished = self._mailbox.unfinished
-        values = {"alone": 0, "reused": 0, **self._statistics.values(self._clock_ns())}
-        for name, number in self._pairer.counts.items():
-            values[_PAIRER_KEYS.get(name, f"dropped.{name}")] = number
-        values["rgb_in"], values["thermal_in"] = self._rgb.received, self._thermal.received
-        values["unpaired"] = self._pairer.rgb_waiting + self._pairer.thermal_waiting
-        values["waiting"] = unfinished
+        values: dict[str, float] = {Key.ALONE: 0, Key.REUSED: 0, **self._statistics.values(self._clock_ns())}
+        values.update(self._pairer.counts.items())
+        # The cameras' own counts: the pairer does not see images that are answered alone.
+        values[Key.RGB_IN], values[Key.THERMAL_IN] = self._rgb.received, self._thermal.received
+        values[Key.UNPAIRED] = self._pairer.rgb_waiting + self._pairer.thermal_waiting
+        values[Key.WAITING] = unfinished
         if self._rgb.newest_stamp_ns is not None and self._thermal.newest_stamp_ns is not None:
             skew_ns = self._thermal.newest_stamp_ns - self._rgb.newest_stamp_ns
-            values["newest_skew_ms"] = skew_ns / 1e6 + self.settings.sync.thermal_time_offset * 1e3
+            values[Key.NEWEST_SKEW_MS] = skew_ns / 1e6 + self.settings.sync.thermal_time_offset * 1e3
         return values
 
-    def cameras(self) -> dict[str, str]:
-        """State of the cameras ``rgb`` and ``thermal``, see `Camera.state`."""
+    def cameras(self) -> dict[str, CameraState]:
+        """State of the cameras ``rgb`` and ``thermal``."""
         now_ns = self._clock_ns()
         return {camera.name: camera.state(now_ns) for camera in (self._rgb, self._thermal)}
 
     def stop(self) -> None:
-        """Count the pairs that still wait as dropped and take no more; again, it does nothing."""
+        """Count the pairs that still wait as dropped and take no more; idempotent."""
         left = self._mailbox.close()
         if left:
-            self._statistics.count("dropped.deactivated", len(left))
+            self._statistics.count(Drop.DEACTIVATED, len(left))
 
-    def _arrive(self, camera: Camera, other: Camera, stamp_ns: int, message: Any) -> Frame:
+    def _arrive(self, camera: Camera, other: Camera, stamp_ns: int, message: Any) -> ReceivedImage:
         now_ns = self._clock_ns()
-        camera.saw(stamp_ns, message, now_ns)
+        camera.saw(stamp_ns, message.data, now_ns)
         other.expect(now_ns)
-        self._statistics.tick(f"{camera.name}_hz", now_ns)
+        self._statistics.tick(_RATE_KEYS[camera.name], now_ns)
         self._stream_clock.add(stamp_ns, now_ns)
         self._last_arrival_ns = time.monotonic_ns()
-        return Frame(message, self._last_arrival_ns)
+        return ReceivedImage(message, self._last_arrival_ns)
 
     def _is_frozen(self, camera: Camera) -> bool:
         """Whether the image that has just come is none to go by, and counted; a recording is taken as it is."""
-        if self._lossless or camera.state(self._clock_ns()) != FROZEN:
+        if self._lossless or camera.state(self._clock_ns()) != CameraState.FROZEN:
             return False
-        self._statistics.count("dropped.frozen")
+        self._statistics.count(Drop.FROZEN)
         return True
 
     def _goes_alone(self, camera: Camera, other: Camera) -> bool:
         """Whether the image that has just come is answered without the other camera's, and counted."""
         now_ns = self._clock_ns()
-        if not (camera.may_go_alone(now_ns) and other.state(now_ns) in (MISSING, FROZEN)):
+        if not (
+            camera.may_go_alone(now_ns) and other.state(now_ns) in (CameraState.MISSING, CameraState.FROZEN)
+        ):
             return False
-        self._statistics.count("alone")
+        self._statistics.count(Key.ALONE)
         return True
 
-    def _put_pairs(self, pairs: list[Pair[Frame, Frame]]) -> None:
+    def _put_pairs(self, pairs: list[Pair[ReceivedImage, ReceivedImage]]) -> None:
         for pair in pairs:
-            self._statistics.tick("pair_hz", self._clock_ns())
-            self._statistics.record("skew_ms", abs(pair.skew_ns) / 1e6)
+            self._statistics.tick(Key.PAIR_HZ, self._clock_ns())
+            self._statistics.record(Key.SKEW_MS, abs(pair.skew_ns) / 1e6)
             reused = self._rgb.is_reused(pair.rgb) + self._thermal.is_reused(pair.thermal)
-            self._statistics.count("reused", reused)
+            self._statistics.count(Key.REUSED, reused)
             self._put(Job(self.responder, pair.rgb, pair.thermal))
 
     def _check_room(self) -> None:
@@ -186,12 +180,12 @@ class Pipeline:
         for name, waiting in (("rgb", self._pairer.rgb_waiting), ("thermal", self._pairer.thermal_waiting)):
             if waiting > self._depth:
                 sentence = f"{waiting} {name} images wait for the other camera's: play more slowly"
-                self.responder.lose("overflow", sentence)
+                self.responder.lose(Drop.OVERFLOW, sentence)
 
     def _put(self, job: Job) -> None:
         if self._mailbox.put(job) is None:
             return
         if self._lossless:
-            self.responder.lose("overflow", f"{self._depth} pairs wait already: play more slowly")
+            self.responder.lose(Drop.OVERFLOW, f"{self._depth} pairs wait already: play more slowly")
         else:
-            self._statistics.count("dropped.superseded")
+            self._statistics.count(Drop.SUPERSEDED)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from rgbt_seg_ros.base.diagnostics import Drop, Key, Stage
 from rgbt_seg_ros.images.pair import ImagePair
 from rgbt_seg_ros.pipeline.answer import Answer, Register, complete_answer, decode_images, register_thermal
 from rgbt_seg_ros.pipeline.statistics import Statistics
@@ -16,7 +17,7 @@ from rgbt_seg_ros.settings import Settings
 
 
 @dataclass(frozen=True)
-class Frame:
+class ReceivedImage:
     """An image message and when it came, by the monotonic clock [ns]."""
 
     message: Any
@@ -58,10 +59,10 @@ class Responder:
         """Decode and register a job's images; None, and counted, if it is too old or that fails."""
         waited_s = (time.monotonic_ns() - job.arrived_ns) / 1e9
         if not self.settings.is_lossless and 0 < self.settings.max_age < waited_s:
-            self._statistics.count("dropped.stale")
+            self._statistics.count(Drop.STALE)
             return None
         if self.unregistered and job.rgb is not None and job.thermal is not None:
-            self.lose("unregistered", self.unregistered)
+            self.lose(Drop.UNREGISTERED, self.unregistered)
             return None
         started = time.perf_counter()
         rgb = job.rgb.message if job.rgb is not None else None
@@ -69,13 +70,13 @@ class Responder:
         try:
             images = decode_images(self.settings, rgb, thermal)
         except ValueError as error:
-            self.lose("undecodable", str(error))
+            self.lose(Drop.UNDECODABLE, str(error))
             return None
         self._note_sizes(images)
         try:
             images = register_thermal(images, self.register)
         except ValueError as error:
-            self.lose("unregistered", str(error))
+            self.lose(Drop.UNREGISTERED, str(error))
             return None
         return OpenJob(job, images, 1e3 * (time.perf_counter() - started))
 
@@ -89,20 +90,20 @@ class Responder:
             answered = time.perf_counter()
             self._deliver(answer)
         except Exception as error:
-            self.lose("failed", f"{type(error).__name__}: {error}")
+            self.lose(Drop.FAILED, f"{type(error).__name__}: {error}")
             return
-        stages = {**answer.stage_ms, "publish": 1e3 * (time.perf_counter() - answered)}
+        stages = {**answer.stage_ms, Stage.PUBLISH: 1e3 * (time.perf_counter() - answered)}
         for stage, milliseconds in stages.items():
-            self._statistics.record(f"stage_ms.{stage}", milliseconds)
-        self._statistics.record("latency_ms", (time.monotonic_ns() - job.arrived_ns) / 1e6)
-        self._statistics.tick("mask_hz", self._clock_ns())
-        self._statistics.count("detections", len(answer.detections))
-        self._statistics.count("masks")
+            self._statistics.record(Key.STAGE_MS.of(stage), milliseconds)
+        self._statistics.record(Key.LATENCY_MS, (time.monotonic_ns() - job.arrived_ns) / 1e6)
+        self._statistics.tick(Key.MASK_HZ, self._clock_ns())
+        self._statistics.count(Key.DETECTIONS, len(answer.detections))
+        self._statistics.count(Key.MASKS)
 
-    def lose(self, cause: str, sentence: str) -> None:
+    def lose(self, cause: Drop, sentence: str) -> None:
         """Count and report a job that an error has cost."""
-        self._statistics.count(f"dropped.{cause}")
-        self.report(cause, sentence)
+        self._statistics.count(cause)
+        self.report(cause.cause, sentence)
 
     def _note_sizes(self, images: ImagePair) -> None:
         """Count and report that a camera's images have changed their size, which no living camera does by itself."""
@@ -112,7 +113,7 @@ class Responder:
             size, before = f"{image.shape[1]}x{image.shape[0]}", self._sizes.get(camera)
             self._sizes[camera] = size
             if before not in (None, size):
-                self._statistics.count("size_changes")
+                self._statistics.count(Key.SIZE_CHANGES)
                 self.report("size change", f"the {camera} images are {size} now and were {before}")
 
 
@@ -121,20 +122,20 @@ class Job:
     """Images of one camera pair that are answered together; one of them is None where its camera is missing."""
 
     responder: Responder
-    rgb: Frame | None
-    thermal: Frame | None
+    rgb: ReceivedImage | None
+    thermal: ReceivedImage | None
 
     @property
-    def answered(self) -> Frame:
-        """The frame that the answer belongs to: RGB, or thermal without it."""
-        frame = self.thermal if self.rgb is None else self.rgb
-        assert frame is not None
-        return frame
+    def answered(self) -> ReceivedImage:
+        """The image that the answer belongs to: RGB, or thermal without it."""
+        image = self.thermal if self.rgb is None else self.rgb
+        assert image is not None
+        return image
 
     @property
     def arrived_ns(self) -> int:
         """When the last of its images came, by the monotonic clock."""
-        return max(frame.arrived_ns for frame in (self.rgb, self.thermal) if frame is not None)
+        return max(image.arrived_ns for image in (self.rgb, self.thermal) if image is not None)
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ class OpenJob:
     decode_ms: float
 
 
-def serve(segmenter: Segmenter, jobs: Sequence[Job]) -> None:
+def answer_jobs(segmenter: Segmenter, jobs: Sequence[Job]) -> None:
     """Answer jobs, those with images of one size in one batch; whatever goes wrong with a job costs that job only.
 
     The answers are those of each job by itself but for the rounding of sums, which a batch orders differently.
@@ -156,7 +157,7 @@ def serve(segmenter: Segmenter, jobs: Sequence[Job]) -> None:
         try:
             opened = job.responder.open(job)
         except Exception as error:
-            job.responder.lose("failed", f"{type(error).__name__}: {error}")
+            job.responder.lose(Drop.FAILED, f"{type(error).__name__}: {error}")
             continue
         if opened is not None:
             batches[opened.images.size].append(opened)
@@ -178,7 +179,7 @@ def _answer(segmenter: Segmenter, batch: Sequence[OpenJob]) -> None:
     if out_of_memory:
         torch.cuda.empty_cache()
     if len(batch) == 1:
-        batch[0].job.responder.lose("failed", failure)
+        batch[0].job.responder.lose(Drop.FAILED, failure)
         return
     for opened in batch:
         _answer(segmenter, [opened])

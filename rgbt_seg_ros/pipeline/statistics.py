@@ -2,17 +2,16 @@
 
 import threading
 from collections import Counter, deque
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    pass
+from rgbt_seg_ros.base.diagnostics import PERCENTILES, Drop, Key
 
 WINDOW = 300
 """Number of newest values over which percentiles are taken."""
 
 RATE_WINDOW_NS = 5_000_000_000
+_RATES = (Key.RGB_HZ, Key.THERMAL_HZ, Key.PAIR_HZ, Key.MASK_HZ)
 
 
 class RateMeter:
@@ -42,32 +41,32 @@ class Statistics:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
-        self._rates = {name: RateMeter() for name in ("rgb_hz", "thermal_hz", "pair_hz", "mask_hz")}
+        self._rates = {name: RateMeter() for name in _RATES}
         self._windows: dict[str, deque[float]] = {}
 
-    def count(self, name: str, by: int = 1) -> None:
-        """Add to a counter, for instance ``masks`` or ``dropped.stale``."""
+    def count(self, name: Key | Drop, by: int = 1) -> None:
+        """Add to a counter, for instance `Key.MASKS` or `Drop.STALE`."""
         with self._lock:
             self._counts[name] += by
 
-    def tick(self, name: str, now_ns: int) -> None:
-        """Note one event of a rate: rgb_hz, thermal_hz, pair_hz or mask_hz."""
+    def tick(self, name: Key, now_ns: int) -> None:
+        """Note one event of a rate: `Key.RGB_HZ`, `THERMAL_HZ`, `PAIR_HZ` or `MASK_HZ`."""
         with self._lock:
             self._rates[name].add(now_ns)
 
     def record(self, name: str, value: float) -> None:
-        """Keep a value for percentiles, for instance ``latency_ms`` or ``stage_ms.inference``."""
+        """Keep a value for percentiles, for instance of `Key.LATENCY_MS` or ``stage_ms.inference``."""
         with self._lock:
             self._windows.setdefault(name, deque(maxlen=WINDOW)).append(value)
 
     def values(self, now_ns: int) -> dict[str, float]:
         """Everything by its key in /diagnostics; percentiles are those of the newest `WINDOW` values."""
         with self._lock:
-            values: dict[str, float] = {"masks": 0, "detections": 0, **self._counts}
+            values: dict[str, float] = {Key.MASKS: 0, Key.DETECTIONS: 0, **self._counts}
             values |= {name: meter.rate(now_ns) for name, meter in self._rates.items()}
             windows = {name: np.array(window) for name, window in self._windows.items()}
         for name, window in windows.items():
-            values |= {f"{name}.p{q}": float(np.percentile(window, q)) for q in (50, 95, 99)}
-            if name == "skew_ms":
-                values["skew_ms.max"] = float(window.max())
+            values |= {f"{name}.{p}": float(np.percentile(window, q)) for p, q in PERCENTILES.items()}
+            if name == Key.SKEW_MS:
+                values[Key.SKEW_MS.of("max")] = float(window.max())
         return values

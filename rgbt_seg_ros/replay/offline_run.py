@@ -3,7 +3,6 @@
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +10,23 @@ import torch
 from rich.progress import track
 
 from rgbt_seg_ros.bags.reader import RecordedImage, Recording, find_image_topics, read_images
+from rgbt_seg_ros.base.diagnostics import Drop, Key
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import describe_host
 from rgbt_seg_ros.images.codec import UndecodableImage
-from rgbt_seg_ros.pairing.nearest import Pair
+from rgbt_seg_ros.pairing.nearest import NearestPairer, Pair
 from rgbt_seg_ros.pairing.pairer import Pairer
 from rgbt_seg_ros.pipeline.answer import Answer, answer_pair
 from rgbt_seg_ros.pipeline.registration_setup import RegistrationSetup
 from rgbt_seg_ros.registration.rules import Registration
 from rgbt_seg_ros.replay.outputs import OfflineOutputs
 from rgbt_seg_ros.report_page.write import write_report
-from rgbt_seg_ros.ros.pairers import make_pairer
 from rgbt_seg_ros.runs.folder import read_run
 from rgbt_seg_ros.runs.summary import summarize
 from rgbt_seg_ros.segmenter import Segmenter
 from rgbt_seg_ros.settings import Settings
 
-ImagePair = Pair[RecordedImage, RecordedImage]
+RecordedPair = Pair[RecordedImage, RecordedImage]
 
 REPORT_PERIOD_NS = 1_000_000_000
 
@@ -40,32 +39,32 @@ class OfflineRun:
         self._settings = settings
         self._register = _registration(settings)
         self._outputs = outputs
-        self._counts: Counter[str] = Counter()
+        self._counts: Counter[Key | Drop] = Counter()
         self._reported_ns: int | None = None
 
-    def answer(self, pair: ImagePair) -> None:
+    def answer(self, pair: RecordedPair) -> None:
         """Segment one pair; an image that cannot be decoded is said, counted, and costs this pair only.
 
         Raises:
             UserError: the segmenter refuses the pair.
         """
         try:
-            if self._counts["masks"] == 0:
+            if self._counts[Key.MASKS] == 0:
                 # The first images of a size take longer; that would be the p99 of a short recording.
                 self._answer(pair)
             answer = self._answer(pair)
         except UndecodableImage as error:
-            self._counts["undecodable"] += 1
-            if self._counts["undecodable"] == 1:
+            self._counts[Drop.UNDECODABLE] += 1
+            if self._counts[Drop.UNDECODABLE] == 1:
                 print(f"the pair at {pair.rgb_stamp} ns cannot be decoded: {error}", file=sys.stderr)
             return
         except ValueError as error:
             raise UserError(f"the pair at {pair.rgb_stamp} ns cannot be segmented: {error}") from error
-        self._counts["masks"] += 1
-        self._counts["detections"] += len(answer.detections)
+        self._counts[Key.MASKS] += 1
+        self._counts[Key.DETECTIONS] += len(answer.detections)
         self._outputs.add(pair.rgb, answer, pair.skew_ns / 1e6)
 
-    def report(self, pairing: Mapping[str, int], stamp_ns: int, last: bool = False) -> None:
+    def report(self, pairing: Mapping[Key | Drop, int], stamp_ns: int, last: bool = False) -> None:
         """Note the counts so far, by the keys of /diagnostics and at its rate: once a second of the recording.
 
         Args:
@@ -77,20 +76,19 @@ class OfflineRun:
         if not last and reported is not None and 0 <= stamp_ns - reported < REPORT_PERIOD_NS:
             return
         self._reported_ns = stamp_ns
-        counted = ("rgb_in", "thermal_in", "pairs")
         values: dict[str, object] = {
-            "model": self._settings.model,
-            "model_hash": self._segmenter.model_hash,
-            "device": self._segmenter.device,
-            **{key: pairing[key] for key in counted},
-            "masks": self._counts["masks"],
-            "detections": self._counts["detections"],
-            **{f"dropped.{cause}": n for cause, n in pairing.items() if cause not in counted},
-            "dropped.undecodable": self._counts["undecodable"],
+            Key.MODEL: self._settings.model,
+            Key.MODEL_HASH: self._segmenter.model_hash,
+            Key.DEVICE: self._segmenter.device,
+            **{key: number for key, number in pairing.items() if isinstance(key, Key)},
+            Key.MASKS: self._counts[Key.MASKS],
+            Key.DETECTIONS: self._counts[Key.DETECTIONS],
+            **{cause: number for cause, number in pairing.items() if isinstance(cause, Drop)},
+            Drop.UNDECODABLE: self._counts[Drop.UNDECODABLE],
         }
         self._outputs.add_counts(stamp_ns, values)
 
-    def _answer(self, pair: ImagePair) -> Answer:
+    def _answer(self, pair: RecordedPair) -> Answer:
         messages = pair.rgb.message, pair.thermal.message
         return answer_pair(self._segmenter, self._settings, *messages, self._register)
 
@@ -105,7 +103,7 @@ def _registration(settings: Settings) -> Registration | None:
     return setup.registration
 
 
-def pair_images(images: Iterator[RecordedImage], pairer: Pairer) -> Iterator[ImagePair]:
+def pair_images(images: Iterator[RecordedImage], pairer: Pairer) -> Iterator[RecordedPair]:
     """Pairs of a recording's images, in the order in which they are decided."""
     for image in images:
         add = pairer.add_rgb if image.kind == "rgb" else pairer.add_thermal
@@ -146,8 +144,12 @@ def segment_recording(
     print(
         f"{recording.path}: {topics['rgb']} and {topics['thermal']}, {settings.model} on {segmenter.device}"
     )
-    # As in mode lossless, one camera's messages may come far ahead of the other's.
-    pairer: Pairer[RecordedImage, RecordedImage] = make_pairer(replace(settings, mode="lossless"))
+    pairer: NearestPairer[RecordedImage, RecordedImage] = NearestPairer(
+        round(settings.sync.max_dt * 1e9),
+        round(settings.sync.thermal_time_offset * 1e9),
+        # As in mode lossless, one camera's messages may come far ahead of the other's.
+        capacity=settings.lossless.depth,
+    )
     images = track(
         read_images(recording, rgb_topic, thermal_topic),
         "segmenting",
@@ -176,10 +178,12 @@ def segment_recording(
     return metrics
 
 
-def _require_pairs(recording: Recording, counts: Mapping[str, int]) -> None:
-    if counts["pairs"] > 0:
+def _require_pairs(recording: Recording, counts: Mapping[Key | Drop, int]) -> None:
+    if counts[Key.PAIRS] > 0:
         return
-    causes = ", ".join(f"{cause} {n}" for cause, n in counts.items() if n)
+    causes = ", ".join(
+        f"{key.cause if isinstance(key, Drop) else key} {number}" for key, number in counts.items() if number
+    )
     raise UserError(
         f"no RGB image of {recording.path} has a thermal partner ({causes}): look at the stamps, "
         "or set --max-dt and --thermal-offset"

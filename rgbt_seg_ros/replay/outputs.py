@@ -20,7 +20,6 @@ from rgbt_seg_ros.bags.writer import BagWriter
 from rgbt_seg_ros.base.diagnostics import OK
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.masks.classes import palette_for
-from rgbt_seg_ros.masks.detections import Detection
 from rgbt_seg_ros.masks.overlay import draw_overlay, thermal_picture
 from rgbt_seg_ros.pipeline.answer import Answer
 from rgbt_seg_ros.runs.folder import BAG, METRICS, Box
@@ -85,21 +84,22 @@ class OfflineOutputs:
         self._add_to_run(source.stamp_ns, answer, skew_ms)
         mask, detections = answer.segmentation.mask, answer.detections
         overlay = draw_overlay(answer.picture, mask, self._palette, detections)
-        messages = {
-            "mask": self._bag.image(mask, source.stamp_ns, source.frame_id),
-            "overlay": self._bag.image(overlay, source.stamp_ns, source.frame_id),
-            "detections": self._detections_message(source, detections),
-        }
+        header, build = self._bag.header(source.stamp_ns, source.frame_id), self._bag.messages
         if source.frame_id != self._label_frame:
-            label_info = self._label_info_message(source)
+            label_info = build.label_info(header, self._class_names)
             self._bag.write(f"{NAMESPACE}/label_info", label_info, source.received_ns, latched=True)
             self._label_frame = source.frame_id
+        messages = {
+            "mask": build.image(header, mask),
+            "overlay": build.image(header, overlay),
+            "detections": build.detections(header, detections),
+        }
         for name, message in messages.items():
             self._bag.write(f"{NAMESPACE}/{name}", message, source.received_ns)
 
     def add_counts(self, stamp_ns: int, values: Mapping[str, object]) -> None:
         """Note how far the run is, by keys of docs/diagnostics.md, at an image's stamp."""
-        self._run.add_diagnostics(stamp_ns, OK, "", {key: str(value) for key, value in values.items()})
+        self._run.add_diagnostics(stamp_ns, OK, "", {str(key): str(value) for key, value in values.items()})
 
     def write_metrics(self, metrics: Mapping[str, Any]) -> Path:
         """Write metrics.json and return its path."""
@@ -117,43 +117,6 @@ class OfflineOutputs:
             run.add_picture(stamp_ns, "rgb", answer.images.rgb)
         if answer.images.thermal is not None:
             run.add_picture(stamp_ns, "thermal", thermal_picture(answer.images.thermal))
-
-    def _detections_message(self, source: RecordedImage, detections: Sequence[Detection]) -> Any:
-        """A vision_msgs/Detection2DArray; pixels of the RGB image, pixel centres at integers, class_id = class name."""
-        types = self._bag.types
-        header = self._bag.header(source.stamp_ns, source.frame_id)
-        return types["vision_msgs/msg/Detection2DArray"](
-            header,
-            [
-                types["vision_msgs/msg/Detection2D"](
-                    header=header, results=[self._hypothesis(found)], bbox=self._box(found), id=""
-                )
-                for found in detections
-            ],
-        )
-
-    def _hypothesis(self, found: Detection) -> Any:
-        types = self._bag.types
-        point = types["geometry_msgs/msg/Point"](0.0, 0.0, 0.0)
-        rotation = types["geometry_msgs/msg/Quaternion"](0.0, 0.0, 0.0, 1.0)
-        pose = types["geometry_msgs/msg/Pose"](point, rotation)
-        return types["vision_msgs/msg/ObjectHypothesisWithPose"](
-            types["vision_msgs/msg/ObjectHypothesis"](found.class_name, found.score),
-            types["geometry_msgs/msg/PoseWithCovariance"](pose, np.zeros(36)),
-        )
-
-    def _box(self, found: Detection) -> Any:
-        types = self._bag.types
-        position = types["vision_msgs/msg/Point2D"](found.center_x, found.center_y)
-        center = types["vision_msgs/msg/Pose2D"](position, 0.0)
-        return types["vision_msgs/msg/BoundingBox2D"](center, found.size_x, found.size_y)
-
-    def _label_info_message(self, source: RecordedImage) -> Any:
-        """A vision_msgs/LabelInfo with the names of the ids."""
-        entry = self._bag.types["vision_msgs/msg/VisionClass"]
-        classes = [entry(class_id, name) for class_id, name in enumerate(self._class_names)]
-        header = self._bag.header(source.stamp_ns, source.frame_id)
-        return self._bag.types["vision_msgs/msg/LabelInfo"](header, classes, 0.0)
 
 
 def _empty(folder: Path) -> None:

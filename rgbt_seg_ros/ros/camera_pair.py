@@ -12,9 +12,10 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from rgbt_seg_ros.base.diagnostics import ERROR, OK, STATUS_NAME
+from rgbt_seg_ros.base.diagnostics import ERROR, OK, STATUS_NAME, Key
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.images.codec import stamp_ns
+from rgbt_seg_ros.pairing.pairer import Pairer
 from rgbt_seg_ros.pipeline.health import Health
 from rgbt_seg_ros.pipeline.inference_thread import InferenceThread
 from rgbt_seg_ros.pipeline.pipeline import Pipeline
@@ -23,6 +24,8 @@ from rgbt_seg_ros.pipeline.responder import Job, Responder
 from rgbt_seg_ros.ros.messages import diagnostic_status
 from rgbt_seg_ros.ros.outputs import Outputs
 from rgbt_seg_ros.settings import Settings
+
+_CAMERA_KEYS = {"rgb": Key.RGB_CAMERA, "thermal": Key.THERMAL_CAMERA}
 
 
 class CameraPair:
@@ -50,14 +53,15 @@ class CameraPair:
         self._subscriptions: list[Subscription] = []
         self._pipeline: Pipeline | None = None
 
-    def start(self, settings: Settings, inference: InferenceThread[Job]) -> None:
+    def start(self, settings: Settings, pairer: Pairer, inference: InferenceThread[Job]) -> None:
         """Subscribe, and have the inference thread answer what comes; after an error, `unsubscribe` undoes it.
 
         Raises:
-            UserError: the settings ask for something that is not installed, or QoS overrides cannot be taken.
+            UserError: QoS overrides cannot be taken.
         """
         pipeline = Pipeline(
             settings,
+            pairer,
             inference,
             deliver=lambda answer: self.outputs.publish(answer, pipeline.settings.overlay.alpha),
             report=self._report,
@@ -90,12 +94,12 @@ class CameraPair:
             self._pipeline.settings = settings
 
     def unsubscribe(self) -> None:
-        """Take no more images; again, it does nothing."""
+        """Take no more images; idempotent."""
         while self._subscriptions:
             self._node.destroy_subscription(self._subscriptions.pop())
 
     def stop(self) -> None:
-        """Count what still waits, once the inference thread has ended; again, it does nothing."""
+        """Count what still waits, once the inference thread has ended; idempotent."""
         if self._pipeline is not None:
             self._pipeline.stop()
 
@@ -115,12 +119,13 @@ class CameraPair:
             common: values of the whole node.
             failure: what is wrong with the whole node, in one sentence, or empty.
         """
-        level, sentence, values = OK, "not active", dict(common)
+        values: dict[str, object] = dict(common)
+        level, sentence = OK, "not active"
         if self._pipeline is not None:
             numbers, cameras = self._pipeline.values(), self._pipeline.cameras()
             unregistered = self._pipeline.responder.unregistered
             level, sentence = self._health.assess(numbers, cameras, now_ns, unregistered)
-            values |= numbers | {f"{name}_camera": state for name, state in cameras.items()}
+            values |= numbers | {_CAMERA_KEYS[name]: state for name, state in cameras.items()}
         if failure:
             level, sentence = ERROR, failure
         name = f"{STATUS_NAME} of {self.name}" if self.name else STATUS_NAME

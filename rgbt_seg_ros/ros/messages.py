@@ -1,41 +1,43 @@
-"""From arrays, detections and numbers to ROS messages."""
+"""ROS messages: the classes for `MessageBuilder`, and what only the node publishes."""
 
+import array
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from geometry_msgs.msg import Point, Pose, PoseWithCovariance, Quaternion
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
-from vision_msgs.msg import Detection2D, Detection2DArray, LabelInfo, ObjectHypothesisWithPose, VisionClass
+from vision_msgs.msg import (
+    BoundingBox2D,
+    Detection2D,
+    Detection2DArray,
+    LabelInfo,
+    ObjectHypothesis,
+    ObjectHypothesisWithPose,
+    Point2D,
+    Pose2D,
+    VisionClass,
+)
 
-from rgbt_seg_ros.images.codec import encode_image, encode_png
-from rgbt_seg_ros.masks.detections import Detection
+from rgbt_seg_ros.masks.messages import MessageBuilder
 
+_CLASSES = (
+    *(Image, CompressedImage),
+    *(Point, Quaternion, Pose, PoseWithCovariance),
+    *(Detection2DArray, Detection2D, ObjectHypothesisWithPose, ObjectHypothesis),
+    *(BoundingBox2D, Pose2D, Point2D),
+    *(LabelInfo, VisionClass),
+)
 
-def image_message(header: Header, array: np.ndarray) -> Image:
-    """uint8 [H, W] as mono8, uint16 [H, W] as mono16, uint8 [H, W, 3] as rgb8."""
-    image = encode_image(array)
-    return Image(
-        header=header,
-        height=image.height,
-        width=image.width,
-        encoding=image.encoding,
-        is_bigendian=image.is_bigendian,
-        step=image.step,
-        data=image.data,
-    )
-
-
-def compressed_mask_message(header: Header, mask: np.ndarray) -> CompressedImage:
-    """A mask uint8 or uint16 [H, W] as PNG; image_transport and cv_bridge read it as mono8 or mono16."""
-    encoding = "mono8" if mask.dtype == np.uint8 else "mono16"
-    return CompressedImage(header=header, format=f"{encoding}; png compressed ", data=encode_png(mask))
-
-
-def confidence_message(header: Header, confidence: np.ndarray) -> Image:
-    """Probabilities float [H, W] in 0..1 as mono8: 255 is 1."""
-    return image_message(header, np.round(confidence * 255.0).astype(np.uint8))
+# An array goes into a message as it is; rclpy looks at bytes one by one: 20 ms for a VGA overlay.
+ROS_MESSAGES = MessageBuilder(
+    {f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}": kind for kind in _CLASSES},
+    partial(array.array, "B"),
+)
+"""Builds output messages of rclpy's classes."""
 
 
 def camera_info_message(header: Header, info: CameraInfo, height: int, width: int) -> CameraInfo:
@@ -56,28 +58,6 @@ def camera_info_message(header: Header, info: CameraInfo, height: int, width: in
     scaled.k = (resize @ np.reshape(info.k, (3, 3))).ravel()
     scaled.p = (resize @ np.reshape(info.p, (3, 4))).ravel()
     return scaled
-
-
-def detections_message(header: Header, detections: Sequence[Detection]) -> Detection2DArray:
-    """Boxes in pixels of the RGB image (pixel centres at integers), class_id = class name."""
-    message = Detection2DArray(header=header)
-    for detection in detections:
-        hypothesis = ObjectHypothesisWithPose()
-        hypothesis.hypothesis.class_id = detection.class_name
-        hypothesis.hypothesis.score = float(detection.score)
-        nested = Detection2D(header=header, results=[hypothesis])
-        nested.bbox.center.position.x = float(detection.center_x)
-        nested.bbox.center.position.y = float(detection.center_y)
-        nested.bbox.size_x = float(detection.size_x)
-        nested.bbox.size_y = float(detection.size_y)
-        message.detections.append(nested)
-    return message
-
-
-def label_info_message(header: Header, class_names: Sequence[str]) -> LabelInfo:
-    """Names of the ids in the mask; the threshold stays 0, as every pixel has its most probable class."""
-    classes = [VisionClass(class_id=i, class_name=name) for i, name in enumerate(class_names)]
-    return LabelInfo(header=header, class_map=classes)
 
 
 def diagnostic_status(

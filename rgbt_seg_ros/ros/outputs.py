@@ -10,7 +10,7 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 from rgbt_seg_ros.masks.classes import palette_for
 from rgbt_seg_ros.masks.overlay import draw_overlay
 from rgbt_seg_ros.pipeline.answer import Answer
-from rgbt_seg_ros.ros import messages
+from rgbt_seg_ros.ros.messages import ROS_MESSAGES, camera_info_message
 
 
 class Outputs:
@@ -51,23 +51,23 @@ class Outputs:
         names = segmentation.classes.names
         if (names, header.frame_id) != (self._class_names, self._label_frame):
             self.publish_label_info(names, header.stamp, header.frame_id)
-        self._mask.publish(messages.image_message(header, segmentation.mask))
-        self._detections.publish(messages.detections_message(header, answer.detections))
+        self._mask.publish(ROS_MESSAGES.image(header, segmentation.mask))
+        self._detections.publish(ROS_MESSAGES.detections(header, answer.detections))
         # Without an RGB image the mask is in the thermal camera's pixels.
         if self.camera_info is not None and answer.images.rgb is not None:
             height, width = segmentation.mask.shape
-            info = messages.camera_info_message(header, self.camera_info, height, width)
+            info = camera_info_message(header, self.camera_info, height, width)
             self._camera_info.publish(info)
         if self._compressed_mask.get_subscription_count() > 0:
-            self._compressed_mask.publish(messages.compressed_mask_message(header, segmentation.mask))
+            self._compressed_mask.publish(ROS_MESSAGES.compressed_mask(header, segmentation.mask))
         if self._confidence.get_subscription_count() > 0:
-            self._confidence.publish(messages.confidence_message(header, segmentation.confidence))
+            self._confidence.publish(ROS_MESSAGES.confidence(header, segmentation.confidence))
         if self._overlay.get_subscription_count() > 0:
             palette = palette_for(names)
             picture = draw_overlay(
                 answer.picture, segmentation.mask, palette, answer.detections, overlay_alpha
             )
-            self._overlay.publish(messages.image_message(header, picture))
+            self._overlay.publish(ROS_MESSAGES.image(header, picture))
 
     def publish_label_info(
         self, class_names: tuple[str, ...], stamp: Time, frame_id: str | None = None
@@ -83,7 +83,7 @@ class Outputs:
             self._label_frame = frame_id
         self._class_names = class_names
         header = Header(stamp=stamp, frame_id=self._label_frame)
-        self._label_info.publish(messages.label_info_message(header, class_names))
+        self._label_info.publish(ROS_MESSAGES.label_info(header, class_names))
 
     def destroy(self) -> None:
         """Give the topics up."""

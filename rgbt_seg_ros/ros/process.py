@@ -5,13 +5,14 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from rgbt_seg_ros.ros.dds import fastdds_profile_environment
-from rgbt_seg_ros.ros.segmenter_node import SegmenterNode
 
 
 class StopRequest(threading.Event):
@@ -42,19 +43,22 @@ def join_graph() -> StopRequest:
     return stop
 
 
-def spin(node: SegmenterNode, stop: StopRequest) -> None:
-    """Serve callbacks until `stop` is set or the node cannot go on; an exception that escapes from one is logged."""
+def spin_until(node: Node, ended: Callable[[], bool]) -> None:
+    """Serve a node's callbacks until `ended` says so, which is asked ten times a second at least.
+
+    An exception that escapes from a callback is logged: it costs one message, not the process.
+    """
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    while not (stop.is_set() or node.fatal):
-        try:
-            # A signal does not end the wait, therefore the timeout.
-            executor.spin_once(timeout_sec=0.1)
-        except ExternalShutdownException:
-            return
-        except Exception as error:
-            node.get_logger().error(f"a callback failed: {type(error).__name__}: {error}")
-            node.get_logger().debug(traceback.format_exc())
-    if stop.is_set():
-        node.get_logger().info(f"{stop.signal_name}: shutting down")
-    executor.shutdown()
+    try:
+        while not ended():
+            try:
+                # A signal does not end the wait, therefore the timeout.
+                executor.spin_once(timeout_sec=0.1)
+            except ExternalShutdownException:
+                return
+            except Exception as error:
+                node.get_logger().error(f"a callback failed: {type(error).__name__}: {error}")
+                node.get_logger().debug(traceback.format_exc())
+    finally:
+        executor.shutdown()

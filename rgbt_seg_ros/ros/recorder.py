@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
@@ -23,6 +22,7 @@ from rgbt_seg_ros.masks.hash import MaskHash
 from rgbt_seg_ros.masks.overlay import thermal_picture
 from rgbt_seg_ros.pairing.stream_clock import StreamClock
 from rgbt_seg_ros.ros.output_bag import OutputBag
+from rgbt_seg_ros.ros.process import spin_until
 from rgbt_seg_ros.runs.folder import BAG, Box
 from rgbt_seg_ros.runs.writer import RunWriter
 from rgbt_seg_ros.runs.writer_thread import WriterThread
@@ -185,20 +185,12 @@ def record(
         bag = stack.enter_context(_new_bag(folder / BAG)) if with_bag else None
         jobs = WriterThread()
         node = Recorder(writer, jobs, input_reliability, bag)
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        try:
-            # A signal does not end the wait, therefore the timeout.
-            while not ended(node.node_values) and jobs.error is None:
-                executor.spin_once(timeout_sec=0.1)
-            end = time.monotonic() + _LAST_MESSAGES_S
-            while time.monotonic() < end and jobs.error is None:
-                executor.spin_once(timeout_sec=0.1)
-        finally:
-            executor.shutdown()
-            node.destroy_node()
-            jobs.finish()
-            writer.close()
+        stack.callback(writer.close)
+        stack.callback(jobs.finish)
+        stack.callback(node.destroy_node)
+        spin_until(node, lambda: ended(node.node_values) or jobs.error is not None)
+        end = time.monotonic() + _LAST_MESSAGES_S
+        spin_until(node, lambda: time.monotonic() > end or jobs.error is not None)
     if jobs.error is not None:
         raise UserError(jobs.error)
     return writer.mask_hash

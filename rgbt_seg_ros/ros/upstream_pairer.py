@@ -7,7 +7,8 @@ from rclpy.duration import Duration
 from rclpy.time import Time
 from std_msgs.msg import Header
 
-from rgbt_seg_ros.pairing.nearest import Cause, Pair
+from rgbt_seg_ros.base.diagnostics import Drop, Key
+from rgbt_seg_ros.pairing.nearest import Pair
 from rgbt_seg_ros.pairing.time_line import RGB, THERMAL, R, T
 
 _JUMP_NS = 500_000_000
@@ -24,7 +25,7 @@ class _Frame:
         self.item = item
 
 
-class UpstreamSync(Generic[R, T]):
+class UpstreamPairer(Generic[R, T]):
     """Pairs frames by message_filters' TimeSynchronizer or ApproximateTimeSynchronizer, with `NearestPairer`'s methods.
 
     Where upstream (seen in 4.11.2) would stop a robot it is helped: its callback cannot raise here, which would leave
@@ -76,14 +77,14 @@ class UpstreamSync(Generic[R, T]):
         return []
 
     @property
-    def counts(self) -> dict[str, int]:
-        """rgb_in, thermal_in, pairs, and as no_partner all other frames: upstream does not say why it drops one."""
+    def counts(self) -> dict[Key | Drop, int]:
+        """Images received, pairs, and as `NO_PARTNER` all other frames: upstream does not say why it drops one."""
         unused = sum(self._received) - 2 * self._pairs - self.rgb_waiting - self.thermal_waiting
         return {
-            "rgb_in": self._received[RGB],
-            "thermal_in": self._received[THERMAL],
-            "pairs": self._pairs,
-            Cause.NO_PARTNER.value: unused,
+            Key.RGB_IN: self._received[RGB],
+            Key.THERMAL_IN: self._received[THERMAL],
+            Key.PAIRS: self._pairs,
+            Drop.NO_PARTNER: unused,
         }
 
     @property

@@ -31,7 +31,7 @@ from std_msgs.msg import Header  # noqa: E402
 from vision_msgs.msg import Detection2DArray, LabelInfo  # noqa: E402
 
 from rgbt_seg_ros.base.diagnostics import STATUS_NAME  # noqa: E402
-from rgbt_seg_ros.ros import messages  # noqa: E402
+from rgbt_seg_ros.ros.messages import ROS_MESSAGES  # noqa: E402
 
 Start = Callable[..., "subprocess.Popen[str]"]
 TIMEOUT_S = 60
@@ -69,17 +69,17 @@ class Graph:
         mask = np.zeros((48, 64), np.uint8)
         mask[:10, :index] = 2
         person = Detection(2, "person", 0.75, 5.0, 6.0, 7.0, 8.0, 56)
-        self.rgb.publish(messages.image_message(header, rgb))
-        self.thermal.publish(messages.image_message(later, np.full((24, 32), 1000 + index, np.uint16)))
+        self.rgb.publish(ROS_MESSAGES.image(header, rgb))
+        self.thermal.publish(ROS_MESSAGES.image(later, np.full((24, 32), 1000 + index, np.uint16)))
         # As a node does, which answers what has come; the order of topics is not that of publishing.
         for publisher in (self.rgb, self.thermal):
             assert publisher.wait_for_all_acked(Duration(seconds=TIMEOUT_S))
         time.sleep(0.2)
-        self.mask.publish(messages.image_message(header, mask))
-        self.detections.publish(messages.detections_message(header, [person] * (index % 2)))
+        self.mask.publish(ROS_MESSAGES.image(header, mask))
+        self.detections.publish(ROS_MESSAGES.detections(header, [person] * (index % 2)))
         sure = np.full((48, 64), 1.0 - index / 10, np.float32)
-        self.confidence.publish(messages.confidence_message(header, sure))
-        self.overlay.publish(messages.image_message(header, rgb))
+        self.confidence.publish(ROS_MESSAGES.confidence(header, sure))
+        self.overlay.publish(ROS_MESSAGES.image(header, rgb))
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_what_is_published_is_in_the_files(tmp_path: Path, start: Start, graph: 
         "-m", "rgbt_seg_ros.record", "-o", str(out), "--input-reliability", "reliable", "--bag", *remap
     )
     graph.wait_for_the_recorder()
-    graph.label_info.publish(messages.label_info_message(Header(), MFNET.names))
+    graph.label_info.publish(ROS_MESSAGES.label_info(Header(), MFNET.names))
     for index in range(FRAMES):
         graph.publish_frame(index)
     values = [KeyValue(key=key, value=text) for key, text in (("pairs", "5"), ("masks", "5"))]

@@ -79,7 +79,7 @@ def allowed(table: dict[str, str]) -> dict[str, set[str]]:
     return rows
 
 
-@pytest.mark.parametrize(("package", "table"), zip(("rgbt_seg_ros", "training"), tables(), strict=True))
+@pytest.mark.parametrize(("package", "table"), list(zip(("rgbt_seg_ros", "training"), tables(), strict=True)))
 def test_imports_are_those_of_the_table(package: str, table: dict[str, str]) -> None:
     rows = allowed(table)
     modules = [name for name in FILES if name.split(".")[0] == package]

@@ -14,7 +14,8 @@ from pairing_oracle import (
     run,
 )
 
-from rgbt_seg_ros.pairing.nearest import Cause, NearestPairer, Pair
+from rgbt_seg_ros.base.diagnostics import Drop
+from rgbt_seg_ros.pairing.nearest import NearestPairer, Pair
 
 
 class Cameras:
@@ -42,7 +43,7 @@ def test_a_dead_camera_is_not_waited_for_and_is_used_again_when_it_returns() -> 
     assert len(cameras.run(3)) == 100
     assert cameras.run(3, thermal=False) == []
     assert cameras.pairer.rgb_waiting <= 1
-    assert cameras.pairer.counts["no_partner"] >= 98
+    assert cameras.pairer.counts[Drop.NO_PARTNER] >= 98
     # RGB is no longer held up, so the frame just before the first thermal one has gone.
     assert len(cameras.run(3)) == 99
     cameras.run(3, rgb=False)
@@ -87,24 +88,24 @@ def test_a_frame_that_comes_after_its_stream_was_given_up_is_stale() -> None:
     cameras.run(1, thermal=False)
     cameras.pairer.add_thermal(last, 0)
     cameras.run(1)
-    assert cameras.pairer.thermal_counts.dropped[Cause.STALE] == 1
+    assert cameras.pairer.thermal_counts.dropped[Drop.LATE] == 1
 
 
 def test_causes_tell_a_wrong_max_dt_from_missing_frames_and_from_different_rates() -> None:
-    def counts(recording: Recording) -> tuple[Counter[Cause], Counter[Cause]]:
+    def counts(recording: Recording) -> tuple[Counter[Drop], Counter[Drop]]:
         pairer: NearestPairer = NearestPairer(recording.max_dt)
         run(pairer, in_stamp_order(recording))
         return +Counter(pairer.rgb_counts.dropped), +Counter(pairer.thermal_counts.dropped)
 
     rgb = regular(0, 30, 60)
     too_far = Recording(rgb, regular(15, 30, 60), (30, 30), 10 * MS)
-    assert counts(too_far) == ({Cause.OVER_MAX_DT: 60}, {Cause.SURPLUS: 60})
+    assert counts(too_far) == ({Drop.OVER_MAX_DT: 60}, {Drop.SURPLUS: 60})
     missing = Recording(rgb, [t for i, t in enumerate(regular(5, 30, 60)) if i % 10 != 9], (30, 30), 10 * MS)
-    assert counts(missing) == ({Cause.NO_PARTNER: 6}, {})
+    assert counts(missing) == ({Drop.NO_PARTNER: 6}, {})
     faster = Recording(rgb, regular(5, 10, 20), (30, 10), 10 * MS)
-    assert counts(faster) == ({Cause.SURPLUS: 40}, {})
+    assert counts(faster) == ({Drop.SURPLUS: 40}, {})
     alone = Recording(rgb, [], (30, 30), 10 * MS)
-    assert counts(alone) == ({Cause.NO_PARTNER: 60}, {})
+    assert counts(alone) == ({Drop.NO_PARTNER: 60}, {})
 
 
 def test_late_and_repeated_frames_are_dropped_without_harm() -> None:
@@ -115,7 +116,7 @@ def test_late_and_repeated_frames_are_dropped_without_harm() -> None:
     pairer: NearestPairer = NearestPairer(10 * MS)
     pairs = run(pairer, [event for both in zip(rgb, thermal, strict=False) for event in both] + thermal[-1:])
     assert [pair.rgb[1] for pair in pairs] == [i for i in range(40) if i != 20]
-    assert (pairer.counts["out_of_order"], pairer.counts["duplicate"]) == (1, 1)
+    assert (pairer.counts[Drop.OUT_OF_ORDER], pairer.counts[Drop.DUPLICATE]) == (1, 1)
 
 
 @pytest.mark.parametrize("side", ["rgb", "thermal"])

@@ -4,8 +4,7 @@ import pytest
 from settings_of import settings_of
 
 from rgbt_seg_ros.base.diagnostics import ERROR, OK, WARN
-from rgbt_seg_ros.pipeline.camera import FROZEN, MISSING
-from rgbt_seg_ros.pipeline.camera import OK as ALIVE
+from rgbt_seg_ros.pipeline.camera import CameraState
 from rgbt_seg_ros.pipeline.health import Health
 
 SECOND = 1_000_000_000
@@ -17,7 +16,7 @@ class Robot:
     def __init__(self, **settings: str) -> None:
         self.health = Health({"rgb": "/cam", "thermal": "/boson"}, settings_of(**settings))
         self.values = {"rgb_in": 0.0, "thermal_in": 0.0, "pairs": 0.0, "masks": 0.0, "mask_hz": 10.0}
-        self.cameras = {"rgb": ALIVE, "thermal": ALIVE}
+        self.cameras = {"rgb": CameraState.OK, "thermal": CameraState.OK}
         self.unregistered = ""
         self.now_ns = 0
 
@@ -51,12 +50,12 @@ def test_superseding_is_normal_and_staleness_a_warning() -> None:
 def test_a_dead_camera_is_an_error_by_its_topic_until_it_returns() -> None:
     robot = Robot()
     robot.good_second()
-    robot.cameras["thermal"] = MISSING
+    robot.cameras["thermal"] = CameraState.MISSING
     assert robot.second(rgb_in=30) == (ERROR, "no images on /boson for 1 s: no masks, see thermal.on_missing")
     for _ in range(3):
         level, sentence = robot.second(rgb_in=30)
     assert (level, sentence[:27]) == (ERROR, "no images on /boson for 4 s")
-    robot.cameras["thermal"] = ALIVE
+    robot.cameras["thermal"] = CameraState.OK
     # The time without pairs is not held against cameras that send.
     assert robot.second(rgb_in=30, thermal_in=9)[0] == OK
     assert robot.good_second()[0] == OK
@@ -73,11 +72,11 @@ def test_a_silent_camera_is_an_error_even_where_it_is_not_watched() -> None:
 def test_with_one_camera_alone_a_dead_one_is_a_warning() -> None:
     robot = Robot(thermal__on_missing="rgb_only", rgb__on_missing="thermal_only")
     robot.good_second()
-    robot.cameras["thermal"] = MISSING
+    robot.cameras["thermal"] = CameraState.MISSING
     for _ in range(4):
         level, sentence = robot.second(rgb_in=30, alone=30, masks=30)
     assert (level, sentence) == (WARN, "no images on /boson for 4 s: masks come from /cam alone")
-    robot.cameras = {"rgb": FROZEN, "thermal": ALIVE}
+    robot.cameras = {"rgb": CameraState.FROZEN, "thermal": CameraState.OK}
     level, sentence = robot.second(rgb_in=30, thermal_in=9, alone=9, masks=9)
     assert level == WARN
     assert sentence == "the same image again and again on /cam for 1 s: masks come from /boson alone"
@@ -86,7 +85,7 @@ def test_with_one_camera_alone_a_dead_one_is_a_warning() -> None:
 def test_one_camera_alone_without_masks_is_an_error() -> None:
     robot = Robot(thermal__on_missing="rgb_only")
     robot.good_second()
-    robot.cameras["thermal"] = MISSING
+    robot.cameras["thermal"] = CameraState.MISSING
     for _ in range(4):
         level, sentence = robot.second(rgb_in=30, alone=30)
     assert level == ERROR
@@ -96,7 +95,7 @@ def test_one_camera_alone_without_masks_is_an_error() -> None:
 def test_a_frozen_camera_is_called_so() -> None:
     robot = Robot()
     robot.good_second()
-    robot.cameras["thermal"] = FROZEN
+    robot.cameras["thermal"] = CameraState.FROZEN
     for _ in range(4):
         level, sentence = robot.second(rgb_in=30, thermal_in=9)
     assert level == ERROR
@@ -118,9 +117,9 @@ def test_no_image_at_all_is_a_warning_and_losing_both_cameras_an_error() -> None
 def test_the_end_of_a_recording_and_its_still_pictures_are_no_errors() -> None:
     robot = Robot(mode="lossless")
     robot.good_second()
-    robot.cameras = {"rgb": ALIVE, "thermal": FROZEN}
+    robot.cameras = {"rgb": CameraState.OK, "thermal": CameraState.FROZEN}
     assert robot.good_second()[0] == WARN
-    robot.cameras = {"rgb": MISSING, "thermal": MISSING}
+    robot.cameras = {"rgb": CameraState.MISSING, "thermal": CameraState.MISSING}
     assert robot.second()[0] == WARN
 
 

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pipeline_bench import PERIOD_NS, RGB, THERMAL, TIMEOUT, Setup, setups
+from pipeline_bench import MAX_DT_NS, PERIOD_NS, RGB, THERMAL, TIMEOUT, Setup, setups
 from settings_of import settings_of
 
 from rgbt_seg_ros.images.codec import EncodedImage, encode_image
+from rgbt_seg_ros.pairing.nearest import NearestPairer
 from rgbt_seg_ros.pipeline.pipeline import Pipeline
 
 
@@ -156,7 +157,12 @@ def test_images_of_several_pairs_share_a_batch_and_a_bad_one_costs_its_own_pair(
     rear, wide = (Setup(front.inference, front.segmenter, [], []) for _ in range(2))
     for each in (rear, wide):
         each.pipeline = Pipeline(
-            front.pipeline.settings, front.inference, each.results.append, lambda *_: None, lambda: 0
+            front.pipeline.settings,
+            NearestPairer(MAX_DT_NS),
+            front.inference,
+            each.results.append,
+            lambda *_: None,
+            lambda: 0,
         )
         each.send_until_rates_are_known()
     front.segmenter.error = RuntimeError("not finite")

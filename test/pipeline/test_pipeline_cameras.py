@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from pipeline_bench import PERIOD_NS, RGB, THERMAL, Setup, noise, setups
+from pipeline_bench import MAX_DT_NS, PERIOD_NS, RGB, THERMAL, Setup, noise, setups
 
+from rgbt_seg_ros.pairing.nearest import NearestPairer
 from rgbt_seg_ros.pipeline.pipeline import Pipeline
 
 
@@ -79,6 +80,7 @@ def test_a_camera_that_never_sends_is_missing_too(setup: Callable[..., Setup]) -
     bench = setup(thermal__on_missing="rgb_only", thermal__stale_after=0.5)
     bench.pipeline = Pipeline(
         bench.pipeline.settings,
+        NearestPairer(MAX_DT_NS),
         bench.inference,
         deliver=bench.results.append,
         report=lambda cause, sentence: None,

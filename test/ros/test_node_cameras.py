@@ -24,7 +24,7 @@ from node_bench import (
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from rgbt_seg_ros.ros.messages import image_message
+from rgbt_seg_ros.ros.messages import ROS_MESSAGES
 from rgbt_seg_ros.segmenter import Segmenter
 
 STALE_AFTER_S = 1.0
@@ -55,15 +55,15 @@ def test_masks_go_on_without_a_camera_and_recover(
     bench: Bench, node: NodeProcess, segmenter: Segmenter, dead: str, frozen: bool
 ) -> None:
     sent: dict[int, dict[str, np.ndarray | None]] = {}
-    still = [image_message(Header(), array) for array in bench.next_arrays()][dead == "thermal"]
+    still = [ROS_MESSAGES.image(Header(), array) for array in bench.next_arrays()][dead == "thermal"]
 
     def send_one_camera() -> None:
         images = dict(zip(("rgb", "thermal"), bench.next_arrays(), strict=True))
-        messages = {name: image_message(Header(), array) for name, array in images.items()}
+        messages = {name: ROS_MESSAGES.image(Header(), array) for name, array in images.items()}
         messages[dead] = still if frozen else None  # type: ignore[assignment]
         sent[bench.send(**messages)] = {**images, dead: None}
 
-    bench.send_until(lambda: bench.diagnostics()[0] == 0, "a healthy node")
+    bench.send_until(lambda: bench.last("/diagnostics") and bench.diagnostics()[0] == 0, "a healthy node")
     began, masks, reports = time.monotonic(), bench.received["mask"], bench.received["/diagnostics"]
     answered: list[tuple[float, int]] = []
 
@@ -122,7 +122,7 @@ def test_masks_go_on_when_the_process_of_the_thermal_camera_is_killed(
         stamp = time.time_ns()
         sent[stamp] = bench.next_arrays()[0]
         bench.next_stamp()
-        bench.rgb.publish(image_message(header(stamp), sent[stamp]))
+        bench.rgb.publish(ROS_MESSAGES.image(header(stamp), sent[stamp]))
 
     def is_healthy() -> bool:
         level, _, values = bench.diagnostics() if reports else (2, "", {})

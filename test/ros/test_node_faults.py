@@ -26,7 +26,7 @@ from node_bench import (
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from rgbt_seg_ros.ros.messages import image_message
+from rgbt_seg_ros.ros.messages import ROS_MESSAGES
 from rgbt_seg_ros.segmenter import Segmenter
 
 LOSSES = {"undecodable": "had an undecodable image", "failed": "inference failed"}
@@ -128,7 +128,7 @@ def test_an_unusual_layout_gives_the_pictures_mask(
 
     def send() -> None:
         rgb, thermal = good.see(*bench.next_arrays(*good.size))
-        messages = image_message(Header(), rgb), image_message(Header(), thermal)
+        messages = ROS_MESSAGES.image(Header(), rgb), ROS_MESSAGES.image(Header(), thermal)
         good.change(*messages)
         bench.sent[bench.send(*messages)] = rgb, thermal
 
@@ -213,7 +213,7 @@ def test_a_bad_image_is_counted_and_the_next_good_pair_answered(
     bench: Bench, node: NodeProcess, segmenter: Segmenter, name: str, camera: str
 ) -> None:
     def send() -> int:
-        rgb, thermal = (image_message(Header(), array) for array in bench.next_arrays())
+        rgb, thermal = (ROS_MESSAGES.image(Header(), array) for array in bench.next_arrays())
         for field, value in BAD[name].fields.items():
             setattr(rgb if camera == "rgb" else thermal, field, value)
         return bench.send(rgb, thermal)
@@ -232,7 +232,7 @@ def test_a_failing_inference_is_counted_and_the_next_good_pair_answered(
     def send() -> int:
         rgb, thermal = bench.next_arrays()
         mark(rgb, fault)
-        return bench.send(image_message(Header(), rgb), image_message(Header(), thermal))
+        return bench.send(ROS_MESSAGES.image(Header(), rgb), ROS_MESSAGES.image(Header(), thermal))
 
     assert_lost(bench, node, segmenter, "failed", reason, send)
 
@@ -242,7 +242,7 @@ def test_a_failing_inference_is_counted_and_the_next_good_pair_answered(
 def test_the_next_good_pair_is_answered_after_a_bad_stamp(
     bench: Bench, node: NodeProcess, segmenter: Segmenter, stamp_ns: int, cameras: str
 ) -> None:
-    rgb, thermal = (image_message(header(stamp_ns), array) for array in bench.next_arrays())
+    rgb, thermal = (ROS_MESSAGES.image(header(stamp_ns), array) for array in bench.next_arrays())
     if cameras in ("rgb", "both"):
         bench.rgb.publish(rgb)
     if cameras in ("thermal", "both"):

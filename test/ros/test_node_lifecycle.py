@@ -28,7 +28,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from rgbt_seg_ros.registration.rules import Homography
-from rgbt_seg_ros.ros.messages import image_message
+from rgbt_seg_ros.ros.messages import ROS_MESSAGES
 from rgbt_seg_ros.settings import PARAMETERS
 
 CYCLES = 20
@@ -139,7 +139,7 @@ def test_without_its_inference_the_node_leaves_with_1_and_the_reason(
     def send_fault() -> None:
         rgb, thermal = bench.next_arrays()
         mark(rgb, fault)
-        bench.send(image_message(Header(), rgb), image_message(Header(), thermal))
+        bench.send(ROS_MESSAGES.image(Header(), rgb), ROS_MESSAGES.image(Header(), thermal))
 
     with NodeProcess(tmp_path / "log.txt", FAULTY_NODE, model=node_model, device="cpu") as node:
         node.wait_for_output("active:")

@@ -19,7 +19,7 @@ from node_bench import (
 )
 from rosgraph_msgs.msg import Clock
 
-from rgbt_seg_ros.ros.messages import image_message
+from rgbt_seg_ros.ros.messages import ROS_MESSAGES
 
 PERIOD_S = 1 / 30
 INFERENCE_S = 0.2
@@ -59,8 +59,8 @@ class LiveCameras:
             rgb[0, 0, 0] = self.sent % 256
             thermal[0, 0] = self.sent
             now = header(time.time_ns())
-            self._bench.rgb.publish(image_message(now, rgb))
-            self._bench.thermal.publish(image_message(now, thermal))
+            self._bench.rgb.publish(ROS_MESSAGES.image(now, rgb))
+            self._bench.thermal.publish(ROS_MESSAGES.image(now, thermal))
             self.sent += 1
             next_s += PERIOD_S
             time.sleep(max(0.0, next_s - time.monotonic()))
@@ -160,7 +160,7 @@ def test_three_passes_in_lossless_mode_give_every_pair_three_times(
         masks = bench.received["mask"]
         masks.clear()
         # Always the same two pictures: a recording is answered as it is.
-        rgb, thermal = (image_message(header(0), array) for array in bench.next_arrays())
+        rgb, thermal = (ROS_MESSAGES.image(header(0), array) for array in bench.next_arrays())
         rgb_stamps = [OLD_STAMP_NS + i * 33_333_333 for i in range(40)]
         thermal_stamps = [OLD_STAMP_NS + 7_000_000 + i * 111_111_111 for i in range(12)]
         events = sorted([(s, "rgb") for s in rgb_stamps] + [(s, "thermal") for s in thermal_stamps])
@@ -187,7 +187,7 @@ def test_lossless_mode_says_that_images_wait_in_vain(bench: Bench, node_model: P
         node.wait_for_output("active:")
         wait_for(lambda: bench.rgb.get_subscription_count(), "matching")
         for _ in range(80):
-            bench.send(rgb=image_message(header(0), bench.next_arrays()[0]))
+            bench.send(rgb=ROS_MESSAGES.image(header(0), bench.next_arrays()[0]))
             time.sleep(0.005)
         node.wait_for_output("overflow: 65 rgb images wait for the other camera's")
         level, sentence, values = bench.next_diagnostics()

@@ -14,15 +14,16 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from vision_msgs.msg import LabelInfo
 
 from rgbt_seg_ros.images.pair import ImagePair
+from rgbt_seg_ros.masks.messages import MessageBuilder
 from rgbt_seg_ros.pipeline.answer import Answer
-from rgbt_seg_ros.ros import messages, outputs
-from rgbt_seg_ros.ros.messages import image_message
+from rgbt_seg_ros.ros import outputs
+from rgbt_seg_ros.ros.messages import ROS_MESSAGES
 from rgbt_seg_ros.ros.outputs import Outputs
 from rgbt_seg_ros.segmenter import Segmentation
 from rgbt_seg_ros.segmenter.class_selection import ClassSelection
 
 LAZY = {"mask/compressed": CompressedImage, "confidence": Image, "overlay": Image}
-MAKERS = ((messages, "compressed_mask_message"), (messages, "confidence_message"), (outputs, "draw_overlay"))
+MAKERS = ((MessageBuilder, "compressed_mask"), (MessageBuilder, "confidence"), (outputs, "draw_overlay"))
 
 
 class Publishing:
@@ -96,7 +97,7 @@ def answer(classes: int = 3, rgb: bool = True) -> Answer:
         draw.integers(7000, 9000, (16, 20), np.uint16),
     )
     segmentation = Segmentation(mask, draw.random((16, 20), np.float32), {}, selection)
-    message = image_message(header(5_000_000_007, "eye"), np.zeros((16, 20), np.uint8))
+    message = ROS_MESSAGES.image(header(5_000_000_007, "eye"), np.zeros((16, 20), np.uint8))
     return Answer(message, images, segmentation, [], {})
 
 

@@ -25,7 +25,7 @@ from std_msgs.msg import Header
 
 from rgbt_seg_ros.base.diagnostics import STATUS_NAME
 from rgbt_seg_ros.images.codec import stamp_ns
-from rgbt_seg_ros.ros.messages import image_message
+from rgbt_seg_ros.ros.messages import ROS_MESSAGES
 
 RATES = [(30, 30), (30, 25), (30, 9), (60, 30)]
 LOOPS = 3
@@ -44,7 +44,7 @@ class Cameras:
         self.diagnostics: list[dict[str, str]] = []
         self._node = rclpy.create_node("cameras")
         pixels = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
-        self._images = (image_message(Header(), pixels), image_message(Header(), pixels[..., 0]))
+        self._images = (ROS_MESSAGES.image(Header(), pixels), ROS_MESSAGES.image(Header(), pixels[..., 0]))
         self._publishers = [
             self._node.create_publisher(Image, topic, 100) for topic in ("rgb/image", "thermal/image")
         ]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from diagnostics_table import documented_keys
 
-from rgbt_seg_ros.pairing.nearest import Cause
+from rgbt_seg_ros.base.diagnostics import Drop, Key, Stage
 from rgbt_seg_ros.settings import PARAMETERS
 from rgbt_seg_ros.settings.reference import parameter_reference
 
@@ -19,13 +19,16 @@ def test_the_parameter_reference_is_made_from_the_declarations(repository: Path)
     assert all(line.count("|") == 6 for line in rows)
 
 
-def test_every_cause_of_a_drop_is_documented(repository: Path) -> None:
-    """Those of the pairer, and those that are counted by name; a running node's keys: see test_pairing_topics."""
-    source = "".join(path.read_text() for path in (repository / "rgbt_seg_ros").rglob("*.py"))
-    causes = set(re.findall(r'count\("dropped\.(\w+)"|lose\("(\w+)"', source))
-    counted = {f"dropped.{name}" for pair in causes for name in pair if name}
-    assert len(counted) >= 8
-    # In /diagnostics "stale" are pairs; the pairer's stale images are "late" there.
-    paired = {f"dropped.{cause.value}" for cause in Cause if cause != Cause.STALE} | {"dropped.late"}
-    documented = {key for key in documented_keys(repository) if key.startswith("dropped.")}
-    assert documented == counted | paired
+def test_every_key_of_diagnostics_is_documented(repository: Path) -> None:
+    """A running node's keys: see test_pairing_topics."""
+    documented = documented_keys(repository)
+    assert {key for key in documented if key.startswith("dropped.")} == {cause.value for cause in Drop}
+    assert {key.partition(".")[0] for key in documented} == {key.value for key in Key} | {"dropped"}
+    stages = {key.split(".")[1] for key in documented if key.startswith("stage_ms.")}
+    assert stages == {stage.value for stage in Stage}
+
+
+def test_every_cause_of_a_drop_is_counted_somewhere(repository: Path) -> None:
+    files = [path for path in (repository / "rgbt_seg_ros").rglob("*.py") if path.name != "diagnostics.py"]
+    used = set(re.findall(r"\bDrop\.([A-Z_]+)", "".join(path.read_text() for path in files)))
+    assert used == set(Drop.__members__)

@@ -27,7 +27,7 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
 
 from rgbt_seg_ros.models.model_file import load_model, read_card, resolve_model, save_model
-from rgbt_seg_ros.ros.messages import image_message
+from rgbt_seg_ros.ros.messages import ROS_MESSAGES
 from rgbt_seg_ros.segmenter import Segmenter
 
 TIMEOUT = 120.0
@@ -225,7 +225,7 @@ class Bench:
     def send_pair(self, height: int = 48, width: int = 64) -> int:
         """Send a good pair and remember it; returns the RGB stamp."""
         rgb, thermal = self.next_arrays(height, width)
-        stamp = self.send(image_message(Header(), rgb), image_message(Header(), thermal))
+        stamp = self.send(ROS_MESSAGES.image(Header(), rgb), ROS_MESSAGES.image(Header(), thermal))
         self.sent[stamp] = rgb, thermal
         return stamp
 

@@ -13,15 +13,17 @@ from settings_of import settings_of
 
 from rgbt_seg_ros.images.codec import EncodedImage, encode_image
 from rgbt_seg_ros.images.pair import ImagePair
+from rgbt_seg_ros.pairing.nearest import NearestPairer
 from rgbt_seg_ros.pipeline.answer import Answer
 from rgbt_seg_ros.pipeline.inference_thread import InferenceThread
 from rgbt_seg_ros.pipeline.pipeline import Pipeline
-from rgbt_seg_ros.pipeline.responder import Job, serve
+from rgbt_seg_ros.pipeline.responder import Job, answer_jobs
 from rgbt_seg_ros.segmenter import Segmentation
 from rgbt_seg_ros.segmenter.class_selection import ClassSelection
 
 TIMEOUT = 20.0
 PERIOD_NS = 33_333_333
+MAX_DT_NS = 50_000_000
 RGB = encode_image(np.full((16, 20, 3), 90, np.uint8))
 THERMAL = encode_image(np.full((8, 10), 30, np.uint8))
 CLASSES = ClassSelection(("unlabeled", "person"), ("person",))
@@ -127,12 +129,13 @@ def setups() -> Iterator[Callable[..., Setup]]:
 
     def make(**settings: Any) -> Setup:
         segmenter = GatedSegmenter()
-        inference: InferenceThread[Job] = InferenceThread(partial(serve, segmenter))  # type: ignore[arg-type]
+        inference: InferenceThread[Job] = InferenceThread(partial(answer_jobs, segmenter))  # type: ignore[arg-type]
         bench = Setup(inference, segmenter, [], [])
         # The images of most tests are all the same.
         unwatched = {"rgb__stale_after": 0.0, "thermal__stale_after": 0.0}
         bench.pipeline = Pipeline(
             settings_of(**{"detections__min_area": 1, **unwatched, **settings}),
+            NearestPairer(MAX_DT_NS),
             inference,
             deliver=bench.results.append,
             report=lambda cause, sentence: bench.reports.append((cause, sentence)),

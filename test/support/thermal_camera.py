@@ -8,7 +8,7 @@ import rclpy
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from rgbt_seg_ros.ros.messages import image_message
+from rgbt_seg_ros.ros.messages import ROS_MESSAGES
 
 PERIOD_S = 0.05
 
@@ -19,5 +19,5 @@ if __name__ == "__main__":
     draw = np.random.default_rng(0)
     while True:
         header = Header(stamp=node.get_clock().now().to_msg(), frame_id="boson_optical")
-        publisher.publish(image_message(header, draw.integers(7000, 9000, (24, 32), np.uint16)))
+        publisher.publish(ROS_MESSAGES.image(header, draw.integers(7000, 9000, (24, 32), np.uint16)))
         time.sleep(PERIOD_S)

@@ -12,7 +12,7 @@ from settings_of import settings_of
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.pairing.nearest import Pair
 from rgbt_seg_ros.pairing.pairer import Pairer
-from rgbt_seg_ros.ros.pairers import make_pairer
+from rgbt_seg_ros.ros.pairers import pairer_maker
 
 INSTALLED = find_spec("message_filters") is not None
 needs_upstream = pytest.mark.skipif(
@@ -21,11 +21,11 @@ needs_upstream = pytest.mark.skipif(
 
 
 def pairer(method: str, max_dt_ms: float = 50, offset_ms: float = 0) -> Pairer:
-    return make_pairer(
+    return pairer_maker(
         settings_of(
             sync__method=method, sync__max_dt=max_dt_ms / 1e3, sync__thermal_time_offset=offset_ms / 1e3
         )
-    )
+    )()
 
 
 def indices(pairs: list[Pair]) -> list[tuple[int, int]]:
@@ -51,8 +51,8 @@ def test_in_lossless_mode_one_camera_may_run_ahead_by_all_that_may_wait() -> Non
     settings = settings_of(mode="lossless", lossless__depth=100)
     rgb = [(0, stamp, (0, i)) for i, stamp in enumerate(regular(0, 30, 100))]
     thermal = [(1, stamp, (0, i)) for i, stamp in enumerate(regular(5, 30, 100))]
-    assert len(run(make_pairer(settings), rgb + thermal)) == 100
-    assert len(run(make_pairer(replace(settings, mode="latest")), rgb + thermal)) < 100
+    assert len(run(pairer_maker(settings)(), rgb + thermal)) == 100
+    assert len(run(pairer_maker(replace(settings, mode="latest"))(), rgb + thermal)) < 100
 
 
 @needs_upstream

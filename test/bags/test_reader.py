@@ -152,7 +152,7 @@ def test_a_topic_of_another_type_is_refused(tmp_path: Path) -> None:
     write_bag(tmp_path / "source", rgb_count=1)
     with BagWriter(tmp_path / "bag") as bag:
         bag.write("/thermal/image", bag.image(thermal_frame(0), 1, "camera"), 1)
-        compressed = bag.types["sensor_msgs/msg/CompressedImage"]
+        compressed = bag.messages.types["sensor_msgs/msg/CompressedImage"]
         bag.write("/rgb/image", compressed(bag.header(1, "camera"), "png", np.zeros(4, np.uint8)), 1)
     with pytest.raises(UserError, match=r"/rgb/image .* is sensor_msgs/msg/CompressedImage"):
         read_images(tmp_path / "bag")

@@ -19,7 +19,9 @@ from pairing_oracle import (
     stream,
 )
 
-from rgbt_seg_ros.pairing.nearest import Cause, NearestPairer, Pair
+from rgbt_seg_ros.base.diagnostics import Drop
+from rgbt_seg_ros.pairing.nearest import NearestPairer, Pair
+from rgbt_seg_ros.pairing.time_line import UNPAIRED_FRAMES
 
 RATES = [(30, 30), (30, 25), (25, 30), (30, 9), (9, 30), (60, 30), (30, 60), (10, 10)]
 START_UP_FRAMES = 6
@@ -102,7 +104,7 @@ def test_frames_overtaken_by_later_ones_are_counted_and_the_others_paired_as_wit
     )
     expected = [(in_time[0][i], in_time[1][j]) for i, j in rest.oracle()]
     assert [(pair.rgb[1], pair.thermal[1]) for pair in pairs] == expected
-    overtaken = [counts.dropped[Cause.OUT_OF_ORDER] for counts in (pairer.rgb_counts, pairer.thermal_counts)]
+    overtaken = [counts.dropped[Drop.OUT_OF_ORDER] for counts in (pairer.rgb_counts, pairer.thermal_counts)]
     assert overtaken == [len(frames) for frames in late]
 
 
@@ -201,7 +203,7 @@ def test_any_input_is_accounted_for_in_bounded_memory(steps: list[tuple[str, int
     assert pairer.thermal_counts.used == len({pair.thermal for pair in pairs})
     assert len({(pair.rgb, pair.thermal) for pair in pairs}) == len(pairs)
     assert all(abs(pair.thermal_stamp + 7 * MS - pair.rgb_stamp) <= 40 * MS for pair in pairs)
-    assert sum(pairer.counts[cause.value] for cause in Cause) == (
+    assert sum(pairer.counts[cause] for cause in UNPAIRED_FRAMES) == (
         kinds["rgb"] + kinds["thermal"] - pairer.rgb_counts.used - pairer.thermal_counts.used
     )
 

@@ -22,7 +22,7 @@ from rgbt_seg_ros.live_view.latest import NextItem
 from rgbt_seg_ros.live_view.state import STATUS_NAME
 from rgbt_seg_ros.masks.classes import PST900
 from rgbt_seg_ros.masks.overlay import thermal_picture
-from rgbt_seg_ros.ros import messages
+from rgbt_seg_ros.ros.messages import ROS_MESSAGES, diagnostic_status, diagnostics_message
 from rgbt_seg_ros.ros.viewer import WatchFeed
 
 NODE = "/robot/seg"
@@ -121,7 +121,7 @@ def test_pictures_of_a_camera_pair_in_a_namespace(graph: Graph) -> None:
         ("thermal", "/robot/front/thermal/image", ramp(), thermal_picture(ramp())),
     ):
         came = graph.watch(name)
-        message = messages.image_message(header(), array)
+        message = ROS_MESSAGES.image(header(), array)
         assert_near(picture_of(graph.publish_until(topic, message, lambda came=came: came(0.0))), wanted)
 
 
@@ -140,21 +140,21 @@ def test_compressed_cameras_are_known_by_their_type(graph: Graph) -> None:
 def test_a_mask_waits_for_its_classes_and_has_their_colours(graph: Graph) -> None:
     mask = np.zeros((32, 64), np.uint8)
     mask[:, 32:] = 4
-    message = messages.image_message(header(), mask)
+    message = ROS_MESSAGES.image(header(), mask)
     came, numbers = graph.watch("mask"), graph.watch("numbers")
     waiting = f"waiting for the names of the classes on {NODE}/front/label_info"
     graph.publish_until(
         f"{NODE}/front/mask", message, lambda: picture_in(numbers, "mask").get("waiting") == waiting
     )
     labels = graph.node.create_publisher(LabelInfo, f"{NODE}/front/label_info", LATCHED)
-    labels.publish(messages.label_info_message(header(), PST900.names))
+    labels.publish(ROS_MESSAGES.label_info(header(), PST900.names))
     jpeg = graph.publish_until(f"{NODE}/front/mask", message, lambda: came(0.0))
     assert_near(picture_of(jpeg), np.array(PST900.palette, np.uint8)[mask])
 
 
 def test_an_image_that_cannot_be_read_is_said_and_the_next_one_shown(graph: Graph) -> None:
     came, numbers = graph.watch("overlay"), graph.watch("numbers")
-    topic, image = f"{NODE}/front/overlay", messages.image_message(header(), halves())
+    topic, image = f"{NODE}/front/overlay", ROS_MESSAGES.image(header(), halves())
     image.step = 1
 
     def told() -> dict[str, Any]:
@@ -176,7 +176,7 @@ def picture_in(numbers: NextItem, name: str) -> dict[str, Any]:
 def test_reports_of_other_nodes_are_not_told(graph: Graph) -> None:
     numbers = graph.watch("numbers")
     statuses = [
-        messages.diagnostic_status(name, node, level, sentence, {"pairs": level})
+        diagnostic_status(name, node, level, sentence, {"pairs": level})
         for name, node, level, sentence in (
             (f"{STATUS_NAME} of front", "/other/seg", 2, "of another robot"),
             (f"{STATUS_NAME} of rear", NODE, 2, "of another pair"),
@@ -184,7 +184,7 @@ def test_reports_of_other_nodes_are_not_told(graph: Graph) -> None:
             ("battery", NODE, 2, "of something else"),
         )
     ]
-    report = messages.diagnostics_message(header().stamp, statuses)
+    report = diagnostics_message(header().stamp, statuses)
 
     def told() -> dict[str, Any]:
         item = json.loads(numbers(0.0) or b"{}")
@@ -197,7 +197,7 @@ def test_reports_of_other_nodes_are_not_told(graph: Graph) -> None:
 
 def test_a_topic_is_given_up_with_its_last_viewer(graph: Graph) -> None:
     topic = f"{NODE}/front/overlay"
-    message = messages.image_message(header(), halves())
+    message = ROS_MESSAGES.image(header(), halves())
     came = graph.watch("overlay")
     graph.publish_until(topic, message, lambda: came(0.0))
     assert graph.node.count_subscribers(topic) == 1

@@ -63,6 +63,7 @@ def test_the_card_in_docs_is_of_this_file(repository: Path) -> None:
     text = (repository / "docs" / "model_card.md").read_text()
     assert identity_section("default") in text
     assert training_section(read_card("default")) in text
+    assert (repository / "config/train/nano/shifnet_msrs.md").read_text() in text
 
 
 def test_the_numbers_in_docs_are_of_this_model(repository: Path, scores: dict[str, dict[str, Any]]) -> None:

@@ -136,8 +136,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "step of a configuration.",
         """python -m training.benchmark --model default --size 480x640 --json speed.json
         python -m training.benchmark --compare shifnet/nano sartm/nano --size 480x640 --device cpu
-        python -m training.benchmark --train config/train/shifnet_mfnet.yaml train.batch_size=1 train.precision=fp32
-        python -m training.benchmark --train config/train/shifnet_fmb.yaml --count-only --tflops 50""",
+        python -m training.benchmark --train config/train/shifnet/mfnet.yaml train.batch_size=1 train.precision=fp32
+        python -m training.benchmark --train config/train/shifnet/fmb.yaml --count-only --tflops 50""",
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--model", default="default", help="model file, or 'default' (packaged)")

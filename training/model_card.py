@@ -137,7 +137,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "Write a model's card in Markdown: its file, its scores by class, modality, day and night on real and on "
         "rendered images, its training, and notes of a person on its use and its faults.",
         """python -m training.model_card --model default --data msrs --root DIR --split val \\
-            --notes config/train/shifnet_nano_msrs.md -o docs/model_card.md""",
+            --notes config/train/nano/shifnet_msrs.md -o docs/model_card.md""",
     )
     parser.add_argument("--model", default="default", help="model file, or 'default' (packaged)")
     parser.add_argument("--title", default="the packaged model", help="name in the headline")

@@ -67,10 +67,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = command_parser(
         "python -m training.train",
         "Train a model from a configuration file, or go on with an interrupted run.",
-        """python -m training.train --config config/train/shifnet_nano_msrs.yaml data.root=../msrs70
-        python -m training.train --config config/train/shifnet_nano_msrs.yaml train.max_steps=100 run.dir=runs/short
-        python -m training.train --config config/train/sartm_nano_msrs.yaml data.root=../msrs70 loss.prototype=0
-        torchrun --nproc-per-node 2 -m training.train --config config/train/shifnet_nano_msrs.yaml data.root=../msrs70
+        """python -m training.train --config config/train/nano/shifnet_msrs.yaml data.root=../msrs70
+        python -m training.train --config config/train/nano/shifnet_msrs.yaml train.max_steps=100 run.dir=runs/short
+        python -m training.train --config config/train/nano/sartm_msrs.yaml data.root=../msrs70 loss.prototype=0
+        torchrun --nproc-per-node 2 -m training.train --config config/train/nano/shifnet_msrs.yaml data.root=../msrs70
         python -m training.train --resume runs/shifnet_nano_msrs""",
     )
     group = parser.add_mutually_exclusive_group(required=True)

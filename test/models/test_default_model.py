@@ -36,7 +36,7 @@ def test_it_is_small_and_tells_its_training() -> None:
 
 
 def test_it_was_made_by_the_committed_configuration(repository: Path) -> None:
-    _, card = untrained_model(load_config(repository / "config/train/shifnet_nano_msrs_5.yaml"))
+    _, card = untrained_model(load_config(repository / "config/train/nano/shifnet_msrs_5.yaml"))
     packaged = read_card("default")
     assert packaged.training["config"] == card.training["config"]
     assert (packaged.scaling, packaged.short_side) == (card.scaling, card.short_side)
@@ -63,6 +63,7 @@ def test_the_card_in_docs_is_of_this_file(repository: Path) -> None:
     text = (repository / "docs" / "model_card.md").read_text()
     assert identity_section("default") in text
     assert training_section(read_card("default")) in text
+    assert (repository / "config/train/nano/shifnet_msrs.md").read_text() in text
 
 
 def test_the_numbers_in_docs_are_of_this_model(repository: Path, scores: dict[str, dict[str, Any]]) -> None:

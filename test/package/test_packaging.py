@@ -136,7 +136,8 @@ def test_shipped_files_are_found_in_the_installed_copy(
     share = prefix / "share" / "rgbt_seg_ros"
     files = [path for top in SHIPPED for path in (source / top).rglob("*") if path.is_file()]
     names = sorted({str(path.relative_to(source)) for path in files} - {"resource/rgbt_seg_ros"})
-    assert {"config/fastdds.xml", "resource/vision_msgs/msg/LabelInfo.msg"} <= set(names)
+    nested = {"config/train/shifnet/mfnet.yaml", "resource/vision_msgs/msg/LabelInfo.msg"}
+    assert {"config/fastdds.xml", *nested} <= set(names)
     code = f"from rgbt_seg_ros.base.share import share_path; [print(share_path(name)) for name in {names}]"
     assert run_installed(code, site_packages).splitlines() == [str(share / name) for name in names]
     for name in names:

@@ -19,7 +19,7 @@ from training.measure.serving_speed import plain_form
 PAGE = (REPOSITORY / "docs/reproduce.md").read_text()
 LINES = [line for block in re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]
 COMMANDS = [shlex.split(line)[2:] for line in LINES if line.startswith("python -m ")]
-ROWS = re.findall(r"^\|.*\| `(\w+\.yaml)` \|.*\| ([\d.]+) \| (\w+) \|$", PAGE, re.MULTILINE)
+ROWS = re.findall(r"^\|.*\| `(\w+/\w+\.yaml)` \|.*\| ([\d.]+) \| (\w+) \|$", PAGE, re.MULTILINE)
 
 
 NETWORKS = re.findall(
@@ -35,6 +35,11 @@ def configured(command: list[str]) -> str | None:
         if option in command:
             return command[command.index(option) + 1]
     return None
+
+
+def below_train(path: str | None) -> str:
+    """How the tables name a configuration file: by its path in config/train."""
+    return Path(str(path)).relative_to("config/train").as_posix()
 
 
 def test_every_line_is_a_command_of_ours():
@@ -72,10 +77,11 @@ def test_scored_models_are_what_the_runs_leave():
 
 
 def test_every_row_has_a_command_and_says_that_it_was_not_measured():
-    files = {path.name for path in (REPOSITORY / "config/train").glob("*.yaml")}
+    folder = REPOSITORY / "config/train"
+    files = {path.relative_to(folder).as_posix() for path in folder.glob("*/*.yaml")}
     rows = {file for file, _, _ in ROWS}
-    assert rows == {file for file in files if "nano" not in file}
-    assert rows <= {Path(str(configured(c))).name for c in COMMANDS if c[0] == "training.train"}
+    assert rows == {file for file in files if not file.startswith("nano/")}
+    assert rows <= {below_train(configured(c)) for c in COMMANDS if c[0] == "training.train"}
     assert {measured for _, _, measured in ROWS} == {"no"}
 
 
@@ -85,7 +91,7 @@ def test_every_row_has_a_command_and_says_that_it_was_not_measured():
 def test_hours_are_those_that_the_benchmark_counts(command, capsys):
     path = str(configured(command))
     assert benchmark([str(REPOSITORY / path) if word == path else word for word in command[1:]]) == 0
-    (hours,) = {hours for file, hours, _ in ROWS if file == Path(path).name}
+    (hours,) = {hours for file, hours, _ in ROWS if file == below_train(path)}
     counted = re.search(r"([\d.]+) hours at 11.2 TFLOP/s", capsys.readouterr().out)
     assert counted is not None
     assert float(hours) == pytest.approx(float(counted[1]), rel=0.005)

@@ -153,7 +153,7 @@ def test_networks_are_compared_in_one_run(tmp_path, capsys):
 
 SMALL = (
     "--train",
-    "config/train/shifnet_nano_msrs.yaml",
+    "config/train/nano/shifnet_msrs.yaml",
     "augment.crop_height=64",
     "augment.crop_width=96",
     "train.batch_size=2",
@@ -224,7 +224,7 @@ def test_a_missing_gpu_is_said(arguments, capsys, monkeypatch, repository):
         (["--compare", "sartm/huge"], "there is no SARTM size 'huge'"),
         (["--train", "absent.yaml"], "there is no configuration file absent.yaml"),
         (
-            ["--train", "config/train/shifnet_mfnet.yaml", "train.batchsize=1"],
+            ["--train", "config/train/shifnet/mfnet.yaml", "train.batchsize=1"],
             "did you mean train.batch_size?",
         ),
     ],

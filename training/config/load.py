@@ -20,7 +20,8 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
     """Read a configuration.
 
     Args:
-        path: YAML file; None starts from the defaults. Its key `base` names another file beside it, which it changes.
+        path: YAML file; None starts from the defaults. Its key `base` names another file, which it changes, by the
+            path from its own folder.
         overrides: `section.key=value`, applied last.
 
     Raises:
@@ -70,7 +71,9 @@ def _read_layers(path: Path, above: tuple[Path, ...] = ()) -> list[tuple[str, An
 
 def _read_yaml(path: Path) -> Any:
     if not path.is_file():
-        raise UserError(f"there is no configuration file {path}: the ready ones are in config/train")
+        raise UserError(
+            f"there is no configuration file {path}: the ready ones are in the folders of config/train"
+        )
     try:
         return OmegaConf.to_container(OmegaConf.load(path))
     except (YAMLError, OmegaConfBaseException, OSError, UnicodeDecodeError) as error:

@@ -21,11 +21,12 @@ from typing import Any
 from rich.progress import Progress
 from rosbags.rosbag2 import Reader
 
-from rgbt_seg_ros import make_bag
+from rgbt_seg_ros.bags.from_images import make_recording
 from rgbt_seg_ros.bags.reader import Recording, find_image_topics, read_images
 from rgbt_seg_ros.bags.rendered import write_rendered_bag
 from rgbt_seg_ros.base.child_process import ChildProcess, last_words, wait_until
 from rgbt_seg_ros.base.cli import command_parser, positive_number, run_command
+from rgbt_seg_ros.base.diagnostics import Key
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import describe_host
 from rgbt_seg_ros.images.codec import decode_rgb, decode_thermal
@@ -50,17 +51,17 @@ END_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True)
-class Source:
+class DemoRecording:
     """The recording of a demo: name for people, topics by kind, its length, and pairs a second that it can give."""
 
     name: str
-    recording: Recording
+    bag: Recording
     topics: dict[str, str]
     seconds: float
     pairs_hz: float
 
     @classmethod
-    def of(cls, bag: Path, name: str) -> "Source":
+    def of(cls, bag: Path, name: str) -> "DemoRecording":
         """Look at a rosbag2.
 
         Raises:
@@ -76,25 +77,22 @@ class Source:
 
     def labels(self) -> dict[int, Path] | None:
         """Its labels by stamp, where it has any."""
-        folder = self.recording.path / LABELS_FOLDER
+        folder = self.bag.path / LABELS_FOLDER
         return find_labels(folder) if folder.is_dir() else None
 
 
 @contextmanager
-def open_source(args: argparse.Namespace) -> Iterator[Source]:
+def open_recording(args: argparse.Namespace) -> Iterator[DemoRecording]:
     """The recording that the arguments ask for; what is converted is deleted afterwards."""
     if args.bag:
-        yield Source.of(args.bag, args.bag.name)
+        yield DemoRecording.of(args.bag, args.bag.name)
     elif args.rgb:
         with tempfile.TemporaryDirectory(prefix="rgbt_seg_ros_demo_") as folder:
-            make_recording = make_bag.main(
-                ["--rgb", str(args.rgb), "--thermal", str(args.thermal), "-o", f"{folder}/recording"]
-            )
-            if make_recording != 0:
-                raise UserError(f"{args.rgb} and {args.thermal} did not become a recording, see above")
-            yield Source.of(Path(folder) / "recording", f"{args.rgb.name} and {args.thermal.name}")
+            bag = Path(folder) / "recording"
+            make_recording(bag, args.rgb, args.thermal)
+            yield DemoRecording.of(bag, f"{args.rgb.name} and {args.thermal.name}")
     else:
-        yield Source.of(packaged_recording(), f"a rendered street: {', '.join(PACKAGED_CONDITIONS)}")
+        yield DemoRecording.of(packaged_recording(), f"a rendered street: {', '.join(PACKAGED_CONDITIONS)}")
 
 
 def packaged_recording() -> Path:
@@ -110,7 +108,7 @@ def packaged_recording() -> Path:
     return path
 
 
-def measure_model(source: Source, model: str) -> tuple[float, str]:
+def measure_model(recording: DemoRecording, model: str) -> tuple[float, str]:
     """Time of a pair on this machine in milliseconds: the median of seven runs on the recording's first pair.
 
     Returns:
@@ -121,14 +119,14 @@ def measure_model(source: Source, model: str) -> tuple[float, str]:
     """
     segmenter = Segmenter.load(model)
     first: dict[str, Any] = {}
-    for image in read_images(source.recording):
+    for image in read_images(recording.bag):
         first.setdefault(image.kind, image.message)
         if len(first) == 2:
             break
     try:
         rgb, thermal = decode_rgb(first["rgb"]), decode_thermal(first["thermal"])
     except ValueError as error:
-        raise UserError(f"the first image of {source.recording.path} cannot be used: {error}") from None
+        raise UserError(f"the first image of {recording.bag.path} cannot be used: {error}") from None
     segmenter.warm_up(*rgb.shape[:2])
     times = []
     for _ in range(7):
@@ -138,17 +136,17 @@ def measure_model(source: Source, model: str) -> tuple[float, str]:
     return 1e3 * statistics.median(times), str(segmenter.device)
 
 
-def playback_rate(source: Source, pair_ms: float) -> float:
+def playback_rate(recording: DemoRecording, pair_ms: float) -> float:
     """The speed at which a machine that needs `pair_ms` for a pair keeps up, two digits; 1 at most."""
-    rate = float(f"{1e3 / (SPARE_TIME * pair_ms * source.pairs_hz):.2g}")
+    rate = float(f"{1e3 / (SPARE_TIME * pair_ms * recording.pairs_hz):.2g}")
     return min(max(rate, SLOWEST_RATE), 1.0)
 
 
-def run_graph(source: Source, seconds: float, model: str, rate: float, output: Path) -> None:
+def run_graph(recording: DemoRecording, seconds: float, model: str, rate: float, output: Path) -> None:
     """Run recorder, node and player until everything is answered, and end them.
 
     Args:
-        source: what to play.
+        recording: what to play.
         seconds: how much of it.
         model: as the node's parameter.
         rate: speed of the player.
@@ -158,11 +156,11 @@ def run_graph(source: Source, seconds: float, model: str, rate: float, output: P
         UserError: one of them died or hung.
     """
     environment = private_graph_environment()
-    remap = ["--ros-args", "-r", f"rgb/image:={source.topics['rgb']}"]
-    remap += ["-r", f"thermal/image:={source.topics['thermal']}"]
+    remap = ["--ros-args", "-r", f"rgb/image:={recording.topics['rgb']}"]
+    remap += ["-r", f"thermal/image:={recording.topics['thermal']}"]
     node_arguments = [*remap, "-p", "mode:=lossless", "-p", f"model:={model}"]
     recorder_arguments = ["-o", str(output), "--input-reliability", "reliable", *remap]
-    player_arguments = [str(source.recording.path), "--rate", str(rate)]
+    player_arguments = [str(recording.bag.path), "--rate", str(rate)]
     player_arguments += ["--playback-duration", str(seconds)]
     # Node and recorder subscribe to both cameras; each must have found the player before it starts.
     player_arguments += ["--subscriptions", "4", "--wait-for-subscribers", str(START_TIMEOUT_S)]
@@ -177,7 +175,7 @@ def run_graph(source: Source, seconds: float, model: str, rate: float, output: P
         # The names of the classes come when the node is active.
         wait_until((output / "classes.json").is_file, [node, recorder], START_TIMEOUT_S, "an active node")
         player = start("player", "play", player_arguments)
-        bar = progress.add_task("segmenting", total=round(source.pairs_hz * seconds))
+        bar = progress.add_task("segmenting", total=round(recording.pairs_hz * seconds))
 
         def played() -> bool:
             progress.update(bar, completed=_masks(output))
@@ -199,9 +197,9 @@ def _masks(output: Path) -> int:
 def _drained(output: Path) -> bool:
     """Whether the node's last two reports are equal in what came in and out, with nothing left."""
     reports = [line["values"] for line in read_lines(output / "diagnostics.jsonl")[-2:]]
-    keys = ("rgb_in", "thermal_in", "pairs", "masks")
+    keys = (Key.RGB_IN, Key.THERMAL_IN, Key.PAIRS, Key.MASKS)
     counts = [tuple(report.get(key) for key in keys) for report in reports]
-    done = [reports[-1].get(key) == "0" for key in ("waiting", "unpaired")] if reports else [False]
+    done = [reports[-1].get(key) == "0" for key in (Key.WAITING, Key.UNPAIRED)] if reports else [False]
     return len(counts) == 2 and counts[0] == counts[1] and all(done)
 
 
@@ -210,21 +208,21 @@ def _demo(args: argparse.Namespace) -> None:
     for name in ("classes.json", "summary.json", "report.html"):
         # What an earlier run left must not pass for the result of a failed one.
         (args.output / name).unlink(missing_ok=True)
-    with open_source(args) as source:
-        pair_ms, device = measure_model(source, args.model)
-        rate = playback_rate(source, pair_ms)
-        seconds = min(source.seconds, 60 * args.minutes * rate)
-        part = "All" if seconds == source.seconds else f"The first {seconds:.1f} s"
+    with open_recording(args) as recording:
+        pair_ms, device = measure_model(recording, args.model)
+        rate = playback_rate(recording, pair_ms)
+        seconds = min(recording.seconds, 60 * args.minutes * rate)
+        part = "All" if seconds == recording.seconds else f"The first {seconds:.1f} s"
         note = (
-            f"{part} of {source.seconds:.1f} s of recording, played at {rate:g} times the speed: "
+            f"{part} of {recording.seconds:.1f} s of recording, played at {rate:g} times the speed: "
             f"this machine needs {pair_ms:.0f} ms for a pair."
         )
         print(note)
-        run_graph(source, seconds, args.model, rate, args.output)
-        labels = source.labels()
+        run_graph(recording, seconds, args.model, rate, args.output)
+        labels = recording.labels()
         summary = summarize(read_run(args.output), labels)
         summary |= {
-            "recording": source.name,
+            "recording": recording.name,
             "playback_rate": rate,
             "note": note,
             "model": args.model,

@@ -23,6 +23,7 @@ from rclpy.utilities import remove_ros_args
 
 from rgbt_seg_ros.bags.reader import Recording, find_image_topics
 from rgbt_seg_ros.base.cli import command_parser, positive_number, run_command
+from rgbt_seg_ros.base.diagnostics import Key
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import describe_host
 from rgbt_seg_ros.masks.labels import LABELS_FOLDER, find_labels
@@ -54,19 +55,20 @@ class EndOfRecording:
             values: of the node's newest report; empty before the first.
             now_s: a monotonic clock [s].
         """
-        progress = tuple(values.get(key) for key in ("rgb_in", "thermal_in", "unpaired", "masks"))
+        progress = tuple(values.get(key) for key in (Key.RGB_IN, Key.THERMAL_IN, Key.UNPAIRED, Key.MASKS))
         if progress != self._progress:
             self._progress, self._changed_s = progress, now_s
         if self.missing(values) == self._expected:
             return False
-        if not self.missing(values) and values.get("waiting") == values.get("unpaired") == "0":
+        if not self.missing(values) and values.get(Key.WAITING) == values.get(Key.UNPAIRED) == "0":
             return True
         return now_s - self._changed_s > self._idle_s
 
     def missing(self, values: Mapping[str, str]) -> dict[str, int]:
         """How many images the node has not got by this report, ``rgb`` and ``thermal``, where there are any."""
+        keys = {"rgb": Key.RGB_IN, "thermal": Key.THERMAL_IN}
         lacking = {
-            camera: count - int(values.get(f"{camera}_in", "0")) for camera, count in self._expected.items()
+            camera: count - int(values.get(keys[camera], "0")) for camera, count in self._expected.items()
         }
         return {camera: count for camera, count in lacking.items() if count > 0}
 
@@ -109,7 +111,7 @@ def evaluate_bag(
     summary = summarize(run, labels) | {
         "recording": recording.path.name,
         "settings": {"mode": "lossless"},
-        "host": describe_host(last.get("device", "cpu")),
+        "host": describe_host(last.get(Key.DEVICE, "cpu")),
     }
     (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
     write_report(folder, labels)

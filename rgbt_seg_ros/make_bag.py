@@ -10,25 +10,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rgbt_seg_ros.bags.from_images import open_source, pair_folders, write_bag
+from rgbt_seg_ros.bags.from_images import make_recording
 from rgbt_seg_ros.base.cli import command_parser, positive_number, run_command
-from rgbt_seg_ros.base.errors import UserError
 
 
 def _make_bag(args: argparse.Namespace) -> None:
-    rgb, thermal = open_source(args.rgb, args.rate), open_source(args.thermal, args.rate)
-    if rgb.files and thermal.files:
-        before = rgb.count + thermal.count
-        rgb, thermal = pair_folders(rgb, thermal)
-        left_out = before - rgb.count - thermal.count
-        if left_out:
-            print(f"{left_out} images have no partner of the same name and are left out")
-    if args.labels and not rgb.files:
-        raise UserError(
-            "--labels needs --rgb to be a folder: labels are found by the names of the RGB images"
-        )
-    write_bag(args.output, rgb, thermal, args.thermal_encoding, args.labels)
-    print(f"{args.output}: {rgb.count} RGB images at {rgb.rate_hz:g} Hz, {thermal.count} thermal")
+    make_recording(args.output, args.rgb, args.thermal, args.rate, args.thermal_encoding, args.labels)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,6 +12,7 @@ from rgbt_seg_ros.bags.reader import Recording
 from rgbt_seg_ros.base.cli import command_parser, run_command
 from rgbt_seg_ros.masks.labels import LABELS_FOLDER, find_labels
 from rgbt_seg_ros.replay.offline_run import segment_recording
+from rgbt_seg_ros.report_page.write import write_report
 from rgbt_seg_ros.runs.folder import METRICS
 from rgbt_seg_ros.settings.options import OPTIONS, add_setting_options, read_settings
 
@@ -21,14 +22,11 @@ def _offline(args: argparse.Namespace) -> None:
     labels = args.labels
     if labels is None and (args.bag / LABELS_FOLDER).is_dir():
         labels = args.bag / LABELS_FOLDER
+    labels_by_stamp = find_labels(labels) if labels else None
     metrics = segment_recording(
-        recording,
-        read_settings(args),
-        args.output,
-        args.rgb_topic,
-        args.thermal_topic,
-        find_labels(labels) if labels else None,
+        recording, read_settings(args), args.output, args.rgb_topic, args.thermal_topic, labels_by_stamp
     )
+    write_report(args.output, labels_by_stamp)
     print(f"{metrics['masks']} masks of {metrics['pairs']} pairs, {metrics['detections']} detections")
     if "miou" in metrics:
         print(f"mIoU {metrics['miou']:.3f} on {metrics['labelled_masks']} labels")

@@ -15,7 +15,7 @@ from rclpy.utilities import remove_ros_args
 from rgbt_seg_ros.base.cli import command_parser, run_command
 from rgbt_seg_ros.live_view.server import WatchServer
 from rgbt_seg_ros.ros.process import join_graph, spin_until
-from rgbt_seg_ros.ros.viewer import WatchFeed
+from rgbt_seg_ros.ros.viewer import Viewer
 
 _NAME = r"[A-Za-z][A-Za-z0-9_]*"
 
@@ -52,17 +52,17 @@ def host_name(text: str) -> str:
 
 def _watch(args: argparse.Namespace) -> None:
     stop = join_graph()
-    feed = WatchFeed(args.node, args.pair or "")
+    viewer = Viewer(args.node, args.pair or "")
     try:
-        server = WatchServer(args.host, args.port, feed.pictures, feed.numbers, args.name)
+        server = WatchServer(args.host, args.port, viewer.pictures, viewer.numbers, args.name)
         server.run()
         if not server.on_loopback:
             print(f"anyone who can reach port {server.server_port} of this machine can see the pictures")
-        print(f"watching {feed.target}: open {server.url} in a browser, Ctrl-C ends it", flush=True)
-        spin_until(feed, stop.is_set)
+        print(f"watching {viewer.target}: open {server.url} in a browser, Ctrl-C ends it", flush=True)
+        spin_until(viewer, stop.is_set)
         server.close()
     finally:
-        feed.destroy_node()
+        viewer.destroy_node()
         rclpy.try_shutdown()
 
 

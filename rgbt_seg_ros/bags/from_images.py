@@ -26,7 +26,7 @@ _IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 
 
 @dataclass(frozen=True)
-class Source:
+class ImageStream:
     """One stream to be recorded: a video (no files) or the image files of a folder, in order."""
 
     path: Path
@@ -50,7 +50,7 @@ class Source:
             yield from _read_video(self.path, self.count)
 
 
-def open_source(path: Path, rate_hz: float | None) -> Source:
+def open_stream(path: Path, rate_hz: float | None) -> ImageStream:
     """A video or a folder of images; the rate is the video's own, or 10 Hz for a folder, unless it is given.
 
     Raises:
@@ -64,7 +64,7 @@ def open_source(path: Path, rate_hz: float | None) -> Source:
             kinds = " ".join(sorted(_IMAGE_SUFFIXES))
             raise UserError(f"{path} holds no images: expected files ending in one of {kinds}")
         files.sort(key=_natural_order)
-        return Source(path, tuple(files), len(files), rate_hz or FOLDER_RATE_HZ)
+        return ImageStream(path, tuple(files), len(files), rate_hz or FOLDER_RATE_HZ)
     video = cv2.VideoCapture(str(path))
     try:
         if not video.isOpened():
@@ -75,10 +75,10 @@ def open_source(path: Path, rate_hz: float | None) -> Source:
         video.release()
     if not rate > 0:
         raise UserError(f"video {path} does not tell its frame rate: give it with --rate")
-    return Source(path, (), count, rate)
+    return ImageStream(path, (), count, rate)
 
 
-def pair_folders(rgb: Source, thermal: Source) -> tuple[Source, Source]:
+def pair_folders(rgb: ImageStream, thermal: ImageStream) -> tuple[ImageStream, ImageStream]:
     """Two folders with one image each per pair: those of equal names where there are any, else by order.
 
     Raises:
@@ -95,16 +95,56 @@ def pair_folders(rgb: Source, thermal: Source) -> tuple[Source, Source]:
     return rgb, thermal
 
 
+def make_recording(
+    path: Path,
+    rgb: Path,
+    thermal: Path,
+    rate_hz: float | None = None,
+    thermal_encoding: str | None = None,
+    labels: Path | None = None,
+) -> None:
+    """Write two videos or folders as a rosbag2, and print what came of it.
+
+    Args:
+        path: the new bag's folder.
+        rgb, thermal: a video or a folder of images each.
+        rate_hz: see `open_stream`.
+        thermal_encoding, labels: see `write_bag`.
+
+    Raises:
+        UserError: see `open_stream`, `pair_folders` and `write_bag`.
+    """
+    rgb_stream, thermal_stream = open_stream(rgb, rate_hz), open_stream(thermal, rate_hz)
+    if rgb_stream.files and thermal_stream.files:
+        before = rgb_stream.count + thermal_stream.count
+        rgb_stream, thermal_stream = pair_folders(rgb_stream, thermal_stream)
+        left_out = before - rgb_stream.count - thermal_stream.count
+        if left_out:
+            print(f"{left_out} images have no partner of the same name and are left out")
+    if labels and not rgb_stream.files:
+        raise UserError(
+            "--labels needs --rgb to be a folder: labels are found by the names of the RGB images"
+        )
+    write_bag(path, rgb_stream, thermal_stream, thermal_encoding, labels)
+    print(
+        f"{path}: {rgb_stream.count} RGB images at {rgb_stream.rate_hz:g} Hz, {thermal_stream.count} thermal"
+    )
+
+
 def write_bag(
-    path: Path, rgb: Source, thermal: Source, thermal_encoding: str | None = None, labels: Path | None = None
+    path: Path,
+    rgb: ImageStream,
+    thermal: ImageStream,
+    thermal_encoding: str | None = None,
+    labels: Path | None = None,
 ) -> None:
     """Write the recording.
 
     Args:
         path: the new bag's folder.
-        rgb: source of /rgb/image (rgb8).
-        thermal: source of /thermal/image.
-        thermal_encoding: `mono8` or `mono16`; None keeps the depth of the source. 8 bits are widened so that 255
+        rgb: stream of /rgb/image (rgb8).
+        thermal: stream of /thermal/image.
+        thermal_encoding: `mono8` or `mono16`; None keeps the depth of the stream. 8 bits are widened so that 255
             becomes 65535; 16 bits are reduced image by image, as `ThermalNormalization` does.
         labels: folder with a label for each image of the RGB folder, of equal names, copied to `labels/` in the bag.
 
@@ -125,7 +165,7 @@ def write_bag(
             _copy_labels(labels, rgb, path / LABELS_FOLDER)
 
 
-def _copy_labels(labels: Path, rgb: Source, target: Path) -> None:
+def _copy_labels(labels: Path, rgb: ImageStream, target: Path) -> None:
     target.mkdir()
     for index, file in enumerate(rgb.files):
         label = labels / f"{file.stem}.png"
@@ -163,9 +203,9 @@ def _to_depth(thermal: np.ndarray, encoding: str | None) -> np.ndarray:
     return thermal
 
 
-def _only(source: Source, names: set[str]) -> Source:
-    files = tuple(file for file in source.files if file.stem in names)
-    return Source(source.path, files, len(files), source.rate_hz)
+def _only(stream: ImageStream, names: set[str]) -> ImageStream:
+    files = tuple(file for file in stream.files if file.stem in names)
+    return ImageStream(stream.path, files, len(files), stream.rate_hz)
 
 
 def _natural_order(file: Path) -> tuple[list[tuple[int, str]], str]:

@@ -19,8 +19,7 @@ from rgbt_seg_ros.pairing.pairer import Pairer
 from rgbt_seg_ros.pipeline.answer import Answer, answer_pair
 from rgbt_seg_ros.pipeline.registration_setup import RegistrationSetup
 from rgbt_seg_ros.registration.rules import Registration
-from rgbt_seg_ros.replay.outputs import OfflineOutputs
-from rgbt_seg_ros.report_page.write import write_report
+from rgbt_seg_ros.replay.outputs import OfflineOutputs, open_outputs
 from rgbt_seg_ros.runs.folder import read_run
 from rgbt_seg_ros.runs.summary import summarize
 from rgbt_seg_ros.segmenter import Segmenter
@@ -124,7 +123,7 @@ def segment_recording(
     Args:
         recording: a rosbag2 with RGB and thermal images.
         settings: the node's parameters; those about time and queues have no meaning here.
-        output: folder for masks, mcap, metrics.json and report.html, see `rgbt_seg_ros.replay.outputs`.
+        output: folder for masks, mcap and metrics.json, see `rgbt_seg_ros.replay.outputs`.
         rgb_topic: and thermal_topic: as in `recording.find_image_topics`.
         labels: label PNGs by the stamp of the RGB image in nanoseconds.
 
@@ -155,7 +154,7 @@ def segment_recording(
         "segmenting",
         total=sum(recording.topics[name].count for name in topics.values()),
     )
-    with OfflineOutputs(output, segmenter.class_names) as outputs:
+    with open_outputs(output, segmenter.class_names) as outputs:
         run = OfflineRun(segmenter, settings, outputs)
         stamp_ns = 0
         for pair in pair_images(iter(images), pairer):
@@ -174,7 +173,6 @@ def segment_recording(
         "bag_hash": recording.content_hash(),
     }
     outputs.write_metrics(metrics)
-    write_report(output, labels)
     return metrics
 
 

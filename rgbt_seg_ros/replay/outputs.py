@@ -2,15 +2,14 @@
 
 segmentation/     a rosbag2 (mcap) with the node's output topics
 metrics.json      the numbers
-report.html       the page
 """
 
 import json
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -28,50 +27,41 @@ from rgbt_seg_ros.runs.writer import FOLDERS, LINES, RunWriter
 NAMESPACE = "/rgbt_segmenter"
 
 
+@contextmanager
+def open_outputs(folder: Path, class_names: Sequence[str]) -> Iterator["OfflineOutputs"]:
+    """Make the folder, without what an earlier run left in it, and write to it until the context ends.
+
+    Raises:
+        UserError: the folder holds other things, or cannot be written.
+    """
+    try:
+        _empty(folder)
+    except OSError as error:
+        raise UserError(f"cannot write to {folder} ({error.strerror}): choose another --output") from error
+    with closing(RunWriter(folder)) as run, BagWriter(folder / BAG) as bag:
+        run.add_classes(class_names)
+        yield OfflineOutputs(folder, class_names, run, bag)
+
+
 class OfflineOutputs:
-    """Writes the folder of one run; used as a context manager.
+    """Writes the folder of one run, see `open_outputs`.
 
     Attributes:
         mask_hash: `MaskHash` of all masks so far.
     """
 
-    def __init__(self, folder: Path, class_names: Sequence[str]) -> None:
-        """Make the folder, without what an earlier run left in it.
-
-        Raises:
-            UserError: the folder holds other things, or cannot be written.
-        """
+    def __init__(self, folder: Path, class_names: Sequence[str], run: RunWriter, bag: BagWriter) -> None:
         self._folder = folder
         self._class_names = class_names
         self._palette = palette_for(class_names)
-        try:
-            _empty(folder)
-        except OSError as error:
-            raise UserError(
-                f"cannot write to {folder} ({error.strerror}): choose another --output"
-            ) from error
-        self._run = RunWriter(folder)
-        self._run.add_classes(class_names)
-        self._bag = BagWriter(folder / BAG)
+        self._run = run
+        self._bag = bag
         self._label_frame: str | None = None
 
     @property
     def mask_hash(self) -> str:
         """See the class."""
         return self._run.mask_hash.hexdigest
-
-    def __enter__(self) -> "OfflineOutputs":
-        self._bag.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._bag.__exit__(kind, error, traceback)
-        self._run.close()
 
     def add(self, source: RecordedImage, answer: Answer, skew_ms: float) -> None:
         """Add the result for one pair, under the header of its RGB image.

@@ -1,7 +1,5 @@
 """The node's output messages as they came, in a rosbag2 (mcap) on the time of the recording that is played."""
 
-from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from rclpy.serialization import serialize_message
@@ -10,28 +8,11 @@ from rgbt_seg_ros.bags.writer import BagWriter
 
 
 class OutputBag:
-    """Writes one rosbag2; used as a context manager, by one thread at a time."""
+    """Writes into an open rosbag2; for one thread at a time."""
 
-    def __init__(self, path: Path) -> None:
-        """Name the new bag's folder.
-
-        Raises:
-            UserError: the path exists already.
-        """
-        self._writer = BagWriter(path)
+    def __init__(self, writer: BagWriter) -> None:
+        self._writer = writer
         self._latched: dict[str, Any] = {}
-
-    def __enter__(self) -> "OutputBag":
-        self._writer.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._writer.__exit__(kind, error, traceback)
 
     def add(self, time_ns: int | None, topic: str, message: Any, latched: bool = False) -> None:
         """Write a message.

@@ -15,6 +15,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
+from rgbt_seg_ros.bags.writer import BagWriter
 from rgbt_seg_ros.base.diagnostics import STATUS_NAME
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.images.codec import UndecodableImage, decode_rgb, decode_thermal, stamp_ns
@@ -182,7 +183,7 @@ def record(
     """
     writer = RunWriter(folder)
     with ExitStack() as stack:
-        bag = stack.enter_context(_new_bag(folder / BAG)) if with_bag else None
+        bag = OutputBag(stack.enter_context(_new_bag(folder / BAG))) if with_bag else None
         jobs = WriterThread()
         node = Recorder(writer, jobs, input_reliability, bag)
         stack.callback(writer.close)
@@ -196,11 +197,11 @@ def record(
     return writer.mask_hash
 
 
-def _new_bag(path: Path) -> OutputBag:
+def _new_bag(path: Path) -> BagWriter:
     """A bag in place of an earlier run's."""
     if path.is_dir():
         shutil.rmtree(path)
-    return OutputBag(path)
+    return BagWriter(path)
 
 
 def _keep(items: dict[int, Any], key: int, value: Any, limit: int) -> None:

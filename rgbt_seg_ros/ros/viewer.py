@@ -40,18 +40,18 @@ Reader = Callable[[Any], np.ndarray]
 
 
 @dataclass
-class Source:
+class FollowedTopic:
     """A topic that is subscribed while somebody wants it and somebody publishes it.
 
     Attributes:
-        topic: before remapping.
+        name: before remapping.
         receivers: what takes its messages, by their type; the publisher's is subscribed.
         qos: of the subscription.
         wanted: whether somebody wants it now.
         forget: called while nobody does.
     """
 
-    topic: str
+    name: str
     receivers: Mapping[type, Callable[[Any], None]]
     qos: QoSProfile
     wanted: Callable[[], bool]
@@ -73,19 +73,17 @@ class Source:
                 node.destroy_subscription(self._subscription)
                 self._subscription = None
             if kind is not None:
-                self._subscription = node.create_subscription(
-                    kind, self.topic, self.receivers[kind], self.qos
-                )
+                self._subscription = node.create_subscription(kind, self.name, self.receivers[kind], self.qos)
             self._kind = kind
         if not wanted:
             self.forget()
 
     def _published_kind(self, node: Node) -> type | None:
-        types = {info.topic_type for info in node.get_publishers_info_by_topic(self.topic)}
+        types = {info.topic_type for info in node.get_publishers_info_by_topic(self.name)}
         return next((kind for kind in self.receivers if _type_name(kind) in types), None)
 
 
-class WatchFeed(Node):
+class Viewer(Node):
     """Fills `pictures` and `numbers` from the topics of a node while they have viewers.
 
     Args:
@@ -106,7 +104,7 @@ class WatchFeed(Node):
         self.pictures: dict[str, Latest] = {}
         self._node_state = NodeState(self.target, pair)
         self._picture_states: dict[str, PictureState] = {}
-        self._picture_sources: dict[str, Source] = {}
+        self._picture_topics: dict[str, FollowedTopic] = {}
         self._watched: dict[str, PictureState] = {}
         self._had_viewers = False
         # The node's own relative names are those of its namespace.
@@ -128,7 +126,7 @@ class WatchFeed(Node):
             lambda message: thermal_picture(codec.decode_compressed_thermal(message)),
         )
         self._add_picture("mask", f"{outputs}/mask", NEWEST, self._mask_picture)
-        self._number_sources = self._make_number_sources(outputs)
+        self._number_topics = self._make_number_topics(outputs)
         # Steady time: the view must go on when /clock does not.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(FOLLOW_PERIOD_S, self._follow_viewers, clock=steady)
@@ -156,11 +154,11 @@ class WatchFeed(Node):
         receivers = {Image: partial(receive, read)}
         if read_compressed is not None:
             receivers[CompressedImage] = partial(receive, read_compressed)
-        self._picture_sources[name] = Source(
+        self._picture_topics[name] = FollowedTopic(
             topic, receivers, qos, wanted=lambda: latest.viewers > 0, forget=state.forget
         )
 
-    def _make_number_sources(self, outputs: str) -> list[Source]:
+    def _make_number_topics(self, outputs: str) -> list[FollowedTopic]:
         state = self._node_state
 
         def wanted() -> bool:
@@ -175,9 +173,9 @@ class WatchFeed(Node):
         reports = {DiagnosticArray: self._on_diagnostics}
         detections, self._label_info_topic = f"{outputs}/detections", f"{outputs}/label_info"
         return [
-            Source("/diagnostics", reports, QoSProfile(depth=10), wanted, state.forget),
-            Source(detections, {Detection2DArray: self._on_detections}, NEWEST, wanted, state.forget),
-            Source(
+            FollowedTopic("/diagnostics", reports, QoSProfile(depth=10), wanted, state.forget),
+            FollowedTopic(detections, {Detection2DArray: self._on_detections}, NEWEST, wanted, state.forget),
+            FollowedTopic(
                 self._label_info_topic,
                 {LabelInfo: self._on_label_info},
                 LATCHED,
@@ -189,13 +187,13 @@ class WatchFeed(Node):
     # --- what is looked at ---
 
     def _follow_viewers(self) -> None:
-        for source in (*self._picture_sources.values(), *self._number_sources):
-            source.follow(self)
+        for topic in (*self._picture_topics.values(), *self._number_topics):
+            topic.follow(self)
         self._watched = {
             name: self._picture_states[name] for name in self.pictures if self.pictures[name].viewers
         }
         for name, state in self._watched.items():
-            state.published = self._picture_sources[name].published
+            state.published = self._picture_topics[name].published
         has_viewers = self.numbers.viewers > 0
         if has_viewers and not self._had_viewers:
             self._send_numbers()

@@ -129,8 +129,8 @@ def test_the_node_reads_the_parameter_file(folder: Path, tmp_path: Path) -> None
     finally:
         node.destroy_node()
         context.try_shutdown()
-    assert read.registration_mode == "homography"
-    assert list(read.registration_homography) == matrix_in(file)
+    assert read.registration.mode == "homography"
+    assert list(read.registration.homography) == matrix_in(file)
 
 
 def test_points_may_come_as_yaml(folder: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from random_model import write_model
 from rgbt_seg_ros.bags.reader import RGB_TOPIC, THERMAL_TOPIC
 from rgbt_seg_ros.bags.rendered import write_rendered_bag
 from rgbt_seg_ros.bags.writer import BagWriter
-from rgbt_seg_ros.demo import Source, main, playback_rate
+from rgbt_seg_ros.demo import DemoRecording, main, playback_rate
 from rgbt_seg_ros.masks.classes import MFNET
 
 TIMEOUT_S = 240
@@ -121,7 +121,7 @@ def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -
 
 
 def test_playback_rate_leaves_spare_time(bag: Path) -> None:
-    source = Source.of(bag, "bag")
+    source = DemoRecording.of(bag, "bag")
     assert source.pairs_hz == pytest.approx(18 / 1.9, rel=0.03)
     assert playback_rate(source, pair_ms=1.0) == 1.0
     assert playback_rate(source, pair_ms=200.0) == pytest.approx(1 / (1.5 * 0.2 * source.pairs_hz), rel=0.05)

@@ -148,8 +148,8 @@ def test_topics_are_remapped(tmp_path: Path, start: Start, listener: Listener) -
 def test_latched_topics_stay_latched(tmp_path: Path, start: Start, listener: Listener) -> None:
     """A transient-local subscription is only matched by a transient-local publisher."""
     with BagWriter(tmp_path / "bag") as bag:
-        entry = bag.types["vision_msgs/msg/VisionClass"](3, "car")
-        message = bag.types["vision_msgs/msg/LabelInfo"](bag.header(5, "camera"), [entry], 0.0)
+        entry = bag.messages.types["vision_msgs/msg/VisionClass"](3, "car")
+        message = bag.messages.types["vision_msgs/msg/LabelInfo"](bag.header(5, "camera"), [entry], 0.0)
         bag.write("/label_info", message, 5, latched=True)
     listener.listen("/label_info", LabelInfo, durability=DurabilityPolicy.TRANSIENT_LOCAL)
     code, output = listener.hear(start("-m", "rgbt_seg_ros.play", str(tmp_path / "bag")))

@@ -23,7 +23,7 @@ from rgbt_seg_ros.live_view.state import STATUS_NAME
 from rgbt_seg_ros.masks.classes import PST900
 from rgbt_seg_ros.masks.overlay import thermal_picture
 from rgbt_seg_ros.ros.messages import ROS_MESSAGES, diagnostic_status, diagnostics_message
-from rgbt_seg_ros.ros.viewer import WatchFeed
+from rgbt_seg_ros.ros.viewer import Viewer
 
 NODE = "/robot/seg"
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -36,7 +36,7 @@ class Graph:
     def __init__(self) -> None:
         rclpy.init()
         self.node: Node = rclpy.create_node("seg", namespace="/robot")
-        self.feed = WatchFeed(NODE, "front")
+        self.feed = Viewer(NODE, "front")
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
         self._executor.add_node(self.feed)

@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "overrides",
         nargs="*",
         metavar="key=value",
-        help="change a value of the configuration; training/config.py describes all keys",
+        help="change a value of the configuration; training/config/schema.py describes all keys",
     )
     return run_command(parser, _run, argv)
 

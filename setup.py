@@ -54,8 +54,9 @@ setup(
     version="0.1.0",
     description="Semantic segmentation of paired RGB and thermal camera streams in ROS 2",
     license="Apache-2.0",
-    maintainer="rgbt_seg_ros maintainers",
-    maintainer_email="maintainers@example.com",
+    maintainer="rgbt_seg_ros project",
+    maintainer_email="rgbt_seg_ros@users.noreply.github.com",
+    project_urls={"Issues": "https://github.com/rgbt-seg-ros/rgbt_seg_ros/issues"},
     python_requires=">=3.10",
     # `training` is a top-level folder of the checkout, but sam2 installs a top-level `training` of its own.
     packages=[

@@ -1,8 +1,6 @@
 """ROS messages: the classes for `MessageBuilder`, and what only the node publishes."""
 
-import array
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -32,10 +30,9 @@ _CLASSES = (
     *(LabelInfo, VisionClass),
 )
 
-# An array goes into a message as it is; rclpy looks at bytes one by one: 20 ms for a VGA overlay.
 ROS_MESSAGES = MessageBuilder(
     {f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}": kind for kind in _CLASSES},
-    partial(array.array, "B"),
+    buffer=bytes,
 )
 """Builds output messages of rclpy's classes."""
 

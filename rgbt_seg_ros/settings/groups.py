@@ -9,11 +9,11 @@ from rgbt_seg_ros.settings.parameter import declare
 
 @dataclass(frozen=True)
 class LosslessSettings:
-    """Of mode lossless."""
+    """Queues in mode lossless."""
 
     depth: int = declare(
         300,
-        "Images a topic and pairs kept waiting in lossless mode; a waiting VGA pair takes about 1.3 MB.",
+        "Number of images of a topic, and of pairs, that may wait in mode lossless. A VGA pair takes about 1.3 MB.",
         minimum=8,
         maximum=10_000,
         read_only=True,
@@ -26,7 +26,7 @@ class DetectionSettings:
 
     min_area: int = declare(
         50,
-        "Smallest connected component that is reported as a detection.",
+        "Area of the smallest connected component that is reported as a detection.",
         unit="pixels",
         minimum=1,
         maximum=100_000,
@@ -34,7 +34,7 @@ class DetectionSettings:
     )
     score_threshold: float = declare(
         0.5,
-        "Smallest mean probability of a component that is reported as a detection.",
+        "Mean probability that a component must have to be reported as a detection.",
         minimum=0.0,
         maximum=1.0,
         live=True,
@@ -60,8 +60,8 @@ class SyncSettings:
 
     method: str = declare(
         "nearest",
-        "How images are paired: nearest (each image of the slower stream with its nearest neighbour), or "
-        "approximate or exact as in upstream's message_filters, which must be installed.",
+        "Method of pairing. nearest: each image of the slower stream with its nearest neighbour. approximate and "
+        "exact: as in upstream's message_filters, which must be installed.",
         choices=("nearest", "approximate", "exact"),
     )
     max_dt: float = declare(
@@ -73,7 +73,7 @@ class SyncSettings:
     )
     thermal_time_offset: float = declare(
         0.0,
-        "Added to thermal stamps before pairing; negative where thermal stamps are late.",
+        "Offset added to thermal stamps before pairing; negative where thermal stamps are late.",
         unit="s",
         minimum=-10.0,
         maximum=10.0,
@@ -86,16 +86,16 @@ class RgbSettings:
 
     stale_after: float = declare(
         1.0,
-        "The RGB camera is missing after this time without an image, and frozen after this time with the same one "
-        "over and over; longer than its period (and a shutter pause). 0 never judges it.",
+        "Time without an image after which the RGB camera is missing, and with the same image after which it is "
+        "frozen. It must be longer than the camera's period and its shutter pauses. 0 never judges it.",
         unit="s",
         minimum=0.0,
         maximum=60.0,
     )
     on_missing: str = declare(
         "drop",
-        "With the RGB camera missing or frozen: drop (no masks), or thermal_only (masks from thermal images alone, "
-        "of their size and under their header).",
+        "Answer while the RGB camera is missing or frozen. drop: no masks. thermal_only: masks from thermal images "
+        "alone, of their size and under their header.",
         choices=("drop", "thermal_only"),
     )
 
@@ -106,7 +106,7 @@ class ThermalRange:
 
     unit: str = declare(
         "counts",
-        "What thermal.range is given in; kelvin is for radiometric cameras, see thermal.kelvin_per_count.",
+        "Unit of thermal.range; kelvin is for radiometric cameras, see thermal.kelvin_per_count.",
         choices=("counts", "kelvin"),
     )
     low: float = declare(
@@ -151,21 +151,21 @@ class ThermalSettings:
 
     stale_after: float = declare(
         1.0,
-        "The thermal camera is missing after this time without an image, and frozen after this time with the same "
-        "one over and over; longer than its period (and a shutter pause). 0 never judges it.",
+        "Time without an image after which the thermal camera is missing, and with the same image after which it is "
+        "frozen. It must be longer than the camera's period and its shutter pauses. 0 never judges it.",
         unit="s",
         minimum=0.0,
         maximum=60.0,
     )
     on_missing: str = declare(
         "drop",
-        "With the thermal camera missing or frozen: drop (no masks), or rgb_only (masks from RGB images alone).",
+        "Answer while the thermal camera is missing or frozen. drop: no masks. rgb_only: masks from RGB images alone.",
         choices=("drop", "rgb_only"),
     )
     normalization: str = declare(
         "auto",
-        "How thermal values become 0..1: auto (8 bit: divided by 255; 16 bit: percentile), fixed (thermal.range), "
-        "percentile (thermal.percentile), minmax of each image.",
+        "Rule by which thermal values become 0..1. auto: 8 bit divided by 255, 16 bit by percentile. fixed: by "
+        "thermal.range. percentile: by thermal.percentile of each image. minmax: by each image's own limits.",
         choices=("auto", "fixed", "percentile", "minmax"),
     )
     range: ThermalRange = dataclasses.field(default_factory=ThermalRange)
@@ -213,7 +213,7 @@ class PlaneSettings:
     )
     translation: tuple[float, ...] = declare(
         (0.0, 0.0, 0.0),
-        "Where the thermal camera is in the RGB camera's optical frame.",
+        "Position of the thermal camera in the RGB camera's optical frame.",
         unit="m",
     )
     rotation: tuple[float, ...] = declare(
@@ -228,8 +228,8 @@ class RegistrationSettings:
 
     mode: str = declare(
         "none",
-        "How thermal pixels come onto the RGB image: none (same view, scaled to its size), homography, or plane "
-        "(from both camera_infos, registration.plane and its depth).",
+        "Rule that brings thermal pixels onto the RGB image. none: same view, scaled to its size. homography: by "
+        "registration.homography. plane: from both camera_infos and registration.plane.",
         choices=("none", "homography", "plane"),
     )
     homography: tuple[float, ...] = declare(

@@ -30,8 +30,7 @@ _TRANSPORTS = ("raw", "compressed")
 class Settings:
     """The values of all parameters, checked; a parameter's name is the place of its field.
 
-    The first ones say which model runs, how pairs wait for it and what becomes of its answers, the others what the
-    cameras are.
+    The first ones are about the model, how pairs wait for it, and its answers; the others are about the cameras.
     """
 
     model: str = declare(
@@ -40,7 +39,7 @@ class Settings:
     )
     device: str = declare(
         "auto",
-        "Where the model runs: auto (a GPU if there is one), cpu, cuda or cuda:N.",
+        "Device of the model: auto (a GPU if there is one), cpu, cuda or cuda:N.",
     )
     precision: str = declare(
         "auto",
@@ -50,7 +49,7 @@ class Settings:
     classes: str = declare(
         "",
         "Names of the classes to look for, separated by commas: some of the model's own, or any of "
-        "class_embeddings; empty takes the model's own list. Ids in the mask follow this list.",
+        "class_embeddings. Empty takes the model's own list. Ids in the mask follow this list.",
         live=True,
     )
     class_embeddings: str = declare(
@@ -59,13 +58,14 @@ class Settings:
     )
     autostart: bool = declare(
         True,
-        "Configure and activate at start, and exit with 1 if that fails; false waits for a lifecycle manager.",
+        "Whether to configure and activate at start, and to exit with 1 if that fails. false waits for a lifecycle "
+        "manager.",
         read_only=True,
     )
     mode: str = declare(
         "latest",
-        "latest: a newer pair replaces a waiting one, for a robot; lossless: every pair is answered and any loss is "
-        "an error, for evaluation on recordings.",
+        "Treatment of waiting pairs. latest: a newer pair replaces a waiting one, for a robot. lossless: every pair "
+        "is answered and any loss is an error, for evaluation on recordings.",
         choices=("latest", "lossless"),
         read_only=True,
     )
@@ -78,7 +78,7 @@ class Settings:
     )
     max_age: float = declare(
         1.0,
-        "In mode latest, pairs that waited longer than this for inference are dropped as stale; 0 keeps all.",
+        "Age at which a pair that waits for inference is dropped as stale in mode latest; 0 keeps all.",
         unit="s",
         minimum=0.0,
         maximum=60.0,
@@ -88,8 +88,8 @@ class Settings:
     overlay: OverlaySettings = dataclasses.field(default_factory=OverlaySettings)
     camera_pairs: str = declare(
         "",
-        "Names of several camera pairs, separated by commas, that share the model: a pair named front takes "
-        "front/rgb/image and front/thermal/image and publishes ~/front/mask and so on; empty: one without a name.",
+        "Names of several camera pairs that share the model, separated by commas. A pair named front takes "
+        "front/rgb/image and front/thermal/image and publishes ~/front/mask and so on. Empty: one without a name.",
         read_only=True,
     )
     rgb_transport: str = declare(

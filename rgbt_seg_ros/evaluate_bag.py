@@ -1,7 +1,7 @@
 """Score a running node in mode lossless on a recording that is being played, and keep what it published.
 
-`launch/evaluate_bag.launch.py` starts it beside the node. It waits for the recording's images, whoever plays them, ends
-when the node has answered all of them, and leaves the recorder's folder (see `rgbt_seg_ros.runs.folder`) with
+`launch/evaluate_bag.launch.py` starts it beside the node. It waits for the recording's images, whoever plays them,
+and ends when the node has answered all of them. It leaves the recorder's folder (see `rgbt_seg_ros.runs.folder`) with
 
     segmentation/    a rosbag2 (mcap) with the node's messages
     metrics.json     the numbers
@@ -39,7 +39,7 @@ class EndOfRecording:
 
     Args:
         rgb, thermal: how many images the recording has.
-        idle_s: the end, too, is when nothing has come and nothing was answered for so long after the first image.
+        idle_s: time without an image or an answer, after the first image, that is also taken for the end [s].
     """
 
     def __init__(self, rgb: int, thermal: int, idle_s: float) -> None:
@@ -183,7 +183,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         type=positive_number,
         default=10.0,
         metavar="S",
-        help="end, too, when nothing has come for so long after the first image (default 10)",
+        help="seconds without an image, after the first one, that are also taken for the end (default 10)",
     )
     return run_command(parser, _evaluate_bag, remove_ros_args(sys.argv)[1:] if argv is None else argv)
 

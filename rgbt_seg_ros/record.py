@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--bag",
         action="store_true",
-        help=f"write the node's messages as a rosbag2 (mcap) into DIR/{BAG}, too, on the time of the RGB stamps",
+        help=f"also write the node's messages as a rosbag2 (mcap) into DIR/{BAG}, on the time of the RGB stamps",
     )
     return run_command(parser, _record, remove_ros_args(sys.argv)[1:] if argv is None else argv)
 

@@ -109,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         action="append",
         default=[],
         metavar="NAME",
-        help="answer to this name of this machine, too, as to its addresses, its host name and that with .local; "
+        help="name of this machine to answer to, besides its addresses, its host name and that with .local; "
         "others are refused, as web sites could read the pictures by them; may be repeated",
     )
     return run_command(parser, _watch, remove_ros_args(sys.argv)[1:] if argv is None else argv)

@@ -80,7 +80,7 @@ class Drop(str, Enum):
     FAILED = "dropped.failed"
     """An error in inference or publishing."""
     OVERFLOW = "dropped.overflow"
-    """More than lossless.depth waited; images, too."""
+    """More than lossless.depth waited; also of images."""
     DEACTIVATED = "dropped.deactivated"
     """It still waited at deactivation."""
 

@@ -86,7 +86,7 @@ class WatchServer(ThreadingHTTPServer):
     Attributes:
         url: of the page.
         on_loopback: whether only this machine reaches it.
-        names: by which it may be asked for, in lower case; by an address it may, too.
+        names: by which it may be asked for, in lower case, besides by its addresses.
 
     Raises:
         UserError: the address cannot be listened on, or the page is not part of the installation.

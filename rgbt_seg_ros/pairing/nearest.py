@@ -23,9 +23,10 @@ _LEAST_CAPACITY = RATE_INTERVALS + 3
 class NearestPairer(Generic[R, T]):
     """Pairs RGB and thermal frames as they come, whichever way the two streams interleave.
 
-    - Each frame of the slower stream is paired with its nearest frame of the faster one (the earlier of two equally
-      near) if that is within `max_dt_ns`, as soon as no later frame can be nearer. A frame of the faster stream that
-      is the nearest of two is in both pairs. At equal rates, within a few percent, RGB takes the slower one's part.
+    - Each frame of the slower stream is paired with its nearest frame of the faster one, the earlier of two equally
+      near, if that is within `max_dt_ns`. This is decided as soon as no later frame can be nearer.
+    - A frame of the faster stream that is the nearest of two is in both pairs. At equal rates, within a few percent,
+      RGB takes the slower one's part.
     - Which stream is the slower one is told from the stamps. Until both rates are known, for the first six frames of
       each stream, frames wait.
     - Frames of a stream must come in stamp order: a late one is dropped, and a long step back is time jumping back,

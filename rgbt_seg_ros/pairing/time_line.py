@@ -155,7 +155,7 @@ class TimeLine(Generic[R, T]):
         """Take a stream's next frame, later than all before; returns the pairs it decides."""
         own, other = self.streams[side], self.streams[1 - side]
         if own.gone:
-            # Both may have been paused: the other one gets its time to go on, too.
+            # Both may have been paused: the other one also gets its time to go on.
             other.start_waiting()
         own.append(stamp, item)
         pairs = self._settle()

@@ -52,7 +52,7 @@ class Mailbox(Generic[Item]):
             return lost
 
     def close(self) -> list[Item]:
-        """Take no more items; again, it does nothing.
+        """Take no more items; idempotent.
 
         Returns:
             The items that were still waiting, which will not be worked on.
@@ -115,7 +115,7 @@ class InferenceThread(Generic[Item]):
         return 0.0 if begun_s is None else time.monotonic() - begun_s
 
     def stop(self, timeout: float) -> None:
-        """End the thread after what it works on; again, it does nothing.
+        """End the thread after what it works on; idempotent.
 
         Args:
             timeout: how long to wait for that [s].

@@ -14,8 +14,8 @@ _CAPACITY = 64
 def pairer_maker(settings: Settings) -> Callable[[], Pairer]:
     """What makes the pairers of `sync.method` nearest (own), approximate or exact (upstream message_filters).
 
-    In lossless mode as many frames of a stream may wait as the queues in front of it hold, so that one camera's
-    messages may come that far ahead of the other's.
+    In lossless mode as many frames of a stream may wait as the queues in front of it hold: one camera's messages may
+    come that far ahead of the other's.
 
     Raises:
         UserError: message_filters is asked for and not installed.

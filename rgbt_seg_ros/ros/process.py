@@ -29,8 +29,8 @@ class StopRequest(threading.Event):
 def join_graph() -> StopRequest:
     """Initialise rclpy, with the Fast DDS profile for large images; the event is set by SIGINT and SIGTERM.
 
-    Our own handlers instead of rclpy's: the context must live until the last message is out and the files are ended,
-    and a second signal meanwhile (`ros2 launch` sends one) must change nothing.
+    Our own handlers instead of rclpy's: the context must live until the last message is out and the files are ended.
+    A second signal meanwhile must change nothing; `ros2 launch` sends one.
 
     Raises:
         UserError: the Fast DDS profile is not part of the installation.

@@ -173,7 +173,7 @@ def record(
         input_reliability: what to ask of the cameras' topics, best_effort or reliable.
         ended: asked about ten times a second, with the values of the node's newest report; what is under way by
             then is still recorded.
-        with_bag: write the node's messages into a rosbag2 in the folder, too.
+        with_bag: also write the node's messages into a rosbag2 in the folder.
 
     Returns:
         Of all masks, in the order in which they came.

@@ -29,8 +29,8 @@ class UpstreamPairer(Generic[R, T]):
     """Pairs frames by message_filters' TimeSynchronizer or ApproximateTimeSynchronizer, with `NearestPairer`'s methods.
 
     Where upstream (seen in 4.11.2) would stop a robot it is helped: its callback cannot raise here, which would leave
-    its lock held for ever; a stream that jumps back in time begins anew, where upstream would keep the newest stamps
-    of the first pass and forget each new frame at once; and a largest distance is included, where upstream pairs
+    its lock held for ever; a stream that jumps back in time begins anew, where upstream would forget each new
+    frame at once, as older than the newest of the first pass; and a largest distance is included, where upstream pairs
     only below its slop and at 0 never.
 
     What it pairs is upstream's choice: the first partner within `max_dt_ns`, not the nearest one.

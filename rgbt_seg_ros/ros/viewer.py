@@ -220,7 +220,7 @@ class Viewer(Node):
         return colorize(mask, palette_for(self._node_state.classes))
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        # Other nodes report there, too, of other robots even under the same name.
+        # Other nodes also report there, those of other robots even under the same name.
         statuses = {
             status.name: (status.level[0], status.message, {item.key: item.value for item in status.values})
             for status in message.status

@@ -24,7 +24,7 @@ class Parameter:
     Attributes:
         live: may be changed while the node is configured, and takes effect on the next pair; the others take effect
             at configure and are refused in between.
-        read_only: can only be given at the start of the process (QoS overrides are, too).
+        read_only: can only be given at the start of the process, as QoS overrides are.
     """
 
     name: str

@@ -1,8 +1,8 @@
 """Canvas and paints: polygons are drawn far to near into a map of part numbers, then shaded by table.
 
-Every polygon gets a part number with its own row of properties (colour, heat, light it sends out, depth, texture), so
+Every polygon gets a part number with its own row of properties: colour, heat, light it sends out, depth, texture. So
 one fill per polygon serves the RGB image, the thermal image, the depth and the labels. Labelled areas through which
-one sees, such as the open wheels of a bicycle, are drawn into a second map of part numbers; as numbers grow with time,
+one sees, such as the open wheels of a bicycle, are drawn into a second map of part numbers. As numbers grow with time,
 the larger one is in front.
 """
 
@@ -88,8 +88,8 @@ class Lamp:
 class Canvas:
     """Collects the parts of one view; see the module's description.
 
-    After drawing, `part` [H,W] numbers the rows of `table()`, `wall` and `wall_extra` hold the pictures of textured
-    walls, and `shade` [H,W] says how much of the sky's light objects take from the ground.
+    After drawing, `part` [H,W] numbers the rows of `table()`. `wall` and `wall_extra` hold the pictures of textured
+    walls. `shade` [H,W] says how much of the sky's light objects take from the ground.
     """
 
     camera: Camera

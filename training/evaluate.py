@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
@@ -16,10 +15,11 @@ from torch import distributed
 
 from rgbt_seg_ros.base.cli import command_parser, run_command
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.runs.evaluation import Evaluation, ImageScore, SplitScores
 from rgbt_seg_ros.segmenter import Segmenter
 
 from .data.sources import DATASETS, DatasetOnDisk, open_dataset
-from .scoring.counts import Counts, ImageScore, count
+from .scoring.counts import Counts, count
 from .scoring.protocols import MODALITIES, PROTOCOLS, Protocol, protocol_for, segment_sample
 from .scoring.report import write_score_report
 from .scoring.sheets import SheetRow, image_title, save_confusion, save_sheet
@@ -62,22 +62,22 @@ def _report(
     scores = {modality: part.scores(names) for modality, part in counts.items()}
     Console().print(score_table(scores))
     modality, main = next(iter(counts.items()))
-    result = _result(args, segmenter, scores, main)
+    evaluation = _evaluation(args, segmenter, scores, main)
     if args.json:
         path = Path(args.json)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(result, indent=2) + "\n")
+        path.write_text(json.dumps(evaluation.to_json(), indent=2) + "\n")
     if args.report:
-        page = write_score_report(args.report, segmenter, source, protocol, modality, args.tta, main, result)
+        page = write_score_report(args.report, segmenter, source, protocol, modality, evaluation)
         print(f"report: {page}")
     if args.confusion:
         name = protocol.name + " with tta" * args.tta
         title = f"{args.data} {args.split}, {name}, {MODALITY_TITLES[modality]}"
-        miou = percent(scores[modality]["miou"])
+        miou = percent(scores[modality].miou)
         save_confusion(args.confusion, main.total, names, f"{title}: mIoU {miou} %")
     if args.sheet:
         rows = []
-        for place, image in _best_and_worst(main.images):
+        for place, image in _best_and_worst(main.per_image):
             sample = source[image.index]
             mask = segment_sample(segmenter, sample, protocol, modality, args.tta).mask
             title = f"{place}: {image_title(image.name, image.miou)}"
@@ -85,26 +85,23 @@ def _report(
         save_sheet(args.sheet, rows, names)
 
 
-def _result(
-    args: argparse.Namespace, segmenter: Segmenter, scores: dict[str, dict[str, Any]], main: Counts
-) -> dict[str, Any]:
-    """What `--json` writes."""
-    result = {
-        **next(iter(scores.values())),
-        "protocol": args.protocol,
-        "tta": args.tta,
-        "data": args.data,
-        "split": args.split,
-        "thermal": args.thermal,
-        "modality": args.modality,
-        "model": str(args.model),
-        "model_hash": segmenter.model_hash,
-        "confusion": main.total.matrix.tolist(),
-        "per_image": [{"name": image.name, "miou": image.miou} for image in main.images],
-    }
-    if args.modality == "all":
-        result["modalities"] = scores
-    return result
+def _evaluation(
+    args: argparse.Namespace, segmenter: Segmenter, scores: dict[str, SplitScores], main: Counts
+) -> Evaluation:
+    return Evaluation(
+        next(iter(scores.values())),
+        data=args.data,
+        split=args.split,
+        protocol=args.protocol,
+        tta=args.tta,
+        thermal=args.thermal,
+        modality=args.modality,
+        model=str(args.model),
+        model_hash=segmenter.model_hash,
+        confusion=main.total.matrix.tolist(),
+        per_image=tuple(main.per_image),
+        modalities=scores if args.modality == "all" else None,
+    )
 
 
 def _best_and_worst(images: Sequence[ImageScore]) -> list[tuple[str, ImageScore]]:

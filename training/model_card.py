@@ -4,7 +4,6 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -13,6 +12,7 @@ from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.masks.classes import MFNET
 from rgbt_seg_ros.models import ModelCard, load_model, read_card
 from rgbt_seg_ros.models.model_file import file_hash, resolve_model
+from rgbt_seg_ros.runs.evaluation import SUBSETS, SplitScores, SubsetScores
 from rgbt_seg_ros.segmenter import Segmenter
 
 from .config.schema import DataConfig
@@ -22,11 +22,8 @@ from .scoring.counts import score
 from .scoring.protocols import MODALITIES
 from .scoring.table import MODALITY_TITLES, percent
 
-Scores = Mapping[str, dict[str, Any]]
-"""Scores by modality, each as of `training.scoring.counts.Counts.scores`."""
 
-
-def scores_by_modality(segmenter: Segmenter, source: Source, title: str) -> dict[str, dict[str, Any]]:
+def scores_by_modality(segmenter: Segmenter, source: Source, title: str) -> dict[str, SplitScores]:
     """What the model scores with both images and with either alone, by the `native` protocol."""
     return {
         modality: score(segmenter, source, modality, f"{title}, {MODALITY_TITLES[modality]}")
@@ -34,27 +31,27 @@ def scores_by_modality(segmenter: Segmenter, source: Source, title: str) -> dict
     }
 
 
-def score_section(scores: Scores) -> str:
+def score_section(scores: Mapping[str, SplitScores]) -> str:
     """Tables in Markdown: IoU by class and modality, and the same by day and night where these are known."""
     tables = [_table({MODALITY_TITLES[modality]: part for modality, part in scores.items()})]
     by_subset = {
-        f"{subset}, {MODALITY_TITLES[modality]}": part["subsets"][subset]
-        for subset in ("day", "night")
+        f"{subset}, {MODALITY_TITLES[modality]}": found
+        for subset in SUBSETS
         for modality, part in scores.items()
-        if part["subsets"][subset]
+        if (found := part.subsets[subset]) is not None
     }
     if by_subset:
         tables.append(_table(by_subset))
     return "\n\n".join(tables)
 
 
-def _table(columns: Mapping[str, Mapping[str, Any]]) -> str:
+def _table(columns: Mapping[str, SubsetScores]) -> str:
     """IoU in percent: a row for each class and for the means, a column for each of some scores."""
     (first, *_) = columns.values()
     rows = [["IoU in %", *columns], ["---", *("---:" for _ in columns)]]
-    rows += [[name, *(percent(part["iou"][name]) for part in columns.values())] for name in first["iou"]]
-    rows.append(["**mean**", *(f"**{percent(part['miou'])}**" for part in columns.values())])
-    rows.append(["images", *(str(part["images"]) for part in columns.values())])
+    rows += [[name, *(percent(part.iou[name]) for part in columns.values())] for name in first.iou]
+    rows.append(["**mean**", *(f"**{percent(part.miou)}**" for part in columns.values())])
+    rows.append(["images", *(str(part.images) for part in columns.values())])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

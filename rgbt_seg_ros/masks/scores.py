@@ -13,12 +13,39 @@ Against torchmetrics, with `ignore_index=255` (test_evaluation.py holds each lin
   occurs, so that a car of ten pixels weighs as much as one of ten thousand. It cannot ignore a label.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from rgbt_seg_ros.masks.classes import UNLABELED
+
+
+@dataclass(frozen=True)
+class Scores:
+    """IoU and accuracy of each class by its name; None for a class that has none."""
+
+    iou: Mapping[str, float | None]
+    acc: Mapping[str, float | None]
+
+    @property
+    def miou(self) -> float | None:
+        """Mean IoU over the classes that have one; None if none has."""
+        return _mean(self.iou.values())
+
+    @property
+    def macc(self) -> float | None:
+        """Mean accuracy over the classes that have one; None if none has."""
+        return _mean(self.acc.values())
+
+    def miou_without(self, name: str) -> float | None:
+        """Mean IoU over the other classes that have one; None if none has."""
+        return _mean(score for other, score in self.iou.items() if other != name)
+
+    def to_json(self) -> dict[str, Any]:
+        """``{miou, macc, iou: {class: value or None}, acc: {class: value or None}}``."""
+        return {"miou": self.miou, "macc": self.macc, "iou": {**self.iou}, "acc": {**self.acc}}
 
 
 class ConfusionMatrix:
@@ -81,22 +108,20 @@ class ConfusionMatrix:
             for hit, total, seen in zip(hits, labelled, predicted, strict=True)
         ]
 
-    def miou(self, without: int | None = None) -> float | None:
-        """Mean IoU over the classes that have one, except for the id `without`; None if none has."""
-        return _mean([score for class_id, score in enumerate(self.iou()) if class_id != without])
+    def miou(self) -> float | None:
+        """Mean IoU over the classes that have one; None if none has."""
+        return _mean(self.iou())
 
     def macc(self) -> float | None:
         """Mean accuracy over the classes that have one; None if none has."""
         return _mean(self.accuracy())
 
-    def as_dict(self, class_names: Sequence[str]) -> dict[str, Any]:
-        """Scores for JSON: ``{miou, macc, iou: {class: value or None}, acc: {class: value or None}}``."""
-        return {
-            "miou": self.miou(),
-            "macc": self.macc(),
-            "iou": dict(zip(class_names, self.iou(), strict=True)),
-            "acc": dict(zip(class_names, self.accuracy(), strict=True)),
-        }
+    def scores(self, class_names: Sequence[str]) -> Scores:
+        """IoU and accuracy by name, for names in the order of the ids."""
+        return Scores(
+            iou=dict(zip(class_names, self.iou(), strict=True)),
+            acc=dict(zip(class_names, self.accuracy(), strict=True)),
+        )
 
     def _totals(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Pixels [N] by class: found, labelled, predicted."""
@@ -109,12 +134,12 @@ def image_miou(label: np.ndarray, mask: np.ndarray, num_classes: int) -> float |
 
     Label and mask are as in `ConfusionMatrix.update`.
     """
-    scores = ConfusionMatrix(num_classes)
-    scores.update(label, mask)
-    return scores.miou()
+    matrix = ConfusionMatrix(num_classes)
+    matrix.update(label, mask)
+    return matrix.miou()
 
 
-def _mean(scores: Sequence[float | None]) -> float | None:
+def _mean(scores: Iterable[float | None]) -> float | None:
     present = [score for score in scores if score is not None]
     return sum(present) / len(present) if present else None
 

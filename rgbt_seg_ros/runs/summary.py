@@ -133,7 +133,7 @@ def score_masks(run: RunFolder, labels: Mapping[int, Path]) -> dict[str, Any]:
         raise UserError(
             f"none of the {len(labels)} labels has the stamp of a mask: they belong to another recording"
         )
-    scores = matrix.as_dict(run.class_names)
+    scores = matrix.scores(run.class_names).to_json()
     keys = ("miou", "iou", "acc")
     return {key: scores[key] for key in keys} | {"labelled_masks": len(frames), "frame_miou": frames}
 

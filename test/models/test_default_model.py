@@ -1,13 +1,13 @@
 """What the packaged model promises, and that its card in docs/ is its own."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from rgbt_seg_ros.masks.classes import MFNET
 from rgbt_seg_ros.models import read_card
 from rgbt_seg_ros.models.model_file import resolve_model
+from rgbt_seg_ros.runs.evaluation import SplitScores
 from rgbt_seg_ros.segmenter import Segmenter
 from training.config import load_config
 from training.data.sources import MsrsDataset
@@ -16,7 +16,7 @@ from training.weights.initial_model import untrained_model
 
 
 @pytest.fixture(scope="module")
-def scores(samples: Path) -> dict[str, dict[str, Any]]:
+def scores(samples: Path) -> dict[str, SplitScores]:
     """Of the packaged model on real images, by modality."""
     segmenter = Segmenter.load("default", device="cpu")
     return scores_by_modality(segmenter, MsrsDataset(samples / "msrs70", "val"), "msrs val")
@@ -43,19 +43,19 @@ def test_it_was_made_by_the_committed_configuration(repository: Path) -> None:
 
 
 def test_it_finds_people_and_cars_on_real_images_as_well_as_it_says(
-    scores: dict[str, dict[str, Any]],
+    scores: dict[str, SplitScores],
 ) -> None:
     both = scores["both"]
-    assert both["iou"]["person"] >= 0.62
-    assert both["iou"]["car"] >= 0.60
+    assert both.iou["person"] >= 0.62
+    assert both.iou["car"] >= 0.60
     told = read_card("default").training["scores"]
     # The score was taken before the weights were stored as float16.
-    assert both["miou"] == pytest.approx(told["miou"], abs=0.005)
-    assert both["iou"]["person"] == pytest.approx(told["iou"]["person"], abs=0.01)
+    assert both.miou == pytest.approx(told["miou"], abs=0.005)
+    assert both.iou["person"] == pytest.approx(told["iou"]["person"], abs=0.01)
 
 
-def test_it_finds_people_at_night_by_their_warmth(scores: dict[str, dict[str, Any]]) -> None:
-    night = {modality: part["subsets"]["night"]["iou"]["person"] for modality, part in scores.items()}
+def test_it_finds_people_at_night_by_their_warmth(scores: dict[str, SplitScores]) -> None:
+    night = {modality: part.subsets["night"].iou["person"] for modality, part in scores.items()}
     assert night["thermal"] >= night["rgb"]
 
 
@@ -66,7 +66,7 @@ def test_the_card_in_docs_is_of_this_file(repository: Path) -> None:
     assert (repository / "config/train/nano/shifnet_msrs.md").read_text() in text
 
 
-def test_the_numbers_in_docs_are_of_this_model(repository: Path, scores: dict[str, dict[str, Any]]) -> None:
+def test_the_numbers_in_docs_are_of_this_model(repository: Path, scores: dict[str, SplitScores]) -> None:
     text = (repository / "docs" / "model_card.md").read_text()
     (section,) = [part for part in text.split("\n## ") if part.startswith("Scores on real images, msrs val")]
     measured, told = _cells(score_section(scores)), _cells(section)

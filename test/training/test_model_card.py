@@ -7,16 +7,16 @@ import torch
 
 from rgbt_seg_ros.models import read_card, save_model
 from rgbt_seg_ros.models.model_file import file_hash
+from rgbt_seg_ros.runs.evaluation import SplitScores, SubsetScores
 from rgbt_seg_ros.scenes.__main__ import main as render
 from training.config import load_config
 from training.model_card import main, score_section, training_section
 from training.weights.initial_model import initial_model
 
 
-def _scores(iou: float, images: int, subsets: bool = True) -> dict[str, object]:
-    own: dict[str, object] = {"iou": {"road": iou, "person": None}, "miou": iou, "images": images}
-    parts = {"day": _scores(iou + 0.1, 1, False), "night": None} if subsets else None
-    return {**own, "subsets": parts}
+def _scores(iou: float, images: int) -> SplitScores:
+    day = SubsetScores({"road": iou + 0.1, "person": None}, {}, 1)
+    return SplitScores({"road": iou, "person": None}, {}, images, {"day": day, "night": None})
 
 
 def test_tables_have_a_column_for_each_modality_and_subset_that_is_known() -> None:

@@ -8,6 +8,8 @@ import numpy as np
 from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 
+from rgbt_seg_ros.runs.evaluation import SplitScores
+
 from .gradients import StepLoss
 
 
@@ -33,11 +35,11 @@ class RunLog:
         for name, value in (values | named).items():
             self._tensorboard.add_scalar(f"train/{name}", value, step)
 
-    def validation(self, step: int, scores: dict[str, Any]) -> None:
-        """Scores as `training.scoring.counts.score` returns them."""
-        self._write({"step": step, "val": scores})
-        named = {"miou": scores["miou"], "macc": scores["macc"]}
-        named |= {f"iou/{name}": value for name, value in scores["iou"].items()}
+    def validation(self, step: int, scores: SplitScores) -> None:
+        """Scores of the averaged weights."""
+        self._write({"step": step, "val": scores.to_json()})
+        named = {"miou": scores.miou, "macc": scores.macc}
+        named |= {f"iou/{name}": value for name, value in scores.iou.items()}
         for name, value in named.items():
             if value is not None:
                 self._tensorboard.add_scalar(f"val/{name}", value, step)

@@ -189,19 +189,17 @@ class Trainer:
                 self.network, self.card, "", self.accelerator.device, "float32", ThermalNormalization()
             )
             scores = score(segmenter, self.validation, shared=True)
-            miou = scores["miou"] or 0.0
+            miou = scores.miou or 0.0
             better = miou > self.state.best
             self.state.best = max(self.state.best, miou)
             if log is not None:
                 log.validation(self.state.step, scores)
                 if better:
-                    self._save_model("best.safetensors", {**scores, "on": self._validation_name()})
+                    self._save_model("best.safetensors", {**scores.to_json(), "on": self._validation_name()})
                 evaluation = self.state.step // self.config.train.eval_every
                 if evaluation % self.config.train.pictures_every == 0 or self.state.step == self.steps:
                     self._save_pictures(log, segmenter)
-        classes = " ".join(
-            f"{name} {value:.2f}" for name, value in scores["iou"].items() if value is not None
-        )
+        classes = " ".join(f"{name} {value:.2f}" for name, value in scores.iou.items() if value is not None)
         return f"step {self.state.step}: mIoU {miou:.3f} (best {self.state.best:.3f}): {classes}"
 
     def _save(self) -> None:

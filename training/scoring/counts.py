@@ -1,7 +1,6 @@
 """Scores of a segmenter over a source of samples, by one process or shared among several."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from rich.progress import track
@@ -9,23 +8,11 @@ from torch import distributed
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.masks.scores import ConfusionMatrix, image_miou
+from rgbt_seg_ros.runs.evaluation import SUBSETS, ImageScore, SplitScores, SubsetScores
 from rgbt_seg_ros.segmenter import Segmenter
 
 from ..data.sample import Source, subset_of
 from .protocols import NATIVE, Protocol, segment_sample
-
-SUBSETS = ("day", "night")
-# MFNet's guardrails are in a handful of test images and labelled inconsistently: their IoU is close to noise.
-_NOISY_CLASS = "guardrail"
-
-
-@dataclass(frozen=True)
-class ImageScore:
-    """One image's place in its source, name, and mIoU over the classes in it (None: all of it is ignored)."""
-
-    index: int
-    name: str
-    miou: float | None
 
 
 @dataclass
@@ -35,12 +22,12 @@ class Counts:
     Attributes:
         total: pixels of all images.
         subsets: pixels of the images of a subset.
-        images: each image by itself, in the order of the source.
+        per_image: each image by itself, in the order of the source.
     """
 
     total: ConfusionMatrix
     subsets: dict[str, ConfusionMatrix]
-    images: list[ImageScore] = field(default_factory=list)
+    per_image: list[ImageScore] = field(default_factory=list)
 
     @classmethod
     def none(cls, num_classes: int, absent: float | None) -> "Counts":
@@ -54,27 +41,25 @@ class Counts:
         subset = subset_of(name)
         if subset is not None:
             self.subsets[subset].update(label, mask)
-        self.images.append(ImageScore(index, name, image_miou(label, mask, self.total.num_classes)))
+        self.per_image.append(ImageScore(index, name, image_miou(label, mask, self.total.num_classes)))
 
     def add(self, other: "Counts") -> None:
         """Count what others have counted of the same source."""
         self.total.matrix += other.total.matrix
         for subset, part in self.subsets.items():
             part.matrix += other.subsets[subset].matrix
-        self.images = sorted([*self.images, *other.images], key=lambda image: image.index)
+        self.per_image = sorted([*self.per_image, *other.per_image], key=lambda image: image.index)
 
-    def scores(self, class_names: tuple[str, ...]) -> dict[str, Any]:
-        """`miou`, `macc`, `iou` and `acc` {class: value or None}, `images`, and `subsets` {day, night} of the same.
-
-        A subset without images is None. Where there is a class guardrail, `miou_without_guardrail` is the mean over
-        the others.
-        """
-        found = [subset_of(image.name) for image in self.images]
-        subsets = {
-            subset: {**_scores(part, class_names), "images": found.count(subset)} if subset in found else None
-            for subset, part in self.subsets.items()
-        }
-        return {**_scores(self.total, class_names), "images": len(self.images), "subsets": subsets}
+    def scores(self, class_names: tuple[str, ...]) -> SplitScores:
+        """Scores of all images, and by day and night."""
+        found = [subset_of(image.name) for image in self.per_image]
+        subsets: dict[str, SubsetScores | None] = dict.fromkeys(self.subsets)
+        for subset, part in self.subsets.items():
+            if subset in found:
+                scores = part.scores(class_names)
+                subsets[subset] = SubsetScores(scores.iou, scores.acc, found.count(subset))
+        total = self.total.scores(class_names)
+        return SplitScores(total.iou, total.acc, len(self.per_image), subsets)
 
 
 def score(
@@ -83,7 +68,7 @@ def score(
     modality: str = "both",
     description: str | None = None,
     shared: bool = False,
-) -> dict[str, Any]:
+) -> SplitScores:
     """Scores over all samples by the `native` protocol.
 
     The arguments are those of `count`, the result is that of `Counts.scores`.
@@ -138,10 +123,3 @@ def _sum_over_processes(counts: Counts) -> Counts:
     for other in others:
         first.add(other)
     return first
-
-
-def _scores(matrix: ConfusionMatrix, class_names: tuple[str, ...]) -> dict[str, Any]:
-    scores = matrix.as_dict(class_names)
-    if _NOISY_CLASS in class_names:
-        scores["miou_without_guardrail"] = matrix.miou(without=class_names.index(_NOISY_CLASS))
-    return scores

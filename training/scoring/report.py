@@ -2,9 +2,8 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.progress import track
@@ -14,6 +13,7 @@ from rgbt_seg_ros.images.pair import resize_image
 from rgbt_seg_ros.masks.detections import find_detections
 from rgbt_seg_ros.report_page.frames import MAX_FRAMES, WORST_FRAMES, evenly
 from rgbt_seg_ros.report_page.write import write_report
+from rgbt_seg_ros.runs.evaluation import Evaluation, ImageScore
 from rgbt_seg_ros.runs.folder import Box, read_run
 from rgbt_seg_ros.runs.summary import summarize
 from rgbt_seg_ros.runs.writer import RunWriter
@@ -21,7 +21,6 @@ from rgbt_seg_ros.segmenter import Segmentation, Segmenter
 
 from ..data.picture import picture_of_thermal
 from ..data.sample import Sample, Source
-from .counts import Counts
 from .protocols import Protocol, segment_sample
 
 
@@ -31,9 +30,7 @@ def write_score_report(
     source: Source,
     protocol: Protocol,
     modality: str,
-    tta: bool,
-    counts: Counts,
-    result: Mapping[str, Any],
+    evaluation: Evaluation,
 ) -> Path:
     """Write a run's folder (see `rgbt_seg_ros.runs.folder`) and its page.
 
@@ -41,9 +38,8 @@ def write_score_report(
 
     Args:
         folder: made if need be; what an earlier run left in it is replaced.
-        segmenter, source, protocol, modality, tta: what was scored, and how.
-        counts: what came of it.
-        result: what `training.evaluate --json` writes.
+        segmenter, source, protocol, modality: what was scored, and how.
+        evaluation: what came of it.
 
     Returns:
         the page's path.
@@ -53,16 +49,17 @@ def write_score_report(
     """
     writer = RunWriter(folder)
     writer.add_classes(segmenter.class_names)
-    chosen = _chosen(counts)
+    chosen = _chosen(evaluation.per_image)
     for index in track(sorted(chosen), "reporting"):
         sample = source[index]
-        segmentation = segment_sample(segmenter, sample, protocol, modality, tta)
+        segmentation = segment_sample(segmenter, sample, protocol, modality, evaluation.tta)
         _add(writer, index, sample, protocol, segmentation)
     writer.close()
+    result, images = evaluation.to_json(), evaluation.per_image
     summary = summarize(read_run(folder)) | {
         **result,
-        "frame_miou": {str(image.index): image.miou for image in counts.images if image.index in chosen},
-        "labelled_masks": len(counts.images),
+        "frame_miou": {str(image.index): image.miou for image in images if image.index in chosen},
+        "labelled_masks": len(images),
         "device": str(segmenter.device),
         "recording": f"{result['data']} {result['split']}",
         "settings": {key: str(result[key]) for key in ("protocol", "modality", "thermal", "tta")},
@@ -72,11 +69,11 @@ def write_score_report(
     return write_report(folder)
 
 
-def _chosen(counts: Counts) -> set[int]:
+def _chosen(images: Sequence[ImageScore]) -> set[int]:
     """Indices of the images on the page."""
-    ranked = sorted((image.miou, image.index) for image in counts.images if image.miou is not None)
+    ranked = sorted((image.miou, image.index) for image in images if image.miou is not None)
     return {
-        *evenly([image.index for image in counts.images], MAX_FRAMES),
+        *evenly([image.index for image in images], MAX_FRAMES),
         *(index for _, index in ranked[:WORST_FRAMES]),
     }
 

@@ -105,17 +105,19 @@ def _legend(class_names: Sequence[str], palette: np.ndarray) -> list[Patch]:
     ]
 
 
-def save_confusion(path: str | Path, scores: ConfusionMatrix, class_names: Sequence[str], title: str) -> None:
+def save_confusion(
+    path: str | Path, confusion: ConfusionMatrix, class_names: Sequence[str], title: str
+) -> None:
     """Write a PNG (or what the suffix says) of the matrix: percentages of each label's pixels by prediction.
 
     A label without pixels has an empty row; there is a column `unknown` if the model said so of any pixel.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    labelled = scores.matrix.sum(axis=1, keepdims=True)
-    percent = np.where(labelled > 0, 100.0 * scores.matrix / np.maximum(labelled, 1), np.nan)
+    labelled = confusion.matrix.sum(axis=1, keepdims=True)
+    percent = np.where(labelled > 0, 100.0 * confusion.matrix / np.maximum(labelled, 1), np.nan)
     columns = [*class_names, "unknown"]
-    if not scores.matrix[:, -1].any():
+    if not confusion.matrix[:, -1].any():
         percent, columns = percent[:, :-1], columns[:-1]
     width = 0.62 * len(columns) + 2.2
     figure = Figure((width, 0.46 * len(class_names) + 2.2), dpi=_DPI, layout="constrained")

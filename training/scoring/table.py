@@ -1,17 +1,19 @@
 """Scores as a table for the terminal."""
 
-from typing import Any
+from collections.abc import Mapping
 
 from rich.table import Column, Table
+
+from rgbt_seg_ros.runs.evaluation import NOISY_CLASS, SplitScores, SubsetScores
 
 MODALITY_TITLES = {"both": "RGB+T", "rgb": "RGB only", "thermal": "T only"}
 
 
-def score_table(scores: dict[str, dict[str, Any]]) -> Table:
+def score_table(scores: Mapping[str, SplitScores]) -> Table:
     """Scores by modality in percent: of one, IoU and accuracy, and IoU by day and night where known; of several, IoU.
 
     Args:
-        scores: for each modality, what `training.scoring.counts.Counts.scores` returns.
+        scores: by modality.
     """
     (first, *others) = scores.values()
     if others:
@@ -19,11 +21,11 @@ def score_table(scores: dict[str, dict[str, Any]]) -> Table:
             f"IoU {MODALITY_TITLES[modality]}": _iou_with_subsets(part) for modality, part in scores.items()
         }
     else:
-        subsets = {f"IoU {subset}": _iou(part) for subset, part in first["subsets"].items() if part}
-        columns = {"IoU": _iou(first), "Acc": {**first["acc"], "mean": first["macc"]}, **subsets}
+        subsets = {f"IoU {subset}": _iou(part) for subset, part in first.subsets.items() if part}
+        columns = {"IoU": _iou(first), "Acc": {**first.acc, "mean": first.macc}, **subsets}
     table = Table("class", *(Column(title, justify="right") for title in columns))
     (rows, *_) = columns.values()
-    (*_, last_class) = first["iou"]
+    (*_, last_class) = first.iou
     for row in rows:
         cells = (percent(column[row]) if row in column else "" for column in columns.values())
         table.add_row(row, *cells, end_section=row == last_class)
@@ -35,14 +37,14 @@ def percent(value: float | None) -> str:
     return "n/a" if value is None else f"{100 * value:.1f}"
 
 
-def _iou(scores: dict[str, Any]) -> dict[str, float | None]:
+def _iou(scores: SubsetScores) -> dict[str, float | None]:
     """IoU of each class, and their means."""
-    column = {**scores["iou"], "mean": scores["miou"]}
-    if "miou_without_guardrail" in scores:
-        column["mean without guardrail"] = scores["miou_without_guardrail"]
+    column = {**scores.iou, "mean": scores.miou}
+    if NOISY_CLASS in scores.iou:
+        column["mean without guardrail"] = scores.miou_without_guardrail
     return column
 
 
-def _iou_with_subsets(scores: dict[str, Any]) -> dict[str, float | None]:
-    means = {f"mean, {subset}": part["miou"] for subset, part in scores["subsets"].items() if part}
+def _iou_with_subsets(scores: SplitScores) -> dict[str, float | None]:
+    means = {f"mean, {subset}": part.miou for subset, part in scores.subsets.items() if part}
     return {**_iou(scores), **means}

@@ -47,41 +47,41 @@ def samples() -> list[Sample]:
 
 def test_scores_are_exact_and_day_and_night_apart(samples: list[Sample]) -> None:
     perfect = score(_Oracle(samples), samples)
-    assert perfect["miou"] == perfect["macc"] == 1.0
-    assert perfect["images"] == 3
-    assert {name: part["images"] for name, part in perfect["subsets"].items()} == {"day": 1, "night": 2}
+    assert perfect.miou == perfect.macc == 1.0
+    assert perfect.images == 3
+    assert {name: part.images for name, part in perfect.subsets.items()} == {"day": 1, "night": 2}
 
     flawed = score(_Oracle(samples, wrong="00002N"), samples)
-    assert flawed["iou"]["car"] == pytest.approx(8 / 12)
-    assert flawed["subsets"]["day"]["iou"]["car"] == 1.0
-    assert flawed["subsets"]["night"]["iou"]["car"] == pytest.approx(6 / 10)
-    assert flawed["iou"]["person"] is None
+    assert flawed.iou["car"] == pytest.approx(8 / 12)
+    assert flawed.subsets["day"].iou["car"] == 1.0
+    assert flawed.subsets["night"].iou["car"] == pytest.approx(6 / 10)
+    assert flawed.iou["person"] is None
 
 
 def test_mean_is_given_without_guardrails_too(samples: list[Sample]) -> None:
     flawed = score(_Oracle(samples, wrong="00003N"), samples)
-    iou = flawed["iou"]
+    iou = flawed.iou
     assert iou["guardrail"] == 0.0
-    assert flawed["miou"] == pytest.approx((iou["unlabeled"] + iou["car"]) / 3)
-    assert flawed["miou_without_guardrail"] == pytest.approx((iou["unlabeled"] + iou["car"]) / 2)
-    assert flawed["subsets"]["day"]["miou_without_guardrail"] == 1.0
+    assert flawed.miou == pytest.approx((iou["unlabeled"] + iou["car"]) / 3)
+    assert flawed.miou_without_guardrail == pytest.approx((iou["unlabeled"] + iou["car"]) / 2)
+    assert flawed.subsets["day"].miou_without_guardrail == 1.0
 
 
 def test_names_without_a_letter_have_no_subsets() -> None:
     samples = [_sample("00001", 3)]
-    assert score(_Oracle(samples), samples)["subsets"] == {"day": None, "night": None}
+    assert score(_Oracle(samples), samples).subsets == {"day": None, "night": None}
 
 
 def test_protocol_says_what_an_absent_class_counts(samples: list[Sample]) -> None:
     strict = Protocol("strict", absent=0.0, in_service=True)
     scores = count(_Oracle(samples), samples, strict).scores(MFNET.names)
-    assert scores["iou"]["person"] == scores["acc"]["person"] == 0.0
-    assert scores["miou"] == scores["macc"] == pytest.approx(3 / 9)
-    assert scores["subsets"]["day"]["miou"] == pytest.approx(2 / 9)
+    assert scores.iou["person"] == scores.acc["person"] == 0.0
+    assert scores.miou == scores.macc == pytest.approx(3 / 9)
+    assert scores.subsets["day"].miou == pytest.approx(2 / 9)
 
 
 def test_each_image_has_a_score_of_its_own(samples: list[Sample]) -> None:
-    images = count(_Oracle(samples, wrong="00002N"), samples).images
+    images = count(_Oracle(samples, wrong="00002N"), samples).per_image
     assert [(image.index, image.name) for image in images] == list(enumerate(["00001D", "00002N", "00003N"]))
     assert [image.miou for image in images] == [1.0, pytest.approx((12 / 16 + 0) / 2), 1.0]
 

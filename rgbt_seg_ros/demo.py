@@ -5,7 +5,6 @@ recording is played no faster than this machine segments it; at which rate is sa
 """
 
 import argparse
-import json
 import shutil
 import signal
 import statistics
@@ -14,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,8 @@ from rgbt_seg_ros.masks.labels import LABELS_FOLDER, find_labels
 from rgbt_seg_ros.report_page.write import write_report
 from rgbt_seg_ros.ros.dds import private_graph_environment
 from rgbt_seg_ros.runs.folder import read_lines, read_run
-from rgbt_seg_ros.runs.summary import summarize, verdict
+from rgbt_seg_ros.runs.summarize import summarize
+from rgbt_seg_ros.runs.verdict import verdict
 from rgbt_seg_ros.segmenter import Segmenter
 
 PACKAGED_SEED = 6
@@ -220,25 +220,23 @@ def _demo(args: argparse.Namespace) -> None:
         print(note)
         run_graph(recording, seconds, args.model, rate, args.output)
         labels = recording.labels()
-        summary = summarize(read_run(args.output), labels)
-        summary |= {
-            "recording": recording.name,
-            "playback_rate": rate,
-            "note": note,
-            "model": args.model,
-            "settings": {"mode": "lossless"},
-            "host": describe_host(device),
-        }
-        (args.output / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+        summary = replace(
+            summarize(read_run(args.output), labels),
+            recording=recording.name,
+            playback_rate=rate,
+            note=note,
+            model=args.model,
+            settings={"mode": "lossless"},
+            host=describe_host(device),
+        )
+        summary.write(args.output / "summary.json")
         report = write_report(args.output, labels)
     level, sentence = verdict(summary)
     if level == "error":
         raise UserError(f"no mask came; the node's last lines: {last_words(args.output / 'node.log')}")
     print(sentence)
-    if summary["possible_hz"] is not None:
-        print(
-            f"Always busy, the node would give {summary['possible_hz']:.1f} masks a second on this machine."
-        )
+    if summary.possible_hz is not None:
+        print(f"Always busy, the node would give {summary.possible_hz:.1f} masks a second on this machine.")
     print(f"report: {report}")
 
 

@@ -10,13 +10,12 @@ and ends when the node has answered all of them. It leaves the recorder's folder
 
 import argparse
 import gc
-import json
 import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import rclpy
 from rclpy.utilities import remove_ros_args
@@ -31,7 +30,9 @@ from rgbt_seg_ros.report_page.write import write_report
 from rgbt_seg_ros.ros.process import join_graph
 from rgbt_seg_ros.ros.recorder import record
 from rgbt_seg_ros.runs.folder import METRICS, read_run
-from rgbt_seg_ros.runs.summary import summarize, verdict
+from rgbt_seg_ros.runs.summarize import summarize
+from rgbt_seg_ros.runs.summary import Summary
+from rgbt_seg_ros.runs.verdict import verdict
 
 
 class EndOfRecording:
@@ -79,7 +80,7 @@ def evaluate_bag(
     end: EndOfRecording,
     stop: threading.Event,
     labels: Mapping[int, Path] | None = None,
-) -> dict[str, Any]:
+) -> Summary:
     """Record what the node makes of a recording, and write numbers and report; rclpy must be initialised.
 
     Args:
@@ -108,19 +109,21 @@ def evaluate_bag(
         raise UserError(
             f"no mask came for {recording.path}: look at what the node says in /diagnostics and its log"
         )
-    summary = summarize(run, labels) | {
-        "recording": recording.path.name,
-        "settings": {"mode": "lossless"},
-        "host": describe_host(last.get(Key.DEVICE, "cpu")),
-    }
-    (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    summary = replace(
+        summarize(run, labels),
+        recording=recording.path.name,
+        settings={"mode": "lossless"},
+        host=describe_host(last.get(Key.DEVICE, "cpu")),
+    )
+    summary.write(folder / "summary.json")
     write_report(folder, labels)
-    metrics = summary | {
-        "mask_hash": mask_hash.hexdigest,
-        "bag_hash": recording.content_hash(),
-        "missing": end.missing(last),
-    }
-    (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n")
+    metrics = replace(
+        summary,
+        mask_hash=mask_hash.hexdigest,
+        bag_hash=recording.content_hash(),
+        missing=end.missing(last),
+    )
+    metrics.write(folder / METRICS)
     return metrics
 
 
@@ -141,11 +144,11 @@ def _evaluate_bag(args: argparse.Namespace) -> None:
         # As in the node: `ros2 launch` escalates to SIGTERM while Python still looks through torch's objects.
         gc.freeze()
     print(verdict(metrics)[1])
-    if "miou" in metrics:
-        print(f"mIoU {metrics['miou']:.3f} on {metrics['labelled_masks']} labels")
+    if metrics.labelled is not None:
+        print(f"mIoU {metrics.labelled.scores.miou:.3f} on {metrics.labelled.count} labels")
     print(f"{args.output / METRICS}\n{args.output / 'report.html'}")
-    if metrics["missing"]:
-        missing = " and ".join(f"{count} {camera}" for camera, count in metrics["missing"].items())
+    if metrics.missing:
+        missing = " and ".join(f"{count} {camera}" for camera, count in metrics.missing.items())
         raise UserError(
             f"{missing} images of {args.bag} never came to the node, the numbers lack them: play all of it, and "
             "give the subscribers time to be found (ros2 bag play --delay 3)"

@@ -27,9 +27,9 @@ def _offline(args: argparse.Namespace) -> None:
         recording, read_settings(args), args.output, args.rgb_topic, args.thermal_topic, labels_by_stamp
     )
     write_report(args.output, labels_by_stamp)
-    print(f"{metrics['masks']} masks of {metrics['pairs']} pairs, {metrics['detections']} detections")
-    if "miou" in metrics:
-        print(f"mIoU {metrics['miou']:.3f} on {metrics['labelled_masks']} labels")
+    print(f"{metrics.masks} masks of {metrics.pairs} pairs, {metrics.detections} detections")
+    if metrics.labelled is not None:
+        print(f"mIoU {metrics.labelled.scores.miou:.3f} on {metrics.labelled.count} labels")
     print(f"{args.output / METRICS}\n{args.output / 'report.html'}")
 
 

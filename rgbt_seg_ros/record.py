@@ -6,7 +6,6 @@ The files are described in `rgbt_seg_ros.runs.folder`. Topics can be remapped:
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +17,8 @@ from rgbt_seg_ros.base.cli import command_parser, run_command
 from rgbt_seg_ros.ros.process import join_graph
 from rgbt_seg_ros.ros.recorder import record
 from rgbt_seg_ros.runs.folder import BAG, read_run
-from rgbt_seg_ros.runs.summary import summarize, verdict
+from rgbt_seg_ros.runs.summarize import summarize
+from rgbt_seg_ros.runs.verdict import verdict
 
 
 def _record(args: argparse.Namespace) -> None:
@@ -29,7 +29,7 @@ def _record(args: argparse.Namespace) -> None:
     finally:
         rclpy.try_shutdown()
     summary = summarize(read_run(args.output))
-    (args.output / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    summary.write(args.output / "summary.json")
     print(verdict(summary)[1])
     print(f"python -m rgbt_seg_ros.report {args.output} makes a page of it")
 

@@ -3,8 +3,8 @@
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.progress import track
@@ -21,7 +21,8 @@ from rgbt_seg_ros.pipeline.registration_setup import RegistrationSetup
 from rgbt_seg_ros.registration.rules import Registration
 from rgbt_seg_ros.replay.outputs import OfflineOutputs, open_outputs
 from rgbt_seg_ros.runs.folder import read_run
-from rgbt_seg_ros.runs.summary import summarize
+from rgbt_seg_ros.runs.summarize import summarize
+from rgbt_seg_ros.runs.summary import Summary
 from rgbt_seg_ros.segmenter import Segmenter
 from rgbt_seg_ros.settings import Settings
 
@@ -117,7 +118,7 @@ def segment_recording(
     rgb_topic: str | None = None,
     thermal_topic: str | None = None,
     labels: Mapping[int, Path] | None = None,
-) -> dict[str, Any]:
+) -> Summary:
     """Segment every pair of a recording.
 
     Args:
@@ -166,12 +167,13 @@ def segment_recording(
     written = read_run(output)
     if not written.masks:
         raise UserError(f"no image pair of {recording.path} could be decoded: see the message above")
-    metrics = summarize(written, labels) | {
-        "recording": recording.path.name,
-        "host": describe_host(segmenter.device) | {"precision": segmenter.precision},
-        "mask_hash": outputs.mask_hash,
-        "bag_hash": recording.content_hash(),
-    }
+    metrics = replace(
+        summarize(written, labels),
+        recording=recording.path.name,
+        host=describe_host(segmenter.device) | {"precision": segmenter.precision},
+        mask_hash=outputs.mask_hash,
+        bag_hash=recording.content_hash(),
+    )
     outputs.write_metrics(metrics)
     return metrics
 

@@ -4,13 +4,11 @@ segmentation/     a rosbag2 (mcap) with the node's output topics
 metrics.json      the numbers
 """
 
-import json
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,6 +20,7 @@ from rgbt_seg_ros.masks.classes import palette_for
 from rgbt_seg_ros.masks.overlay import draw_overlay, thermal_picture
 from rgbt_seg_ros.pipeline.answer import Answer
 from rgbt_seg_ros.runs.folder import BAG, METRICS, Box
+from rgbt_seg_ros.runs.summary import Summary
 from rgbt_seg_ros.runs.writer import FOLDERS, LINES, RunWriter
 
 NAMESPACE = "/rgbt_segmenter"
@@ -91,10 +90,10 @@ class OfflineOutputs:
         """Note how far the run is, by keys of docs/diagnostics.md, at an image's stamp."""
         self._run.add_diagnostics(stamp_ns, OK, "", {str(key): str(value) for key, value in values.items()})
 
-    def write_metrics(self, metrics: Mapping[str, Any]) -> Path:
+    def write_metrics(self, metrics: Summary) -> Path:
         """Write metrics.json and return its path."""
         path = self._folder / METRICS
-        path.write_text(json.dumps(metrics, indent=2) + "\n")
+        metrics.write(path)
         return path
 
     def _add_to_run(self, stamp_ns: int, answer: Answer, skew_ms: float) -> None:

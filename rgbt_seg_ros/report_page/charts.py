@@ -3,15 +3,17 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
+from rgbt_seg_ros.base.diagnostics import Key
 from rgbt_seg_ros.report_page.format import number, plural, words
 from rgbt_seg_ros.report_page.frames import Timeline
 from rgbt_seg_ros.report_page.pictures import colors_of
 from rgbt_seg_ros.runs.folder import Diagnostics, RunFolder
+from rgbt_seg_ros.runs.summary import Percentiles, Summary
 
 MAX_POINTS = 1500
 MAX_BARS = 120
@@ -49,14 +51,14 @@ class Chart:
     data: dict[str, Any] = field(default_factory=dict)
 
 
-def time_charts(run: RunFolder, summary: Mapping[str, Any]) -> list[Chart]:
+def time_charts(run: RunFolder, summary: Summary) -> list[Chart]:
     """Charts over the run's axis; those without any value are left out."""
     timeline = Timeline(run.masks)
     reports = timed_reports(run, summary)
     latencies = {mask.stamp_ns: mask.latency_ms for mask in run.masks}
     charts = [
         _strip(reports, timeline),
-        latency_chart(timeline, {"latency": latencies}, "Latency of every mask", summary["latency_ms"]),
+        latency_chart(timeline, {"latency": latencies}, "Latency of every mask", summary.latency_ms),
         _skew(run, timeline),
         _drops(reports, timeline, summary),
         _detections(run, timeline),
@@ -64,10 +66,10 @@ def time_charts(run: RunFolder, summary: Mapping[str, Any]) -> list[Chart]:
     return [chart for chart in charts if chart is not None]
 
 
-def timed_reports(run: RunFolder, summary: Mapping[str, Any]) -> list[tuple[int, Diagnostics]]:
+def timed_reports(run: RunFolder, summary: Summary) -> list[tuple[int, Diagnostics]]:
     """The reports that came while the recording ran, each with its stamp; in lossless mode its end is no silence."""
     timed = [(report.stamp_ns, report) for report in run.diagnostics if report.stamp_ns is not None]
-    if summary.get("settings", {}).get("mode") != "lossless" or not run.masks:
+    if (summary.settings or {}).get("mode") != "lossless" or not run.masks:
         return timed
     end = run.masks[-1].stamp_ns
     # The first one after the end counts what happened until then.
@@ -79,7 +81,7 @@ def latency_chart(
     timeline: Timeline,
     latencies: Mapping[str, Mapping[int, float | None]],
     text: str,
-    percentiles: Mapping[str, float | None] | None = None,
+    percentiles: Percentiles | None = None,
 ) -> Chart | None:
     """Latencies by stamp, one series a run; None where none is known.
 
@@ -93,7 +95,9 @@ def latency_chart(
     if not any(series.values()):
         return None
     lines = {
-        name: value for name, value in (percentiles or {}).items() if value is not None and name != "p99"
+        name: value
+        for name, value in asdict(percentiles or Percentiles()).items()
+        if value is not None and name != "p99"
     }
     results = {
         name: [value for value in values.values() if value is not None] for name, values in latencies.items()
@@ -168,16 +172,14 @@ def _skew(run: RunFolder, timeline: Timeline) -> Chart | None:
     return Chart("points", "Skew", text, "ms", {"series": {"skew": points}, "lines": {}})
 
 
-def _drops(
-    reports: Sequence[tuple[int, Diagnostics]], timeline: Timeline, summary: Mapping[str, Any]
-) -> Chart | None:
+def _drops(reports: Sequence[tuple[int, Diagnostics]], timeline: Timeline, summary: Summary) -> Chart | None:
     """Images and pairs that were not used, by cause and by the time of the report that counts them."""
-    causes = [cause for cause, count in summary["dropped"].items() if count and cause != "not_received"]
+    drops = [drop for drop, count in summary.dropped.by_cause.items() if count]
     if not reports:
         return None
     # The counts only grow: what is left out between two reports is in the second one's.
     reports = reports[:: -math.ceil(len(reports) / MAX_BARS)][::-1]
-    counts = {cause: [report.number(f"dropped.{cause}") or 0.0 for _, report in reports] for cause in causes}
+    counts = {drop.cause: [report.number(drop) or 0.0 for _, report in reports] for drop in drops}
     # A node that was activated anew counts from 0 again.
     grown = {
         cause: [int(max(b - a, 0)) for a, b in zip([0.0, *values], values, strict=False)]
@@ -187,7 +189,7 @@ def _drops(
     result = ", ".join(f"{sum(values)} {words(cause)}" for cause, values in grown.items())
     text = (
         f"Images and pairs not used, by cause, since the report before: {result}."
-        if causes
+        if drops
         else "Nothing was dropped."
     )
     series = {words(cause): values for cause, values in grown.items()}
@@ -228,13 +230,13 @@ def _detections(run: RunFolder, timeline: Timeline) -> Chart | None:
 
 def _strip(reports: Sequence[tuple[int, Diagnostics]], timeline: Timeline) -> Chart | None:
     """The node's level and the states of its cameras from report to report."""
-    if not any("rgb_camera" in report.values for _, report in reports):
+    if not any(Key.RGB_CAMERA in report.values for _, report in reports):
         return None
     spans = _spans(reports, timeline)
     rows: dict[str, list[tuple[str, str]]] = {
         "node": [(report.level, report.message) for _, report in reports],
-        "RGB": [(report.values.get("rgb_camera", "ok"),) * 2 for _, report in reports],
-        "thermal": [(report.values.get("thermal_camera", "ok"),) * 2 for _, report in reports],
+        "RGB": [(report.values.get(Key.RGB_CAMERA, "ok"),) * 2 for _, report in reports],
+        "thermal": [(report.values.get(Key.THERMAL_CAMERA, "ok"),) * 2 for _, report in reports],
     }
     segments = {name: _segments(spans, states) for name, states in rows.items()}
     seconds = Counter[tuple[str, str]]()

@@ -8,11 +8,11 @@ import numpy as np
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.report_page.charts import Chart, latency_chart, latency_histogram
 from rgbt_seg_ros.report_page.differences import (
-    class_rows,
+    class_differences,
     headline,
-    number_rows,
+    number_differences,
     recordings_differ,
-    stage_rows,
+    stage_differences,
 )
 from rgbt_seg_ros.report_page.format import number, percent
 from rgbt_seg_ros.report_page.frames import (
@@ -30,6 +30,7 @@ from rgbt_seg_ros.report_page.frames import (
 )
 from rgbt_seg_ros.report_page.page import axis, chart_dicts, render
 from rgbt_seg_ros.report_page.pictures import (
+    BLACK,
     ERROR_COLOR,
     boxes_for_page,
     camera_pictures,
@@ -38,11 +39,12 @@ from rgbt_seg_ros.report_page.pictures import (
     mask_pictures,
 )
 from rgbt_seg_ros.runs.folder import MaskRecord, RunFolder
+from rgbt_seg_ros.runs.summary import Summary
 
 MOST_COMPARED = 400
 """Frames whose masks are compared; of more, evenly chosen ones."""
 
-Run = tuple[RunFolder, Mapping[str, Any]]
+Run = tuple[RunFolder, Summary]
 PANELS = [
     RGB,
     THERMAL,
@@ -70,8 +72,8 @@ def render_comparison(a: Run, b: Run) -> str:
     same = float(np.mean(known)) if known else None
     rankings = _rankings(a, b, pictured, agreement)
     frames = _frames(a, b, pictured, rankings)
-    kinds = {kind for frame in frames for kind in frame["pictures"]}
     runs = {"A": run_a, "B": run_b}
+    kinds = {kind for frame in frames for kind in frame["pictures"]}
     names = [run.path.resolve().name for run in runs.values()]
     if names[0] == names[1]:
         names = [str(run.path) for run in runs.values()]
@@ -84,12 +86,12 @@ def render_comparison(a: Run, b: Run) -> str:
         shared=len(shared),
         one_recording=not recordings_differ(summary_a, summary_b),
         compared=len(known),
-        rows=number_rows(summary_a, summary_b),
-        stages=stage_rows(summary_a, summary_b),
-        classes=[(colors.get(name, "#000000"), row) for name, row in class_rows(summary_a, summary_b)],
-        has_iou="iou" in summary_a and "iou" in summary_b,
+        numbers=number_differences(summary_a, summary_b),
+        stages=stage_differences(summary_a, summary_b),
+        classes=class_differences(summary_a, summary_b, run_a.class_names),
+        has_iou=summary_a.scores is not None and summary_b.scores is not None,
         panels=[panel for panel in PANELS if kinds.intersection((panel.layer or panel.base).split())],
-        legend=[{"name": name, "color": color} for name, color in colors.items() if color != "#000000"],
+        legend=[{"name": name, "color": color} for name, color in colors.items() if color != BLACK],
         frames=frames,
         rankings=rankings,
         timeline=axis(run_a, summary_a),
@@ -149,8 +151,10 @@ def _rankings(
     (run_a, summary_a), (run_b, summary_b) = a, b
     latency_a = {mask.stamp_ns: mask.latency_ms for mask in run_a.masks}
     latency_b = {mask.stamp_ns: mask.latency_ms for mask in run_b.masks}
-    score_a, score_b = summary_a.get("frame_miou", {}), summary_b.get("frame_miou", {})
-    gains = {stamp: _minus(score_b.get(str(b)), score_a.get(str(stamp))) for stamp, b in shared.items()}
+    miou_a, miou_b = (
+        summary.labelled.frame_miou if summary.labelled else {} for summary in (summary_a, summary_b)
+    )
+    gains = {stamp: _minus(miou_b.get(b), miou_a.get(stamp)) for stamp, b in shared.items()}
     delays = {stamp: _minus(latency_b[b], latency_a[stamp]) for stamp, b in shared.items()}
     timeline = Timeline(run_a.masks)
     known = [delay for delay in delays.values() if delay is not None]

@@ -10,6 +10,7 @@ import numpy as np
 from rgbt_seg_ros.report_page.format import number, percent, plural, words
 from rgbt_seg_ros.report_page.pictures import boxes_for_page, camera_pictures, mask_pictures
 from rgbt_seg_ros.runs.folder import Box, MaskRecord, RunFolder
+from rgbt_seg_ros.runs.summary import Summary
 
 MAX_FRAMES = 120
 MAX_PICTURE_BYTES = 5_000_000
@@ -75,14 +76,12 @@ class Timeline:
         return f"{self.position(stamp_ns):.2f} s" if self.is_recording else str(self._names[stamp_ns])
 
 
-def frames_of(
-    run: RunFolder, summary: Mapping[str, Any], rankings: Sequence[Ranking]
-) -> list[dict[str, Any]]:
+def frames_of(run: RunFolder, summary: Summary, rankings: Sequence[Ranking]) -> list[dict[str, Any]]:
     """The frames of a page: evenly chosen ones and the worst, as many as `MAX_FRAMES` and `MAX_PICTURE_BYTES` let.
 
     Args:
         run: where the pictures are.
-        summary: as `rgbt_seg_ros.runs.summary.summarize` makes it.
+        summary: of the run.
         rankings: see `worst_frames`.
     """
     masks = {mask.stamp_ns: mask for mask in run.masks}
@@ -141,7 +140,7 @@ def evenly(stamps: Sequence[int], most: int) -> list[int]:
     return [stamps[round(place)] for place in np.linspace(0, len(stamps) - 1, most)]
 
 
-def worst_frames(run: RunFolder, summary: Mapping[str, Any]) -> list[Ranking]:
+def worst_frames(run: RunFolder, summary: Summary) -> list[Ranking]:
     """The slowest frames, the least confident ones, and those of the lowest IoU where there are labels.
 
     Of frames with pictures and a mask; what is not known of any frame has no ranking.
@@ -149,14 +148,16 @@ def worst_frames(run: RunFolder, summary: Mapping[str, Any]) -> list[Ranking]:
     # Pictures and confidence also come of frames whose mask was lost on its way.
     pictured = set(run.pictured_stamps()).intersection(mask.stamp_ns for mask in run.masks)
     timeline = Timeline(run.masks)
-    scores = {int(stamp): score for stamp, score in summary.get("frame_miou", {}).items()}
+    frame_miou = summary.labelled.frame_miou if summary.labelled else {}
     latencies = {mask.stamp_ns: mask.latency_ms for mask in run.masks}
 
     def known(values: Mapping[int, float | None]) -> dict[int, float]:
         return {stamp: value for stamp, value in values.items() if value is not None and stamp in pictured}
 
     rankings = [
-        rank("Lowest IoU", known(scores), lambda value: f"mIoU {number(value, 2)}", timeline, largest=False),
+        rank(
+            "Lowest IoU", known(frame_miou), lambda value: f"mIoU {number(value, 2)}", timeline, largest=False
+        ),
         rank(
             "Least confident",
             known({**run.confidence}),
@@ -190,9 +191,9 @@ def rank(
 class FrameFacts:
     """What is known of single frames, for people."""
 
-    def __init__(self, run: RunFolder, summary: Mapping[str, Any]) -> None:
+    def __init__(self, run: RunFolder, summary: Summary) -> None:
         self._run = run
-        self._scores = summary.get("frame_miou", {})
+        self._frame_miou = summary.labelled.frame_miou if summary.labelled else {}
 
     def of(self, mask: MaskRecord) -> list[list[str]]:
         """[[what, value], ...] of one frame."""
@@ -202,7 +203,7 @@ class FrameFacts:
             "latency": None if mask.latency_ms is None else f"{number(mask.latency_ms, 0)} ms",
             "thermal − RGB": None if mask.skew_ms is None else f"{number(mask.skew_ms)} ms",
             "confidence": None if confidence is None else percent(confidence),
-            "mIoU": number(self._scores[str(stamp)], 2) if str(stamp) in self._scores else None,
+            "mIoU": number(self._frame_miou[stamp], 2) if stamp in self._frame_miou else None,
             "detections": detections_text(self._run.detections.get(stamp, ())),
         }
         return [[what, value] for what, value in facts.items() if value is not None]

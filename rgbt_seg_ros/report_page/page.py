@@ -21,19 +21,20 @@ from rgbt_seg_ros.report_page.frames import (
     frames_of,
     worst_frames,
 )
-from rgbt_seg_ros.report_page.pictures import colors_of
+from rgbt_seg_ros.report_page.pictures import BLACK, colors_of
 from rgbt_seg_ros.report_page.stages import stage_rows
+from rgbt_seg_ros.runs.evaluation import SubsetScores
 from rgbt_seg_ros.runs.folder import RunFolder
-from rgbt_seg_ros.runs.summary import verdict
+from rgbt_seg_ros.runs.summary import Summary
+from rgbt_seg_ros.runs.verdict import verdict
 
 
-def render_report(run: RunFolder, summary: Mapping[str, Any]) -> str:
+def render_report(run: RunFolder, summary: Summary) -> str:
     """The page of one run as text.
 
     Args:
         run: what recorder, offline runner or evaluation left.
-        summary: as `rgbt_seg_ros.runs.summary.summarize` makes it; `recording`, `playback_rate`, `note`, `host` and
-            `settings` are shown where they are present, and what an evaluation on a data set adds.
+        summary: what of it is known is shown.
     """
     level, sentence = verdict(summary)
     rankings = worst_frames(run, summary)
@@ -47,19 +48,19 @@ def render_report(run: RunFolder, summary: Mapping[str, Any]) -> str:
     return render(
         "report.html",
         summary=summary,
-        level="" if "split" in summary else level,
+        level="" if summary.evaluation else level,
         verdict=sentence,
-        tiles=tiles(run, summary),
+        tiles=tiles(summary),
         panels=[panel for panel in panels if kinds.intersection((panel.layer or panel.base).split())],
-        legend=[row for row in classes if row["pixel_share"] and row["color"] != "#000000"],
+        legend=[row for row in classes if row["pixel_share"] and row["color"] != BLACK],
         frames=frames,
-        total=summary.get("images", summary["masks"]),
+        total=summary.evaluation.scores.images if summary.evaluation else summary.masks,
         rankings=rankings,
         timeline=axis(run, summary),
         charts=[asdict(chart) for chart in time_charts(run, summary)],
         stages=stage_rows(run, summary),
         classes=classes,
-        subsets=[name for name, part in (summary.get("subsets") or {}).items() if part],
+        subsets=[*_subsets(summary)],
         video=(run.path / "overlay.mp4").is_file(),
     )
 
@@ -77,7 +78,7 @@ def render(template: str, **values: Any) -> str:
     return environment.get_template(template).render(**values)
 
 
-def axis(run: RunFolder, summary: Mapping[str, Any]) -> dict[str, Any]:
+def axis(run: RunFolder, summary: Summary) -> dict[str, Any]:
     """What all charts over a run share: label, both ends, and whether frames have times."""
     timeline = Timeline(run.masks)
     if not timeline.is_recording:
@@ -88,64 +89,69 @@ def axis(run: RunFolder, summary: Mapping[str, Any]) -> dict[str, Any]:
     return {"recording": True, "start": 0.0, "end": math.ceil(10 * end) / 10 or 0.1}
 
 
-def tiles(run: RunFolder, summary: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The numbers that matter first: title, value, unit, and more about it."""
-    latency, dropped = summary["latency_ms"], dict(summary["dropped"])
-    score = _score_tiles(summary)
-    if "split" in summary:
-        timed = f"p95 {number(latency['p95'], 0)} ms, {plural(summary['masks'], 'image')}"
-        return [*score, _tile("latency, median", number(latency["p50"], 0), "ms", timed)]
-    surplus = dropped.pop("surplus", 0)
-    lost = sum(dropped.values())
-    most = max(dropped, key=lambda cause: dropped[cause], default="")
-    more = (
-        f"mostly {words(most)}" if lost else f"besides {surplus} surplus" if surplus else "nothing was lost"
-    )
-    possible = summary.get("possible_hz")
+def tiles(summary: Summary) -> list[dict[str, str]]:
+    """The numbers that matter first."""
+    latency = summary.latency_ms
+    median, p95 = number(latency.p50, 0), f"p95 {number(latency.p95, 0)} ms"
+    if summary.evaluation:
+        timed = f"{p95}, {plural(summary.masks, 'image')}"
+        return [*_score_tiles(summary), _tile("latency, median", median, "ms", timed)]
+    surplus, lost = summary.dropped.surplus, summary.dropped.lost
+    if any(lost.values()):
+        more = f"mostly {words(max(lost, key=lambda cause: lost[cause]))}"
+    else:
+        more = f"besides {surplus} surplus" if surplus else "nothing was lost"
+    possible = summary.possible_hz
     rate = "as received" if possible is None else f"{number(possible)} Hz if always busy"
-    found = sum(1 for counts in summary["classes"].values() if counts["detections"])
+    found = sum(1 for counts in summary.classes.values() if counts.detections)
     return [
-        _tile("masks", number(summary["masks"]), "", f"of {number(summary['pairs'])} pairs"),
-        _tile("masks a second", number(summary["masks_hz"]), "Hz", rate),
-        _tile("latency, median", number(latency["p50"], 0), "ms", f"p95 {number(latency['p95'], 0)} ms"),
-        _tile("dropped", number(lost), "", more),
-        _tile("detections", number(summary["detections"]), "", f"of {plural(found, 'class')}"),
-        *score,
+        _tile("masks", number(summary.masks), "", f"of {number(summary.pairs)} pairs"),
+        _tile("masks a second", number(summary.masks_hz), "Hz", rate),
+        _tile("latency, median", median, "ms", p95),
+        _tile("dropped", number(sum(lost.values())), "", more),
+        _tile("detections", number(summary.detections), "", f"of {plural(found, 'class')}"),
+        *_score_tiles(summary),
     ]
 
 
-def _score_tiles(summary: Mapping[str, Any]) -> list[dict[str, str]]:
-    if "miou" not in summary:
+def _score_tiles(summary: Summary) -> list[dict[str, str]]:
+    labelled = summary.labelled
+    if labelled is None:
         return []
-    labelled = plural(summary["labelled_masks"], "label")
-    tiles = [_tile("mean IoU", number(summary["miou"], 3), "", f"on {labelled}")]
-    for subset, part in (summary.get("subsets") or {}).items():
-        if part:
-            images = plural(part["images"], "image")
-            tiles.append(_tile(f"mean IoU, {subset}", number(part["miou"], 3), "", f"on {images}"))
-    return tiles
+    whole = _tile("mean IoU", number(labelled.scores.miou, 3), "", f"on {plural(labelled.count, 'label')}")
+    parts = [
+        _tile(f"mean IoU, {subset}", number(part.miou, 3), "", f"on {plural(part.images, 'image')}")
+        for subset, part in _subsets(summary).items()
+    ]
+    return [whole, *parts]
 
 
 def _tile(title: str, value: str, unit: str, more: str) -> dict[str, str]:
     return {"title": title, "value": value, "unit": unit, "more": more}
 
 
-def class_rows(run: RunFolder, summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+def class_rows(run: RunFolder, summary: Summary) -> list[dict[str, Any]]:
     """Rows of the table of classes, with the overlay's colours."""
     colors = colors_of(run.class_names)
-    subsets = summary.get("subsets") or {}
+    iou, acc = (summary.scores.iou, summary.scores.acc) if summary.scores else ({}, {})
     return [
         {
             "name": name,
-            "color": colors.get(name, "#000000"),
-            "pixel_share": counts["pixel_share"],
-            "detections": counts["detections"],
-            "iou": summary.get("iou", {}).get(name),
-            "acc": summary.get("acc", {}).get(name),
-            "subsets": [part["iou"].get(name) for part in subsets.values() if part],
+            "color": colors.get(name, BLACK),
+            "pixel_share": counts.pixel_share,
+            "detections": counts.detections,
+            "iou": iou.get(name),
+            "acc": acc.get(name),
+            "subset_iou": [part.iou.get(name) for part in _subsets(summary).values()],
         }
-        for name, counts in summary["classes"].items()
+        for name, counts in summary.classes.items()
     ]
+
+
+def _subsets(summary: Summary) -> Mapping[str, SubsetScores]:
+    """Of a data set the scores by day and night, where there are such images."""
+    subsets = summary.evaluation.scores.subsets if summary.evaluation else {}
+    return {name: part for name, part in subsets.items() if part is not None}
 
 
 def chart_dicts(*charts: Chart | None) -> list[dict[str, Any]]:

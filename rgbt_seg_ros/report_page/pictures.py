@@ -15,6 +15,8 @@ from rgbt_seg_ros.runs.folder import PICTURE_KINDS, Box, RunFolder, picture_path
 from rgbt_seg_ros.runs.writer import PICTURE_WIDTH
 
 ERROR_COLOR = (255, 48, 48)
+BLACK = "#000000"
+"""Color of classes that are not shown over images."""
 
 
 def boxes_for_page(boxes: Iterable[Box], class_names: Sequence[str]) -> list[dict[str, Any]]:

@@ -11,7 +11,8 @@ from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.report_page.comparison import render_comparison
 from rgbt_seg_ros.report_page.page import render_report
 from rgbt_seg_ros.runs.folder import RunFolder, read_run, truth_path
-from rgbt_seg_ros.runs.summary import summarize
+from rgbt_seg_ros.runs.summarize import summarize
+from rgbt_seg_ros.runs.summary import Summary
 
 SUMMARIES = ("summary.json", "metrics.json")
 SCORE_KEYS, SPLIT_KEYS = ("miou", "labelled_masks"), ("data",)
@@ -65,7 +66,7 @@ def _writing(path: Path, remedy: str) -> Iterator[None]:
         raise UserError(f"cannot write {path} ({error.strerror}): {remedy}") from None
 
 
-def read_summary(run: RunFolder) -> dict[str, Any]:
+def read_summary(run: RunFolder) -> Summary:
     """The numbers of a run; those that an older version has not written are taken from the run itself.
 
     Raises:
@@ -83,7 +84,7 @@ def read_summary(run: RunFolder) -> dict[str, Any]:
         raise UserError(f"{path} cannot be read ({error}): run it again") from None
     if not isinstance(written, dict):
         raise UserError(f"{path} holds no JSON object: run it again")
-    counted = summarize(run)
+    counted = summarize(run).to_json()
     missing = [
         *(key for key, value in counted.items() if not _has_kind(written.get(key, value), value)),
         *(key for key in SCORE_KEYS if key not in written and ("miou" in written or "split" in written)),
@@ -91,7 +92,7 @@ def read_summary(run: RunFolder) -> dict[str, Any]:
     ]
     if missing:
         raise UserError(f"{path} does not hold what it should of {', '.join(missing)}: run it again")
-    return _filled(written, counted)
+    return Summary.from_json(_filled(written, counted))
 
 
 def _filled(written: Mapping[str, Any], counted: Mapping[str, Any]) -> dict[str, Any]:

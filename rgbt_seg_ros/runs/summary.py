@@ -1,212 +1,230 @@
-"""The numbers of a recorded run: the content of summary.json, and the verdict in one sentence."""
+"""The numbers of a run, as summary.json and metrics.json hold them; `rgbt_seg_ros.runs.summarize` counts them."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from rgbt_seg_ros.base.diagnostics import PERCENTILES, Drop, Stage
+from rgbt_seg_ros.masks.scores import Scores
+from rgbt_seg_ros.runs.evaluation import Evaluation
 
-from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.masks.classes import UNLABELED
-from rgbt_seg_ros.masks.labels import read_label
-from rgbt_seg_ros.masks.scores import ConfusionMatrix, image_miou
-from rgbt_seg_ros.runs.folder import RunFolder
-
-ENOUGH_MASKS = 0.95
-"""Share of the pairs that must have become masks, and of the images kept until then, for a run to be complete."""
-
-LOST_BEFORE_PAIRING = ("no_partner", "over_max_dt", "late", "duplicate", "out_of_order", "frozen", "lost")
-"""Causes of images that are in no pair; `surplus` is none of them, as it is what two camera rates leave over."""
-
-STAGES = ("decode", "preprocess", "inference", "postprocess", "detections", "publish")
-"""In the order in which they follow each other; a node reports them by the alphabet."""
-
-LATENCY_PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0}
+_NOT_RECEIVED = "not_received"
 
 
-def summarize(run: RunFolder, labels: Mapping[int, Path] | None = None) -> dict[str, Any]:
-    """What a run came to, for JSON.
+@dataclass(frozen=True)
+class Percentiles:
+    """Of times in milliseconds; None if none is known."""
 
-    Args:
-        run: what the recorder left.
-        labels: PNG files of true class ids by the RGB image's stamp in nanoseconds, where there are any.
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
 
-    Returns:
-        pairs: pairs that the node made, by its own count; None if its diagnostics never came.
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Percentiles":
+        return cls(**{name: values.get(name) for name in PERCENTILES})
+
+
+@dataclass(frozen=True)
+class SkewPercentiles:
+    """Of the absolute time between the images of a pair in milliseconds; None if none is known."""
+
+    p50: float | None = None
+    max: float | None = None
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "SkewPercentiles":
+        return cls(values.get("p50"), values.get("max"))
+
+
+@dataclass(frozen=True)
+class ClassCounts:
+    """What was found of a class: its share of all mask pixels, 0 to 1, and its detections."""
+
+    pixel_share: float
+    detections: int
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """Images and pairs that were not used.
+
+    Attributes:
+        by_cause: by the node's own count, in its order.
+        not_received: masks that the node sent and the recorder did not get; None without the node's count.
+    """
+
+    by_cause: Mapping[Drop, int] = field(default_factory=dict)
+    not_received: int | None = None
+
+    @property
+    def surplus(self) -> int:
+        """Images of the faster camera that the slower one has no partner for; nothing is lost with them."""
+        return self.by_cause.get(Drop.SURPLUS, 0)
+
+    @property
+    def lost(self) -> dict[str, int]:
+        """All but the surplus, by the name of the cause."""
+        return {cause: count for cause, count in self.to_json().items() if cause != Drop.SURPLUS.cause}
+
+    def to_json(self) -> dict[str, int]:
+        """By the name of the cause; masks that were not received are the last."""
+        named = {drop.cause: count for drop, count in self.by_cause.items()}
+        return named if self.not_received is None else {**named, _NOT_RECEIVED: self.not_received}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, int]) -> "Dropped":
+        causes = {drop.cause: drop for drop in Drop}
+        by_cause = {causes[name]: count for name, count in values.items() if name in causes}
+        return cls(by_cause, values.get(_NOT_RECEIVED))
+
+
+@dataclass(frozen=True)
+class LabelledMasks:
+    """The masks that have a label.
+
+    Attributes:
+        count: how many they are; of a data set, images.
+        scores: over all of them.
+        frame_miou: of each by its stamp, None if its whole label is ignored; of a data set, those on the page.
+    """
+
+    count: int
+    scores: Scores
+    frame_miou: Mapping[int, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run came to.
+
+    Attributes:
+        pairs: that the node made, by its own count; None if its diagnostics never came.
         masks, detections: received by the recorder.
-        dropped: frames and pairs not used, by cause, by the node's own count; `not_received` are masks that
-            the node sent and the recorder did not get.
-        latency_ms: p50, p95, p99 from receiving an RGB image to receiving its mask, both in the recorder.
-        skew_ms: p50 and max of the absolute time between the images of a pair.
-        masks_hz: masks a second of wall-clock time; duration_s: time between the first and the last stamp.
+        dropped: images and pairs that were not used.
+        latency_ms: from receiving an RGB image to receiving its mask, both in the recorder.
+        skew_ms: between the images of a pair.
+        masks_hz: masks a second of wall-clock time.
+        duration_s: time between the first and the last stamp.
         rgb_in, thermal_in: images that the node received.
-        stages_ms: {stage: {p50, p95, p99}}, of the masks where their times are known, else as the node says.
+        stages_ms: of the masks where their times are known, else as the node says.
         possible_hz: masks a second if the node were always busy: 1 / sum of the stages' medians; None if unknown.
         model, model_hash, device: as the node says.
         confidence: mean probability of the chosen class, 0 to 1; None if it was not received.
-        classes: by name `pixel_share` (0 to 1 of all mask pixels) and `detections`.
-        miou, iou and acc {class: value or None}, labelled_masks, frame_miou {stamp: value or None}: only with labels.
-
-    Raises:
-        UserError: a mask or label cannot be read, or they do not fit together.
+        classes: by name.
+        labelled: where there are labels.
+        evaluation: of a run over a data set.
+        recording: its name.
+        playback_rate: times the recording's own speed.
+        note: a sentence for people.
+        settings, host: that it ran with and on, by name.
+        mask_hash, bag_hash: of all masks in order, and of the recording.
+        missing: images of the recording that the node did not get, by camera.
     """
-    stages = _stages(run)
-    summary = {
-        "pairs": _node_count(run, "pairs"),
-        "masks": len(run.masks),
-        "detections": sum(len(boxes) for boxes in run.detections.values()),
-        "dropped": _dropped(run),
-        "latency_ms": _percentiles([mask.latency_ms for mask in run.masks], LATENCY_PERCENTILES),
-        "skew_ms": _percentiles(
-            [abs(mask.skew_ms) for mask in run.masks if mask.skew_ms is not None], {"p50": 50, "max": 100}
-        ),
-        "masks_hz": _rate([mask.received_s for mask in run.masks]),
-        "duration_s": _span([mask.stamp_ns / 1e9 for mask in run.masks]),
-        "rgb_in": _node_count(run, "rgb_in"),
-        "thermal_in": _node_count(run, "thermal_in"),
-        "stages_ms": stages,
-        "possible_hz": _possible_rate(stages),
-        "model": _node_text(run, "model"),
-        "model_hash": _node_text(run, "model_hash"),
-        "device": _node_text(run, "device"),
-        "confidence": round(float(np.mean([*run.confidence.values()])), 4) if run.confidence else None,
-        "classes": _classes(run),
-    }
-    if labels:
-        summary.update(score_masks(run, labels))
-    return summary
 
+    pairs: int | None = None
+    masks: int = 0
+    detections: int = 0
+    dropped: Dropped = field(default_factory=Dropped)
+    latency_ms: Percentiles = field(default_factory=Percentiles)
+    skew_ms: SkewPercentiles = field(default_factory=SkewPercentiles)
+    masks_hz: float | None = None
+    duration_s: float = 0.0
+    rgb_in: int | None = None
+    thermal_in: int | None = None
+    stages_ms: Mapping[Stage, Percentiles] = field(default_factory=dict)
+    possible_hz: float | None = None
+    model: str | None = None
+    model_hash: str | None = None
+    device: str | None = None
+    confidence: float | None = None
+    classes: Mapping[str, ClassCounts] = field(default_factory=dict)
+    labelled: LabelledMasks | None = None
+    evaluation: Evaluation | None = None
+    recording: str | None = None
+    playback_rate: float | None = None
+    note: str | None = None
+    settings: Mapping[str, str] | None = None
+    host: Mapping[str, str] | None = None
+    mask_hash: str | None = None
+    bag_hash: str | None = None
+    missing: Mapping[str, int] | None = None
 
-def verdict(summary: Mapping[str, Any]) -> tuple[str, str]:
-    """A level (ok, warn or error) and one sentence."""
-    if "split" in summary:
-        number, miou = summary["labelled_masks"], summary["miou"]
-        images = f"{number} image" + ("" if number == 1 else "s")
-        score = "None of the pixels is labelled" if miou is None else f"mIoU {miou:.3f}"
-        return "ok", f"{score} on {images} of {summary['data']} {summary['split']}."
-    pairs, masks = summary["pairs"], summary["masks"]
-    if masks == 0:
-        return "error", "No mask came."
-    if pairs is None:
-        return "ok", f"{masks} masks were received; the node's own counts were not."
-    if masks < ENOUGH_MASKS * pairs:
-        return "warn", f"Only {masks} of {pairs} pairs became a mask."
-    lost = _lost_before_pairing(summary)
-    rgb_in = summary.get("rgb_in") or 0
-    if sum(lost.values()) > (1.0 - ENOUGH_MASKS) * rgb_in > 0:
-        cause = max(lost, key=lambda name: lost[name]).replace("_", " ")
-        return "warn", (
-            f"Only {pairs} pairs came of {rgb_in} RGB and {summary['thermal_in']} thermal images: "
-            f"{sum(lost.values())} images were dropped, mostly {cause}."
+    @property
+    def scores(self) -> Scores | None:
+        """Scores against labels, where there are any."""
+        return None if self.labelled is None else self.labelled.scores
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of summary.json; of what was not counted but noted, only what there is."""
+        counted = {
+            "pairs": self.pairs,
+            "masks": self.masks,
+            "detections": self.detections,
+            "dropped": self.dropped.to_json(),
+            "latency_ms": asdict(self.latency_ms),
+            "skew_ms": asdict(self.skew_ms),
+            "masks_hz": self.masks_hz,
+            "duration_s": self.duration_s,
+            "rgb_in": self.rgb_in,
+            "thermal_in": self.thermal_in,
+            "stages_ms": {stage.value: asdict(times) for stage, times in self.stages_ms.items()},
+            "possible_hz": self.possible_hz,
+            "model": self.model,
+            "model_hash": self.model_hash,
+            "device": self.device,
+            "confidence": self.confidence,
+            "classes": {name: asdict(counts) for name, counts in self.classes.items()},
+        }
+        noted = {name: getattr(self, name) for name in _NOTED if getattr(self, name) is not None}
+        return {**counted, **self._scores_to_json(), **noted}
+
+    def _scores_to_json(self) -> dict[str, Any]:
+        if self.labelled is None:
+            return {}
+        scores = self.labelled.scores.to_json()
+        frames = {"frame_miou": {str(stamp): miou for stamp, miou in self.labelled.frame_miou.items()}}
+        number = {"labelled_masks": self.labelled.count}
+        if self.evaluation is not None:
+            return {**self.evaluation.to_json(), **frames, **number}
+        return {**{name: scores[name] for name in ("miou", "iou", "acc")}, **number, **frames}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Summary":
+        """From what `to_json` made; stages and causes that are not known here are left out."""
+        stages = {stage.value: stage for stage in Stage}
+        evaluation = Evaluation.from_json(values) if "split" in values else None
+        labelled = None
+        if "miou" in values:
+            scores = evaluation.scores if evaluation else Scores(values.get("iou", {}), values.get("acc", {}))
+            frame_miou = {int(stamp): miou for stamp, miou in values.get("frame_miou", {}).items()}
+            labelled = LabelledMasks(values["labelled_masks"], scores, frame_miou)
+        return cls(
+            **{name: values[name] for name in (*_PLAIN, *_NOTED) if name in values},
+            dropped=Dropped.from_json(values["dropped"]),
+            latency_ms=Percentiles.from_json(values["latency_ms"]),
+            skew_ms=SkewPercentiles.from_json(values["skew_ms"]),
+            stages_ms={
+                stages[name]: Percentiles.from_json(times)
+                for name, times in values["stages_ms"].items()
+                if name in stages
+            },
+            classes={
+                name: ClassCounts(counts["pixel_share"], counts["detections"])
+                for name, counts in values["classes"].items()
+            },
+            labelled=labelled,
+            evaluation=evaluation,
         )
-    if masks < pairs:
-        return "ok", f"{masks} of {pairs} pairs became a mask."
-    if masks > pairs:
-        return "ok", f"{masks} masks were received; the node's last count of pairs is {pairs}."
-    return "ok", f"Every one of the {pairs} pairs became a mask."
+
+    def write(self, path: Path) -> None:
+        """Write it as JSON."""
+        path.write_text(json.dumps(self.to_json(), indent=2) + "\n")
 
 
-def _lost_before_pairing(summary: Mapping[str, Any]) -> dict[str, int]:
-    return {cause: summary.get("dropped", {}).get(cause, 0) for cause in LOST_BEFORE_PAIRING}
-
-
-def score_masks(run: RunFolder, labels: Mapping[int, Path]) -> dict[str, Any]:
-    """Scores of the masks that have a label: ``{miou, iou, acc, labelled_masks, frame_miou}``, see `summarize`.
-
-    Raises:
-        UserError: no mask has a label, or a file cannot be read or does not fit.
-    """
-    matrix = ConfusionMatrix(len(run.class_names))
-    frames: dict[str, float | None] = {}
-    for mask in run.masks:
-        if mask.stamp_ns not in labels:
-            continue
-        path = labels[mask.stamp_ns]
-        try:
-            label, ids = read_label(path), run.mask_image(mask.stamp_ns)
-            matrix.update(label, ids)
-        except ValueError as error:
-            raise UserError(f"label {path} does not fit its mask: {error}") from None
-        frames[str(mask.stamp_ns)] = image_miou(label, ids, matrix.num_classes)
-    if not frames:
-        raise UserError(
-            f"none of the {len(labels)} labels has the stamp of a mask: they belong to another recording"
-        )
-    scores = matrix.scores(run.class_names).to_json()
-    keys = ("miou", "iou", "acc")
-    return {key: scores[key] for key in keys} | {"labelled_masks": len(frames), "frame_miou": frames}
-
-
-def _node_count(run: RunFolder, key: str) -> int | None:
-    value = run.diagnostics[-1].number(key) if run.diagnostics else None
-    return None if value is None else int(value)
-
-
-def _node_text(run: RunFolder, key: str) -> str | None:
-    return run.diagnostics[-1].values.get(key) if run.diagnostics else None
-
-
-def _dropped(run: RunFolder) -> dict[str, int]:
-    last = run.diagnostics[-1] if run.diagnostics else None
-    keys = [key for key in last.values if key.startswith("dropped.")] if last else []
-    dropped = {key.removeprefix("dropped."): _node_count(run, key) or 0 for key in keys}
-    sent = _node_count(run, "masks")
-    if sent is not None:
-        dropped["not_received"] = max(sent - len(run.masks), 0)
-    return dropped
-
-
-def _stages(run: RunFolder) -> dict[str, dict[str, float | None]]:
-    names = dict.fromkeys(stage for mask in run.masks for stage in mask.stage_ms)
-    if names:
-        times = {name: [mask.stage_ms.get(name) for mask in run.masks] for name in names}
-        return {name: _percentiles(values, LATENCY_PERCENTILES) for name, values in times.items()}
-    last = run.diagnostics[-1] if run.diagnostics else None
-    stages: dict[str, dict[str, float | None]] = {}
-    for key in last.values if last else ():
-        prefix, _, rest = key.partition(".")
-        stage, _, percentile = rest.rpartition(".")
-        value = last.number(key) if last else None
-        if prefix == "stage_ms" and percentile in LATENCY_PERCENTILES and value is not None:
-            stages.setdefault(stage, {})[percentile] = value
-    return dict(
-        sorted(stages.items(), key=lambda entry: STAGES.index(entry[0]) if entry[0] in STAGES else 99)
-    )
-
-
-def _possible_rate(stages: Mapping[str, Mapping[str, float | None]]) -> float | None:
-    medians = [times.get("p50") for times in stages.values()]
-    known = [median for median in medians if median is not None]
-    return round(1e3 / sum(known), 2) if known and len(known) == len(medians) and sum(known) > 0 else None
-
-
-def _classes(run: RunFolder) -> dict[str, dict[str, float]]:
-    pixels: Counter[int] = Counter()
-    for mask in run.masks:
-        pixels.update(mask.pixels)
-    boxes = Counter(box.class_name for detections in run.detections.values() for box in detections)
-    total = max(sum(pixels.values()), 1)
-    named = dict(enumerate(run.class_names))
-    if pixels[UNLABELED]:
-        named.setdefault(UNLABELED, "no class")
-    return {
-        name: {"pixel_share": round(pixels[class_id] / total, 6), "detections": boxes[name]}
-        for class_id, name in named.items()
-    }
-
-
-def _percentiles(values: Sequence[float | None], wanted: Mapping[str, float]) -> dict[str, float | None]:
-    known = [value for value in values if value is not None]
-    if not known:
-        return dict.fromkeys(wanted)
-    return {name: round(float(np.percentile(known, percent)), 2) for name, percent in wanted.items()}
-
-
-def _span(seconds: list[float]) -> float:
-    return round(max(seconds) - min(seconds), 3) if seconds else 0.0
-
-
-def _rate(received_s: list[float]) -> float | None:
-    span = _span(received_s)
-    return round((len(received_s) - 1) / span, 2) if span > 0 else None
+_PLAIN = (
+    *("pairs", "masks", "detections", "masks_hz", "duration_s", "rgb_in", "thermal_in", "possible_hz"),
+    *("model", "model_hash", "device", "confidence"),
+)
+_NOTED = ("recording", "playback_rate", "note", "settings", "host", "mask_hash", "bag_hash", "missing")

@@ -6,6 +6,7 @@ What the page does in a browser is in test_report_browser.py.
 import base64
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from recorded_runs import LATENCIES_MS, SKEWS_MS, mask, stamp, write_labels, write_run
 
+from rgbt_seg_ros.base.diagnostics import Drop, Stage
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.masks.classes import MFNET
 from rgbt_seg_ros.report import main
@@ -22,8 +24,11 @@ from rgbt_seg_ros.report_page.charts import bin_edges, time_charts
 from rgbt_seg_ros.report_page.page import render_report
 from rgbt_seg_ros.report_page.stages import stage_rows
 from rgbt_seg_ros.report_page.write import read_summary, write_report
+from rgbt_seg_ros.runs.evaluation import Evaluation, SplitScores
 from rgbt_seg_ros.runs.folder import read_run
-from rgbt_seg_ros.runs.summary import summarize, verdict
+from rgbt_seg_ros.runs.summarize import summarize
+from rgbt_seg_ros.runs.summary import Dropped, LabelledMasks, Percentiles, Summary
+from rgbt_seg_ros.runs.verdict import verdict
 from rgbt_seg_ros.runs.writer import RunWriter
 
 VOID_TAGS = {"meta", "img", "br", "link", "input"}
@@ -73,8 +78,9 @@ def folder(tmp_path: Path) -> Path:
     write_run(tmp_path / "run")
     labels = write_labels(tmp_path / "labels")
     summary = summarize(read_run(tmp_path / "run"), labels)
-    summary |= {"recording": "a <test> & more", "playback_rate": 0.5, "host": {"processor": "one of ours"}}
-    (tmp_path / "run" / "summary.json").write_text(json.dumps(summary))
+    host = {"processor": "one of ours"}
+    summary = replace(summary, recording="a <test> & more", playback_rate=0.5, host=host)
+    summary.write(tmp_path / "run" / "summary.json")
     return tmp_path / "run"
 
 
@@ -109,9 +115,10 @@ def test_summary_scores_against_labels(folder: Path) -> None:
 def test_summary_without_the_node_s_diagnostics(folder: Path) -> None:
     (folder / "diagnostics.jsonl").write_text("")
     summary = summarize(read_run(folder))
-    assert summary["pairs"] is None
-    assert summary["dropped"] == {}
-    assert "miou" not in summary
+    assert summary.pairs is None
+    assert summary.dropped.to_json() == {}
+    assert summary.scores is None
+    assert "miou" not in summary.to_json()
     assert "–" in Page(render_report(read_run(folder), summary)).words
 
 
@@ -119,7 +126,7 @@ def test_masks_that_did_not_arrive_are_counted(folder: Path) -> None:
     lines = (folder / "masks.jsonl").read_text().splitlines(keepends=True)
     (folder / "masks.jsonl").write_text("".join(lines[:8]))
     summary = summarize(read_run(folder))
-    assert summary["dropped"]["not_received"] == 2
+    assert summary.dropped.not_received == 2
     assert verdict(summary) == ("warn", "Only 8 of 10 pairs became a mask.")
 
 
@@ -139,21 +146,22 @@ def test_labels_of_another_recording_are_refused(folder: Path, tmp_path: Path) -
 
 
 def test_verdicts() -> None:
-    assert verdict({"pairs": 5, "masks": 0})[0] == "error"
-    assert verdict({"pairs": 100, "masks": 94})[0] == "warn"
-    assert verdict({"pairs": 100, "masks": 95})[0] == "ok"
-    assert verdict({"pairs": None, "masks": 3})[0] == "ok"
-    assert verdict({"pairs": 0, "masks": 3}) == (
+    assert verdict(Summary(pairs=5, masks=0))[0] == "error"
+    assert verdict(Summary(pairs=100, masks=94))[0] == "warn"
+    assert verdict(Summary(pairs=100, masks=95))[0] == "ok"
+    assert verdict(Summary(pairs=None, masks=3))[0] == "ok"
+    assert verdict(Summary(pairs=0, masks=3)) == (
         "ok",
         "3 masks were received; the node's last count of pairs is 0.",
     )
 
 
 def test_verdict_on_images_without_a_partner() -> None:
-    run = {"rgb_in": 1000, "thermal_in": 300, "pairs": 300, "masks": 300}
+    summary = Summary(rgb_in=1000, thermal_in=300, pairs=300, masks=300)
     whole = ("ok", "Every one of the 300 pairs became a mask.")
-    assert verdict({**run, "dropped": {"surplus": 700, "no_partner": 50}}) == whole
-    assert verdict({**run, "pairs": 10, "masks": 10, "dropped": {"no_partner": 980, "late": 10}}) == (
+    assert verdict(replace(summary, dropped=Dropped({Drop.SURPLUS: 700, Drop.NO_PARTNER: 50}))) == whole
+    dropped = Dropped({Drop.NO_PARTNER: 980, Drop.LATE: 10})
+    assert verdict(replace(summary, pairs=10, masks=10, dropped=dropped)) == (
         "warn",
         "Only 10 pairs came of 1000 RGB and 300 thermal images: 990 images were dropped, mostly no partner.",
     )
@@ -235,8 +243,10 @@ def test_frames_of_a_data_set_have_names(tmp_path: Path) -> None:
         writer.add_truth(index, mask(index))
     writer.close()
     run = read_run(tmp_path)
-    scores = {"data": "msrs", "split": "val", "images": 40, "labelled_masks": 40, "miou": 0.25, "iou": {}}
-    page = render_report(run, summarize(run) | scores)
+    scores = SplitScores({"car": 0.25}, {}, 40, {})
+    evaluation = Evaluation(scores, "msrs", "val")
+    summary = replace(summarize(run), labelled=LabelledMasks(40, scores), evaluation=evaluation)
+    page = render_report(run, summary)
     words = " ".join(Page(page).words.split())
     assert "mIoU 0.250 on 40 images of msrs val." in words
     assert "3 of 40 frames" in words
@@ -282,7 +292,7 @@ def test_the_end_of_a_recording_is_no_silence_of_cameras(folder: Path) -> None:
     run = read_run(folder)
     live = {chart.title: chart.data for chart in time_charts(run, summarize(run))}
     assert live["State"]["rows"][0][1][-1] == [0.9, 2.9, "warn", "no images"]
-    lossless = summarize(run) | {"settings": {"mode": "lossless"}}
+    lossless = replace(summarize(run), settings={"mode": "lossless"})
     recorded = {chart.title: chart.data for chart in time_charts(run, lossless)}
     assert recorded["State"]["rows"][0][1][-1] == [0.5, 0.9, "ok", "running"]
 
@@ -294,12 +304,13 @@ def test_stages_of_single_masks_become_histograms(folder: Path) -> None:
     (folder / "masks.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     run = read_run(folder)
     summary = summarize(run)
-    assert summary["stages_ms"]["inference"] == {"p50": 54.5, "p95": 58.55, "p99": 58.91}
-    assert summary["possible_hz"] == pytest.approx(1e3 / (54.5 + 10.0), abs=0.01)
+    assert summary.stages_ms[Stage.INFERENCE] == Percentiles(p50=54.5, p95=58.55, p99=58.91)
+    assert summary.possible_hz == pytest.approx(1e3 / (54.5 + 10.0), abs=0.01)
     end_to_end, inference, _ = stage_rows(run, summary)
     assert sum(inference["distribution"]["counts"]) == sum(end_to_end["distribution"]["counts"]) == 10
+    assert summary.latency_ms.p99 is not None
     assert inference["distribution"]["most"] == pytest.approx(1.05 * 58.91, abs=1e-3)
-    assert end_to_end["distribution"]["most"] == pytest.approx(1.05 * summary["latency_ms"]["p99"], abs=1e-3)
+    assert end_to_end["distribution"]["most"] == pytest.approx(1.05 * summary.latency_ms.p99, abs=1e-3)
 
 
 def test_a_few_outliers_do_not_squeeze_a_histogram() -> None:
@@ -310,7 +321,7 @@ def test_a_few_outliers_do_not_squeeze_a_histogram() -> None:
 def test_page_shows_the_summary_s_numbers(folder: Path) -> None:
     summary = json.loads((folder / "summary.json").read_text())
     words = Page(write_report(folder).read_text()).words
-    assert verdict(summary)[1] in words
+    assert verdict(Summary.from_json(summary))[1] in words
     assert "a <test> & more" in words
     for quantile in ("p50", "p95", "p99"):
         assert f"{summary['latency_ms'][quantile]:.1f}" in words
@@ -337,8 +348,8 @@ def test_an_older_summary_is_filled_up_from_the_run(folder: Path) -> None:
         del summary[key]
     del summary["latency_ms"]["p99"], summary["dropped"]["surplus"], summary["classes"]["car"]["detections"]
     (folder / "summary.json").write_text(json.dumps(summary))
-    whole = summarize(read_run(folder))
-    assert read_summary(read_run(folder)).items() >= whole.items()
+    whole = summarize(read_run(folder)).to_json()
+    assert read_summary(read_run(folder)).to_json().items() >= whole.items()
     assert f"{whole['latency_ms']['p99']:.1f}" in Page(write_report(folder).read_text()).words
 
 

@@ -4,8 +4,9 @@ import itertools
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import pytest
@@ -15,7 +16,7 @@ from recorded_runs import mask, stamp, write_labels, write_run
 from rgbt_seg_ros.report_page.format import number, percent, words
 from rgbt_seg_ros.report_page.write import write_comparison, write_report
 from rgbt_seg_ros.runs.folder import mask_path, read_run
-from rgbt_seg_ros.runs.summary import summarize
+from rgbt_seg_ros.runs.summarize import summarize
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -52,10 +53,9 @@ def browser() -> Iterator["Browser"]:
         yield opened
 
 
-def write_summary(folder: Path, labels: dict[int, Path]) -> dict[str, Any]:
-    summary = summarize(read_run(folder), labels) | {"recording": "a street", "host": {"processor": "ours"}}
-    (folder / "summary.json").write_text(json.dumps(summary))
-    return summary
+def write_summary(folder: Path, labels: dict[int, Path]) -> None:
+    summary = replace(summarize(read_run(folder), labels), recording="a street", host={"processor": "ours"})
+    summary.write(folder / "summary.json")
 
 
 @pytest.fixture(scope="module")

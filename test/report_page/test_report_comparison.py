@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 from recorded_runs import stamp, write_run
 
+from rgbt_seg_ros.base.diagnostics import Drop
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.masks.scores import Scores
 from rgbt_seg_ros.report import main
 from rgbt_seg_ros.report_page.comparison import render_comparison, shared_frames
-from rgbt_seg_ros.report_page.differences import Row, headline, number_rows
+from rgbt_seg_ros.report_page.differences import Difference, headline, number_differences
 from rgbt_seg_ros.runs.folder import MaskRecord, RunFolder, read_run
-from rgbt_seg_ros.runs.summary import summarize
+from rgbt_seg_ros.runs.summarize import summarize
+from rgbt_seg_ros.runs.summary import Dropped, LabelledMasks, Percentiles, SkewPercentiles, Summary
 
 
 def record(stamp_ns: int, name: str | None = None) -> MaskRecord:
@@ -36,24 +39,31 @@ def test_a_data_set_s_places_are_no_stamps() -> None:
 
 
 def test_differences_are_judged_by_what_is_better() -> None:
-    latency = {"p50": 100.0, "p95": 120.0, "p99": 130.0}
-    common = {"skew_ms": {"p50": 2.0}, "detections": 5, "confidence": 0.9, "masks": 10}
-    a = {**common, "miou": 0.5, "latency_ms": latency, "dropped": {"surplus": 4, "stale": 1}, "masks_hz": 5.0}
-    b = {
-        **common,
-        "miou": 0.525,
-        "latency_ms": {**latency, "p50": 110.0},
-        "dropped": {"surplus": 9},
-        "masks_hz": 4.0,
-        "detections": 7,
-    }
-    rows = {row.title: row for row in number_rows(a, b)}
-    assert rows["mean IoU"] == Row("mean IoU", "0.500", "0.525", "+0.025", "better")
-    assert rows["latency p50, ms"] == Row("latency p50, ms", "100.0", "110.0", "+10.0", "worse")
-    assert rows["latency p95, ms"] == Row("latency p95, ms", "120.0", "120.0", "0")
-    assert rows["dropped"] == Row("dropped", "1", "0", "−1", "better")
+    a = Summary(
+        skew_ms=SkewPercentiles(p50=2.0),
+        detections=5,
+        confidence=0.9,
+        masks=10,
+        labelled=LabelledMasks(10, Scores({"car": 0.5}, {"car": 0.5})),
+        latency_ms=Percentiles(p50=100.0, p95=120.0, p99=130.0),
+        dropped=Dropped({Drop.SURPLUS: 4, Drop.STALE: 1}),
+        masks_hz=5.0,
+    )
+    b = replace(
+        a,
+        labelled=LabelledMasks(10, Scores({"car": 0.525}, {"car": 0.5})),
+        latency_ms=replace(a.latency_ms, p50=110.0),
+        dropped=Dropped({Drop.SURPLUS: 9}),
+        masks_hz=4.0,
+        detections=7,
+    )
+    rows = {row.title: row for row in number_differences(a, b)}
+    assert rows["mean IoU"] == Difference("mean IoU", "0.500", "0.525", "+0.025", "better")
+    assert rows["latency p50, ms"] == Difference("latency p50, ms", "100.0", "110.0", "+10.0", "worse")
+    assert rows["latency p95, ms"] == Difference("latency p95, ms", "120.0", "120.0", "0")
+    assert rows["dropped"] == Difference("dropped", "1", "0", "−1", "better")
     assert rows["masks a second"].judgement == "worse"
-    assert rows["detections"] == Row("detections", "5", "7", "+2")
+    assert rows["detections"] == Difference("detections", "5", "7", "+2")
     assert "mean accuracy" not in rows
     assert headline(a, b, 0.97) == [
         "B's mIoU of 0.525 is better than A's 0.500.",
@@ -63,14 +73,14 @@ def test_differences_are_judged_by_what_is_better() -> None:
 
 
 def test_lost_masks_and_playback_rates_are_in_the_headline() -> None:
-    a = {"masks": 150, "latency_ms": {"p50": 408.0}, "playback_rate": 0.18, "recording": "street"}
-    b = {"masks": 20, "latency_ms": {"p50": 167.0}, "playback_rate": 0.18, "recording": "street"}
+    a = Summary(masks=150, latency_ms=Percentiles(408.0), playback_rate=0.18, recording="street")
+    b = Summary(masks=20, latency_ms=Percentiles(167.0), playback_rate=0.18, recording="street")
     assert headline(a, b, 0.99996) == [
         "B made 20 masks, A 150.",
         "B's median latency is 167 ms, A's 408 ms (−59 %).",
         "99.9 % of the pixels have the same class.",
     ]
-    _, latency, _, recordings = headline(a, {**b, "playback_rate": 0.5, "recording": "campus"}, 1.0)
+    _, latency, _, recordings = headline(a, replace(b, playback_rate=0.5, recording="campus"), 1.0)
     assert latency == (
         "B's median latency is 167 ms and A's 408 ms, which cannot be compared: "
         "B was played at 0.5 times the speed and A at 0.18."
@@ -82,7 +92,7 @@ def test_lost_masks_and_playback_rates_are_in_the_headline() -> None:
 
 def run_with_summary(folder: Path, masks: int) -> Path:
     write_run(folder, masks)
-    (folder / "summary.json").write_text(json.dumps(summarize(read_run(folder))))
+    summarize(read_run(folder)).write(folder / "summary.json")
     return folder
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 from random_model import write_model
 
 from rgbt_seg_ros.masks.classes import FMB, MFNET, PST900
+from rgbt_seg_ros.runs.summary import Summary
 from rgbt_seg_ros.scenes import render_still
 from rgbt_seg_ros.segmenter import Segmenter
 from training import evaluate
@@ -28,6 +29,7 @@ JSON_KEYS = [
     *("protocol", "tta", "data", "split", "thermal", "modality", "model", "model_hash"),
     *("confusion", "per_image"),
 ]
+SUMMARY_KEYS = list(Summary().to_json())
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +172,10 @@ def test_report_shows_the_scores_and_every_image(root: Path, model: Path, tmp_pa
     )
     summary = json.loads((tmp_path / "report" / "summary.json").read_text())
     assert summary.items() >= scores.items()
+    added = [name for name in summary if name not in SUMMARY_KEYS]
+    own = [name for name in JSON_KEYS if name not in SUMMARY_KEYS]
+    assert added == [*own, "frame_miou", "labelled_masks", "recording", "settings", "host"]
+    assert Summary.from_json(summary).to_json() == summary
     page = (tmp_path / "report" / "report.html").read_text()
     assert f"mIoU {scores['miou']:.3f} on 3 images of msrs val." in page
     for name, iou in scores["iou"].items():

@@ -1,8 +1,8 @@
 """The page report.html of an evaluation: frames of a data set with their labels, beside the scores of all of it."""
 
-import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,8 @@ from rgbt_seg_ros.report_page.frames import MAX_FRAMES, WORST_FRAMES, evenly
 from rgbt_seg_ros.report_page.write import write_report
 from rgbt_seg_ros.runs.evaluation import Evaluation, ImageScore
 from rgbt_seg_ros.runs.folder import Box, read_run
-from rgbt_seg_ros.runs.summary import summarize
+from rgbt_seg_ros.runs.summarize import summarize
+from rgbt_seg_ros.runs.summary import LabelledMasks
 from rgbt_seg_ros.runs.writer import RunWriter
 from rgbt_seg_ros.segmenter import Segmentation, Segmenter
 
@@ -55,17 +56,24 @@ def write_score_report(
         segmentation = segment_sample(segmenter, sample, protocol, modality, evaluation.tta)
         _add(writer, index, sample, protocol, segmentation)
     writer.close()
-    result, images = evaluation.to_json(), evaluation.per_image
-    summary = summarize(read_run(folder)) | {
-        **result,
-        "frame_miou": {str(image.index): image.miou for image in images if image.index in chosen},
-        "labelled_masks": len(images),
-        "device": str(segmenter.device),
-        "recording": f"{result['data']} {result['split']}",
-        "settings": {key: str(result[key]) for key in ("protocol", "modality", "thermal", "tta")},
-        "host": describe_host(segmenter.device) | {"precision": segmenter.precision},
-    }
-    (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    frame_miou = {image.index: image.miou for image in evaluation.per_image if image.index in chosen}
+    summary = replace(
+        summarize(read_run(folder)),
+        model=evaluation.model,
+        model_hash=evaluation.model_hash,
+        device=str(segmenter.device),
+        labelled=LabelledMasks(len(evaluation.per_image), evaluation.scores, frame_miou),
+        evaluation=evaluation,
+        recording=f"{evaluation.data} {evaluation.split}",
+        settings={
+            "protocol": evaluation.protocol,
+            "modality": evaluation.modality,
+            "thermal": evaluation.thermal,
+            "tta": str(evaluation.tta),
+        },
+        host=describe_host(segmenter.device) | {"precision": segmenter.precision},
+    )
+    summary.write(folder / "summary.json")
     return write_report(folder)
 
 

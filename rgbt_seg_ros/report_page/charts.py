@@ -1,14 +1,24 @@
-"""The charts of a report as data: the page's script draws them and tells their values under the pointer."""
+"""The charts of a report: state, latency, skew, dropped and detections over time, and the histogram of latencies."""
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict
 
 import numpy as np
 
 from rgbt_seg_ros.base.diagnostics import Key
+from rgbt_seg_ros.report_page.chart_kinds import (
+    BarsChart,
+    Chart,
+    Histogram,
+    Point,
+    PointsChart,
+    Segment,
+    Span,
+    StripChart,
+    StripRow,
+)
 from rgbt_seg_ros.report_page.format import number, plural, words
 from rgbt_seg_ros.report_page.frames import Timeline
 from rgbt_seg_ros.report_page.pictures import colors_of
@@ -19,8 +29,10 @@ MAX_POINTS = 1500
 MAX_BARS = 120
 BINS = 40
 
-Points = list[tuple[float, float]]
-LEVEL_COLORS = {"ok": "ok", "waiting": "idle", "warn": "warn", "frozen": "warn", "missing": "error"}
+TimedDiagnostics = list[tuple[int, Diagnostics]]
+"""With the stamp [ns] on the recording's time at which each came."""
+
+LEVEL_OF_STATE = {"ok": "ok", "waiting": "idle", "warn": "warn", "frozen": "warn", "missing": "error"}
 LEVEL_NAMES = {
     "ok": "ok",
     "idle": "waiting",
@@ -30,45 +42,24 @@ LEVEL_NAMES = {
 }
 
 
-@dataclass(frozen=True)
-class Chart:
-    """One chart.
-
-    Attributes:
-        kind: `points` or `bars` over the run's axis, `strip` of states over it, `histogram`.
-        title: what it shows.
-        text: the same and the result in a sentence, for those who do not see it and for its caption.
-        unit: of the values, shown behind the title; of the axis below a histogram.
-        data: `series` {name: ...} with `lines` {name: y} (points: [[x, y], ...]), `spans` [[start, end], ...] and
-            `colors` (bars: a value for each span) or `edges` (histogram: counts); strip: `rows`
-            [[name, [[start, end, level, sentence], ...]], ...] and `levels` {level: name} for its key.
-    """
-
-    kind: str
-    title: str
-    text: str
-    unit: str
-    data: dict[str, Any] = field(default_factory=dict)
-
-
 def time_charts(run: RunFolder, summary: Summary) -> list[Chart]:
     """Charts over the run's axis; those without any value are left out."""
     timeline = Timeline(run.masks)
-    reports = timed_reports(run, summary)
+    diagnostics = timed_diagnostics(run, summary)
     latencies = {mask.stamp_ns: mask.latency_ms for mask in run.masks}
     charts = [
-        _strip(reports, timeline),
+        _state_chart(diagnostics, timeline),
         latency_chart(timeline, {"latency": latencies}, "Latency of every mask", summary.latency_ms),
-        _skew(run, timeline),
-        _drops(reports, timeline, summary),
-        _detections(run, timeline),
+        _skew_chart(run, timeline),
+        _dropped_chart(diagnostics, timeline, summary),
+        _detections_chart(run, timeline),
     ]
     return [chart for chart in charts if chart is not None]
 
 
-def timed_reports(run: RunFolder, summary: Summary) -> list[tuple[int, Diagnostics]]:
-    """The reports that came while the recording ran, each with its stamp; in lossless mode its end is no silence."""
-    timed = [(report.stamp_ns, report) for report in run.diagnostics if report.stamp_ns is not None]
+def timed_diagnostics(run: RunFolder, summary: Summary) -> TimedDiagnostics:
+    """Those that came while the recording ran; in lossless mode its end is no silence."""
+    timed = [(status.stamp_ns, status) for status in run.diagnostics if status.stamp_ns is not None]
     if (summary.settings or {}).get("mode") != "lossless" or not run.masks:
         return timed
     end = run.masks[-1].stamp_ns
@@ -82,7 +73,7 @@ def latency_chart(
     latencies: Mapping[str, Mapping[int, float | None]],
     text: str,
     percentiles: Percentiles | None = None,
-) -> Chart | None:
+) -> PointsChart | None:
     """Latencies by stamp, one series a run; None where none is known.
 
     Args:
@@ -102,12 +93,10 @@ def latency_chart(
     results = {
         name: [value for value in values.values() if value is not None] for name, values in latencies.items()
     }
-    return Chart(
-        "points", "Latency", f"{text}: {_spread(results)}.", "ms", {"series": series, "lines": lines}
-    )
+    return PointsChart("Latency", f"{text}: {_spread(results)}.", "ms", series, lines)
 
 
-def latency_histogram(runs: Mapping[str, RunFolder]) -> Chart | None:
+def latency_histogram(runs: Mapping[str, RunFolder]) -> Histogram | None:
     """How many masks took how long; one series a run, all with the same bins."""
     values = {
         name: [m.latency_ms for m in run.masks if m.latency_ms is not None] for name, run in runs.items()
@@ -115,12 +104,12 @@ def latency_histogram(runs: Mapping[str, RunFolder]) -> Chart | None:
     if not all(values.values()):
         return None
     edges = bin_edges([value for series in values.values() for value in series])
-    return Chart(
-        "histogram",
+    return Histogram(
         "Masks by latency",
         f"Number of all masks by latency: {_spread(values)}.",
         "ms",
-        {"edges": edges, "series": {name: histogram(series, edges) for name, series in values.items()}},
+        edges,
+        {name: count_in_bins(series, edges) for name, series in values.items()},
     )
 
 
@@ -142,61 +131,61 @@ def bin_edges(values: Sequence[float]) -> list[float]:
     return [round(float(edge), 4) for edge in np.linspace(max(low - margin, 0.0), high + margin, BINS + 1)]
 
 
-def histogram(values: Sequence[float], edges: Sequence[float] | np.ndarray) -> list[int]:
+def count_in_bins(values: Sequence[float], edges: Sequence[float] | np.ndarray) -> list[int]:
     """How many values are in each bin; those outside are in the first and the last."""
     counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
     return [int(count) for count in counts]
 
 
-def _points(timeline: Timeline, values: Mapping[int, float | None]) -> Points:
+def _points(timeline: Timeline, values: Mapping[int, float | None]) -> list[Point]:
     """At most `MAX_POINTS`; of more, the largest of each group."""
     points = [
-        (timeline.position(stamp), round(value, 3)) for stamp, value in values.items() if value is not None
+        Point(timeline.position(stamp), round(value, 3))
+        for stamp, value in values.items()
+        if value is not None
     ]
     group = math.ceil(len(points) / MAX_POINTS)
     if group > 1:
         groups = [points[start : start + group] for start in range(0, len(points), group)]
-        points = [max(members, key=lambda point: abs(point[1])) for members in groups]
+        points = [max(members, key=lambda point: abs(point.value)) for members in groups]
     return points
 
 
-def _skew(run: RunFolder, timeline: Timeline) -> Chart | None:
+def _skew_chart(run: RunFolder, timeline: Timeline) -> PointsChart | None:
     points = _points(timeline, {mask.stamp_ns: mask.skew_ms for mask in run.masks})
     if not points:
         return None
-    skews = [value for _, value in points]
+    skews = [point.value for point in points]
     text = (
         "Stamp of a pair's thermal image minus that of its RGB image: "
         f"from {number(min(skews))} to {number(max(skews))} ms."
     )
-    return Chart("points", "Skew", text, "ms", {"series": {"skew": points}, "lines": {}})
+    return PointsChart("Skew", text, "ms", {"skew": points}, lines={})
 
 
-def _drops(reports: Sequence[tuple[int, Diagnostics]], timeline: Timeline, summary: Summary) -> Chart | None:
-    """Images and pairs that were not used, by cause and by the time of the report that counts them."""
+def _dropped_chart(diagnostics: TimedDiagnostics, timeline: Timeline, summary: Summary) -> BarsChart | None:
+    """Images and pairs that were not used, by cause and by the time of the diagnostics that count them."""
     drops = [drop for drop, count in summary.dropped.by_cause.items() if count]
-    if not reports:
+    if not diagnostics:
         return None
-    # The counts only grow: what is left out between two reports is in the second one's.
-    reports = reports[:: -math.ceil(len(reports) / MAX_BARS)][::-1]
-    counts = {drop.cause: [report.number(drop) or 0.0 for _, report in reports] for drop in drops}
+    # The counts only grow: what is left out between two diagnostics is in the second one's.
+    diagnostics = diagnostics[:: -math.ceil(len(diagnostics) / MAX_BARS)][::-1]
+    counts = {words(drop.cause): [status.number(drop) or 0.0 for _, status in diagnostics] for drop in drops}
     # A node that was activated anew counts from 0 again.
     grown = {
         cause: [int(max(b - a, 0)) for a, b in zip([0.0, *values], values, strict=False)]
         for cause, values in counts.items()
     }
-    spans = _spans(reports, timeline)
-    result = ", ".join(f"{sum(values)} {words(cause)}" for cause, values in grown.items())
+    result = ", ".join(f"{sum(values)} {cause}" for cause, values in grown.items())
     text = (
         f"Images and pairs not used, by cause, since the report before: {result}."
         if drops
         else "Nothing was dropped."
     )
-    series = {words(cause): values for cause, values in grown.items()}
-    return Chart("bars", "Dropped", text, "", {"spans": spans, "series": series, "colors": {}})
+    return BarsChart("Dropped", text, "", _spans(diagnostics, timeline), grown, colors={})
 
 
-def _detections(run: RunFolder, timeline: Timeline) -> Chart | None:
+def _detections_chart(run: RunFolder, timeline: Timeline) -> BarsChart | None:
     stamps = [mask.stamp_ns for mask in run.masks if mask.stamp_ns in run.detections]
     if not stamps:
         return None
@@ -219,57 +208,55 @@ def _detections(run: RunFolder, timeline: Timeline) -> Chart | None:
     ]
     shift = 0.0 if timeline.is_recording else width / 2
     spans = [
-        [round(start - shift, 4), round(end - shift, 4)] for start, end in zip(places, ends, strict=True)
+        Span(round(start - shift, 4), round(end - shift, 4)) for start, end in zip(places, ends, strict=True)
     ]
     colors = {words(name): color for name, color in colors_of(run.class_names).items()}
     result = ", ".join(plural(sum(counts[name] for counts in counted), words(name)) for name in names)
     mean = f", mean of {group}" if group > 1 else ""
     text = f"Detections in a frame{mean}; in all {result}." if names else "No detection."
-    return Chart("bars", "Detections", text, "", {"spans": spans, "series": series, "colors": colors})
+    return BarsChart("Detections", text, "", spans, series, colors)
 
 
-def _strip(reports: Sequence[tuple[int, Diagnostics]], timeline: Timeline) -> Chart | None:
-    """The node's level and the states of its cameras from report to report."""
-    if not any(Key.RGB_CAMERA in report.values for _, report in reports):
+def _state_chart(diagnostics: TimedDiagnostics, timeline: Timeline) -> StripChart | None:
+    """The node's level and the states of its cameras from one diagnostics to the next."""
+    if not any(Key.RGB_CAMERA in status.values for _, status in diagnostics):
         return None
-    spans = _spans(reports, timeline)
-    rows: dict[str, list[tuple[str, str]]] = {
-        "node": [(report.level, report.message) for _, report in reports],
-        "RGB": [(report.values.get(Key.RGB_CAMERA, "ok"),) * 2 for _, report in reports],
-        "thermal": [(report.values.get(Key.THERMAL_CAMERA, "ok"),) * 2 for _, report in reports],
+    spans = _spans(diagnostics, timeline)
+    states: dict[str, list[tuple[str, str]]] = {
+        "node": [(status.level, status.message) for _, status in diagnostics],
+        "RGB": [(status.values.get(Key.RGB_CAMERA, "ok"),) * 2 for _, status in diagnostics],
+        "thermal": [(status.values.get(Key.THERMAL_CAMERA, "ok"),) * 2 for _, status in diagnostics],
     }
-    segments = {name: _segments(spans, states) for name, states in rows.items()}
-    seconds = Counter[tuple[str, str]]()
-    for name, states in segments.items():
-        for start, end, level, _ in states:
-            seconds[name, level] += end - start
+    rows = [StripRow(name, _segments(spans, entries)) for name, entries in states.items()]
+    seconds: defaultdict[tuple[str, str], float] = defaultdict(float)
+    for row in rows:
+        for segment in row.segments:
+            seconds[row.name, segment.level] += segment.end - segment.start
     faults = [
-        f"{name} {LEVEL_NAMES[level]} for {number(float(time))} s"
+        f"{name} {LEVEL_NAMES[level]} for {number(time)} s"
         for (name, level), time in seconds.items()
         if level != "ok" and time > 0
     ]
     present = {level for _, level in seconds}
-    data = {
-        "rows": [[name, states] for name, states in segments.items()],
-        "levels": {level: name for level, name in LEVEL_NAMES.items() if level in present},
-    }
+    levels = {level: name for level, name in LEVEL_NAMES.items() if level in present}
     text = f"What the node says of itself and of its cameras: {'; '.join(faults) or 'ok all the time'}."
-    return Chart("strip", "State", text, "", data)
+    return StripChart("State", text, "", rows, levels)
 
 
-def _segments(spans: Sequence[list[float]], states: Sequence[tuple[str, str]]) -> list[list[Any]]:
-    """[start, end, level, sentence] of each state; successive ones are one if all is well or they say the same."""
-    segments: list[list[Any]] = []
-    for (start, end), (level, text) in zip(spans, states, strict=True):
-        color = LEVEL_COLORS.get(level, level)
-        if segments and segments[-1][2] == color and (color == "ok" or segments[-1][3] == text):
-            segments[-1][1], segments[-1][3] = end, text
+def _segments(spans: Sequence[Span], states: Sequence[tuple[str, str]]) -> list[Segment]:
+    """Of each state (level or state, sentence); successive ones are one if all is well or they say the same."""
+    segments: list[Segment] = []
+    for span, (state, sentence) in zip(spans, states, strict=True):
+        level = LEVEL_OF_STATE.get(state, state)
+        last = segments[-1] if segments else None
+        if last and last.level == level and (level == "ok" or last.sentence == sentence):
+            segments[-1] = last._replace(end=span.end, sentence=sentence)
         else:
-            segments.append([start, end, color, text])
+            segments.append(Segment(span.start, span.end, level, sentence))
     return segments
 
 
-def _spans(reports: Sequence[tuple[int, Diagnostics]], timeline: Timeline) -> list[list[float]]:
-    """[start, end] of the time that each report is about, from the one before on; a recording's loop goes nowhere."""
-    ends = np.maximum.accumulate([max(timeline.position(stamp), 0.0) for stamp, _ in reports])
-    return [[float(start), float(end)] for start, end in zip([0.0, *ends], ends, strict=False)]
+def _spans(diagnostics: TimedDiagnostics, timeline: Timeline) -> list[Span]:
+    """The time that each diagnostics is about, from the one before on; a recording's loop goes nowhere."""
+    ends = np.maximum.accumulate([max(timeline.position(stamp), 0.0) for stamp, _ in diagnostics])
+    return [Span(float(start), float(end)) for start, end in zip([0.0, *ends], ends, strict=False)]

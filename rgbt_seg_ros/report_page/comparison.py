@@ -1,12 +1,12 @@
 """Two runs of the same images beside each other: their numbers with the differences, and their frames."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.report_page.charts import Chart, latency_chart, latency_histogram
+from rgbt_seg_ros.report_page.chart_kinds import PointsChart
+from rgbt_seg_ros.report_page.charts import latency_chart, latency_histogram
 from rgbt_seg_ros.report_page.differences import (
     class_differences,
     headline,
@@ -19,16 +19,18 @@ from rgbt_seg_ros.report_page.frames import (
     RGB,
     THERMAL,
     TRUTH,
-    FrameFacts,
+    ComparedFact,
+    Frame,
     Panel,
     Ranking,
     Timeline,
     evenly,
-    place_and_size,
+    facts_of,
+    make_frame,
     rank,
     within_bounds,
 )
-from rgbt_seg_ros.report_page.page import axis, chart_dicts, render
+from rgbt_seg_ros.report_page.page import LegendEntry, axis, render, shown_panels
 from rgbt_seg_ros.report_page.pictures import (
     BLACK,
     ERROR_COLOR,
@@ -73,11 +75,11 @@ def render_comparison(a: Run, b: Run) -> str:
     rankings = _rankings(a, b, pictured, agreement)
     frames = _frames(a, b, pictured, rankings)
     runs = {"A": run_a, "B": run_b}
-    kinds = {kind for frame in frames for kind in frame["pictures"]}
     names = [run.path.resolve().name for run in runs.values()]
     if names[0] == names[1]:
         names = [str(run.path) for run in runs.values()]
     colors = colors_of(run_a.class_names)
+    charts = _latency_chart(run_a, run_b, shared), latency_histogram(runs)
     return render(
         "comparison.html",
         names=names,
@@ -90,12 +92,12 @@ def render_comparison(a: Run, b: Run) -> str:
         stages=stage_differences(summary_a, summary_b),
         classes=class_differences(summary_a, summary_b, run_a.class_names),
         has_iou=summary_a.scores is not None and summary_b.scores is not None,
-        panels=[panel for panel in PANELS if kinds.intersection((panel.layer or panel.base).split())],
-        legend=[{"name": name, "color": color} for name, color in colors.items() if color != BLACK],
+        panels=shown_panels(PANELS, frames),
+        legend=[LegendEntry(name, color) for name, color in colors.items() if color != BLACK],
         frames=frames,
         rankings=rankings,
         timeline=axis(run_a, summary_a),
-        charts=chart_dicts(_latency_chart(run_a, run_b, shared), latency_histogram(runs)),
+        charts=[chart for chart in charts if chart is not None],
     )
 
 
@@ -133,7 +135,7 @@ def agreement_of(run_a: RunFolder, run_b: RunFolder, stamp_a: int, stamp_b: int)
     return float((mask_a == mask_b).mean())
 
 
-def _latency_chart(run_a: RunFolder, run_b: RunFolder, shared: Mapping[int, int]) -> Chart | None:
+def _latency_chart(run_a: RunFolder, run_b: RunFolder, shared: Mapping[int, int]) -> PointsChart | None:
     """Latencies of the shared frames, both at the first run's places: the axis is its."""
     latency_a = {mask.stamp_ns: mask.latency_ms for mask in run_a.masks}
     latency_b = {mask.stamp_ns: mask.latency_ms for mask in run_b.masks}
@@ -188,28 +190,25 @@ def _below(values: Mapping[int, float | None]) -> dict[int, float]:
     return {stamp: value for stamp, value in values.items() if value is not None and value < 0}
 
 
-def _frames(a: Run, b: Run, shared: Mapping[int, int], rankings: list[Ranking]) -> list[dict[str, Any]]:
+def _frames(a: Run, b: Run, shared: Mapping[int, int], rankings: list[Ranking]) -> list[Frame]:
     """The frames of both runs: evenly chosen ones and those in which they differ most."""
     (run_a, summary_a), (run_b, summary_b) = a, b
     masks_a = {mask.stamp_ns: mask for mask in run_a.masks}
     masks_b = {mask.stamp_ns: mask for mask in run_b.masks}
-    facts_a, facts_b = FrameFacts(run_a, summary_a), FrameFacts(run_b, summary_b)
     timeline = Timeline(run_a.masks)
 
-    def frame(stamp: int) -> dict[str, Any]:
+    def frame(stamp: int) -> Frame:
         other = shared[stamp]
-        first, second = dict(facts_a.of(masks_a[stamp])), dict(facts_b.of(masks_b[other]))
-        return {
-            **place_and_size(run_a, timeline, stamp),
-            "facts": [[what, first.get(what, "–"), second.get(what, "–")] for what in {**first, **second}],
-            "boxes": {
-                "a_boxes": boxes_for_page(run_a.detections.get(stamp, ()), run_a.class_names),
-                "b_boxes": boxes_for_page(run_b.detections.get(other, ()), run_b.class_names),
-            },
-            "pictures": _pictures(run_a, run_b, stamp, other),
+        a = dict(facts_of(run_a, summary_a, masks_a[stamp]))
+        b = dict(facts_of(run_b, summary_b, masks_b[other]))
+        facts = [ComparedFact(what, a.get(what, "–"), b.get(what, "–")) for what in {**a, **b}]
+        boxes = {
+            "a_boxes": boxes_for_page(run_a.detections.get(stamp, ()), run_a.class_names),
+            "b_boxes": boxes_for_page(run_b.detections.get(other, ()), run_b.class_names),
         }
+        return make_frame(run_a, timeline, stamp, facts, boxes, _pictures(run_a, run_b, stamp, other))
 
-    worst = {stamp for ranking in rankings for stamp, _ in ranking.frames}
+    worst = {ranked.stamp for ranking in rankings for ranked in ranking.frames}
     return within_bounds(sorted(shared), worst, frame)
 
 

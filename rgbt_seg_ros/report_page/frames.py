@@ -1,14 +1,14 @@
-"""The frames of a report: which of a run's are in it, and their pictures and facts as the page's script takes them."""
+"""The frames of a report: which of a run's are in it, with their pictures and what is known of them."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
 from rgbt_seg_ros.report_page.format import number, percent, plural, words
-from rgbt_seg_ros.report_page.pictures import boxes_for_page, camera_pictures, mask_pictures
+from rgbt_seg_ros.report_page.pictures import PageBox, boxes_for_page, camera_pictures, mask_pictures
 from rgbt_seg_ros.runs.folder import Box, MaskRecord, RunFolder
 from rgbt_seg_ros.runs.summary import Summary
 
@@ -47,12 +47,62 @@ MASK = Panel("classes", "rgb thermal", "mask", "boxes")
 TRUTH, ERRORS = Panel("label", "rgb thermal", "truth"), Panel("errors", "rgb thermal", "errors")
 
 
+class RankedFrame(NamedTuple):
+    """A frame's stamp [ns], and its value for people."""
+
+    stamp: int
+    text: str
+
+
 @dataclass(frozen=True)
 class Ranking:
-    """The worst frames in one respect: stamps, worst first, each with its value for people."""
+    """The worst frames in one respect, worst first."""
 
     title: str
-    frames: tuple[tuple[int, str], ...]
+    frames: tuple[RankedFrame, ...]
+
+
+class Fact(NamedTuple):
+    """Something known of a frame, in words."""
+
+    what: str
+    value: str
+
+
+class ComparedFact(NamedTuple):
+    """The same of a frame of two runs."""
+
+    what: str
+    a: str
+    b: str
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame as the page's script takes it.
+
+    Attributes:
+        stamp: nanoseconds; as a text, as JavaScript's numbers are too short for it.
+        title: its time or name.
+        position: on the axis of the charts.
+        size: width and height of its mask [pixels].
+        facts: what is told of it.
+        boxes: detections by the `boxes` of their `Panel`.
+        pictures: data addresses by kind.
+    """
+
+    stamp: str
+    title: str
+    position: float
+    size: tuple[int, int]
+    facts: Sequence[Fact] | Sequence[ComparedFact]
+    boxes: Mapping[str, Sequence[PageBox]]
+    pictures: Mapping[str, str]
+
+    @property
+    def picture_bytes(self) -> int:
+        """Of all its pictures; base64 makes them a third larger."""
+        return sum(len(address) * 3 // 4 for address in self.pictures.values())
 
 
 class Timeline:
@@ -76,7 +126,7 @@ class Timeline:
         return f"{self.position(stamp_ns):.2f} s" if self.is_recording else str(self._names[stamp_ns])
 
 
-def frames_of(run: RunFolder, summary: Summary, rankings: Sequence[Ranking]) -> list[dict[str, Any]]:
+def frames_of(run: RunFolder, summary: Summary, rankings: Sequence[Ranking]) -> list[Frame]:
     """The frames of a page: evenly chosen ones and the worst, as many as `MAX_FRAMES` and `MAX_PICTURE_BYTES` let.
 
     Args:
@@ -86,48 +136,47 @@ def frames_of(run: RunFolder, summary: Summary, rankings: Sequence[Ranking]) -> 
     """
     masks = {mask.stamp_ns: mask for mask in run.masks}
     stamps = [stamp for stamp in run.pictured_stamps() if stamp in masks]
-    worst = {stamp for ranking in rankings for stamp, _ in ranking.frames}
+    worst = {ranked.stamp for ranking in rankings for ranked in ranking.frames}
     timeline = Timeline(run.masks)
-    facts = FrameFacts(run, summary)
 
-    def frame(stamp: int) -> dict[str, Any]:
-        return {
-            **place_and_size(run, timeline, stamp),
-            "facts": facts.of(masks[stamp]),
-            "boxes": {"boxes": boxes_for_page(run.detections.get(stamp, ()), run.class_names)},
-            "pictures": {**camera_pictures(run, stamp), **mask_pictures(run, stamp)},
-        }
+    def frame(stamp: int) -> Frame:
+        boxes = boxes_for_page(run.detections.get(stamp, ()), run.class_names)
+        pictures = {**camera_pictures(run, stamp), **mask_pictures(run, stamp)}
+        return make_frame(
+            run, timeline, stamp, facts_of(run, summary, masks[stamp]), {MASK.boxes: boxes}, pictures
+        )
 
     return within_bounds(stamps, worst, frame)
 
 
-def place_and_size(run: RunFolder, timeline: Timeline, stamp: int) -> dict[str, Any]:
-    """What the page needs to show a frame at its time, and boxes over it: its stamp, title, position and size."""
+def make_frame(
+    run: RunFolder,
+    timeline: Timeline,
+    stamp: int,
+    facts: Sequence[Fact] | Sequence[ComparedFact],
+    boxes: Mapping[str, Sequence[PageBox]],
+    pictures: Mapping[str, str],
+) -> Frame:
+    """A frame at its place on the axis and of the size of its mask; the other arguments as in `Frame`."""
     height, width = run.mask_image(stamp).shape
-    return {
-        "stamp": str(stamp),
-        "title": timeline.title(stamp),
-        "position": timeline.position(stamp),
-        "size": [width, height],
-    }
+    title, position = timeline.title(stamp), timeline.position(stamp)
+    return Frame(str(stamp), title, position, (width, height), facts, boxes, pictures)
 
 
-def within_bounds(
-    stamps: Sequence[int], wanted: set[int], frame: Callable[[int], dict[str, Any]]
-) -> list[dict[str, Any]]:
+def within_bounds(stamps: Sequence[int], wanted: set[int], frame: Callable[[int], Frame]) -> list[Frame]:
     """Frames of all stamps, or of fewer, evenly chosen, until number and size of a page are kept; `wanted` in any case.
 
     Args:
         stamps: in order.
         wanted: those of them that must be there.
-        frame: makes one, with `pictures`.
+        frame: makes one.
     """
-    made: dict[int, dict[str, Any]] = {}
+    made: dict[int, Frame] = {}
     most = MAX_FRAMES
     while True:
         chosen = sorted(wanted.union(evenly(stamps, most)))
         made |= {stamp: frame(stamp) for stamp in chosen if stamp not in made}
-        size = sum(_size(made[stamp]["pictures"]) for stamp in chosen)
+        size = sum(made[stamp].picture_bytes for stamp in chosen)
         if size <= MAX_PICTURE_BYTES or most <= 1:
             return [made[stamp] for stamp in chosen]
         most = min(most - 1, int(0.95 * most * MAX_PICTURE_BYTES / size))
@@ -178,42 +227,32 @@ def rank(
     largest: bool = True,
 ) -> Ranking:
     """The frames of the `WORST_FRAMES` largest or smallest values by stamp, of those close together only one."""
-    chosen: list[tuple[int, str]] = []
+    chosen: list[RankedFrame] = []
     for stamp in sorted(values, key=lambda stamp: (-values[stamp] if largest else values[stamp], stamp)):
         place = timeline.position(stamp)
-        if all(abs(place - timeline.position(other)) >= APART_S for other, _ in chosen):
-            chosen.append((stamp, text(values[stamp])))
+        if all(abs(place - timeline.position(other.stamp)) >= APART_S for other in chosen):
+            chosen.append(RankedFrame(stamp, text(values[stamp])))
         if len(chosen) == WORST_FRAMES:
             break
     return Ranking(title, tuple(chosen))
 
 
-class FrameFacts:
-    """What is known of single frames, for people."""
-
-    def __init__(self, run: RunFolder, summary: Summary) -> None:
-        self._run = run
-        self._frame_miou = summary.labelled.frame_miou if summary.labelled else {}
-
-    def of(self, mask: MaskRecord) -> list[list[str]]:
-        """[[what, value], ...] of one frame."""
-        stamp = mask.stamp_ns
-        confidence = self._run.confidence.get(stamp)
-        facts = {
-            "latency": None if mask.latency_ms is None else f"{number(mask.latency_ms, 0)} ms",
-            "thermal − RGB": None if mask.skew_ms is None else f"{number(mask.skew_ms)} ms",
-            "confidence": None if confidence is None else percent(confidence),
-            "mIoU": number(self._frame_miou[stamp], 2) if stamp in self._frame_miou else None,
-            "detections": detections_text(self._run.detections.get(stamp, ())),
-        }
-        return [[what, value] for what, value in facts.items() if value is not None]
+def facts_of(run: RunFolder, summary: Summary, mask: MaskRecord) -> list[Fact]:
+    """What is known of one frame, for people."""
+    stamp = mask.stamp_ns
+    confidence = run.confidence.get(stamp)
+    frame_miou = summary.labelled.frame_miou if summary.labelled else {}
+    facts = {
+        "latency": None if mask.latency_ms is None else f"{number(mask.latency_ms, 0)} ms",
+        "thermal − RGB": None if mask.skew_ms is None else f"{number(mask.skew_ms)} ms",
+        "confidence": None if confidence is None else percent(confidence),
+        "mIoU": number(frame_miou[stamp], 2) if stamp in frame_miou else None,
+        "detections": detections_text(run.detections.get(stamp, ())),
+    }
+    return [Fact(what, value) for what, value in facts.items() if value is not None]
 
 
 def detections_text(boxes: Iterable[Box]) -> str:
     """``2 cars, 1 person``, or ``none``."""
     counts = Counter(box.class_name for box in boxes)
     return ", ".join(plural(count, words(name)) for name, count in counts.items()) or "none"
-
-
-def _size(pictures: Mapping[str, str]) -> int:
-    return sum(len(address) * 3 // 4 for address in pictures.values())

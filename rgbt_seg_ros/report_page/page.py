@@ -1,14 +1,15 @@
 """The pages themselves: a run's or a comparison's data put into the templates of resource/report; no ROS."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import jinja2
 
 from rgbt_seg_ros.base.share import share_path
-from rgbt_seg_ros.report_page.charts import Chart, time_charts, timed_reports
+from rgbt_seg_ros.report_page.chart_kinds import Chart
+from rgbt_seg_ros.report_page.charts import time_charts, timed_diagnostics
 from rgbt_seg_ros.report_page.format import number, percent, plural, words
 from rgbt_seg_ros.report_page.frames import (
     CONFIDENCE,
@@ -17,6 +18,8 @@ from rgbt_seg_ros.report_page.frames import (
     RGB,
     THERMAL,
     TRUTH,
+    Frame,
+    Panel,
     Timeline,
     frames_of,
     worst_frames,
@@ -29,6 +32,53 @@ from rgbt_seg_ros.runs.summary import Summary
 from rgbt_seg_ros.runs.verdict import verdict
 
 
+@dataclass(frozen=True)
+class Axis:
+    """What all charts over a run share: both ends, and whether its frames have times [s] or names."""
+
+    recording: bool
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A number that matters first, and more about it."""
+
+    title: str
+    value: str
+    unit: str
+    more: str
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """A line of the table of classes.
+
+    Attributes:
+        color: of the overlay, as CSS.
+        pixel_share: 0 to 1 of all mask pixels.
+        iou, acc: where there are labels.
+        subset_iou: by day and night, where these are known.
+    """
+
+    name: str
+    color: str
+    pixel_share: float
+    detections: int
+    iou: float | None
+    acc: float | None
+    subset_iou: Sequence[float | None]
+
+
+@dataclass(frozen=True)
+class LegendEntry:
+    """A class and its colour over the images, as CSS."""
+
+    name: str
+    color: str
+
+
 def render_report(run: RunFolder, summary: Summary) -> str:
     """The page of one run as text.
 
@@ -39,25 +89,27 @@ def render_report(run: RunFolder, summary: Summary) -> str:
     level, sentence = verdict(summary)
     rankings = worst_frames(run, summary)
     frames = frames_of(run, summary, rankings)
-    has_truth = any("truth" in frame["pictures"] for frame in frames)
+    has_truth = any(TRUTH.layer in frame.pictures for frame in frames)
     panels = (
         [RGB, THERMAL, CONFIDENCE, MASK, TRUTH, ERRORS] if has_truth else [RGB, THERMAL, MASK, CONFIDENCE]
     )
-    kinds = {kind for frame in frames for kind in frame["pictures"]}
     classes = class_rows(run, summary)
+    evaluation = summary.evaluation
     return render(
         "report.html",
         summary=summary,
-        level="" if summary.evaluation else level,
+        level="" if evaluation else level,
         verdict=sentence,
         tiles=tiles(summary),
-        panels=[panel for panel in panels if kinds.intersection((panel.layer or panel.base).split())],
-        legend=[row for row in classes if row["pixel_share"] and row["color"] != BLACK],
+        panels=shown_panels(panels, frames),
+        legend=[
+            LegendEntry(row.name, row.color) for row in classes if row.pixel_share and row.color != BLACK
+        ],
         frames=frames,
-        total=summary.evaluation.scores.images if summary.evaluation else summary.masks,
+        total=evaluation.scores.images if evaluation else summary.masks,
         rankings=rankings,
         timeline=axis(run, summary),
-        charts=[asdict(chart) for chart in time_charts(run, summary)],
+        charts=time_charts(run, summary),
         stages=stage_rows(run, summary),
         classes=classes,
         subsets=[*_subsets(summary)],
@@ -73,29 +125,40 @@ def render(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "default": _for_script}
     environment.filters |= {"number": number, "percent": percent, "words": words}
     return environment.get_template(template).render(**values)
 
 
-def axis(run: RunFolder, summary: Summary) -> dict[str, Any]:
-    """What all charts over a run share: label, both ends, and whether frames have times."""
+def _for_script(value: Any) -> dict[str, Any]:
+    """A dataclass as the page's script takes it."""
+    return value.to_json() if isinstance(value, Chart) else asdict(value)
+
+
+def shown_panels(panels: Sequence[Panel], frames: Sequence[Frame]) -> list[Panel]:
+    """Those of which at least one frame has the picture."""
+    kinds = {kind for frame in frames for kind in frame.pictures}
+    return [panel for panel in panels if kinds.intersection((panel.layer or panel.base).split())]
+
+
+def axis(run: RunFolder, summary: Summary) -> Axis:
+    """From the run's first mask to its last one or its last diagnostics."""
     timeline = Timeline(run.masks)
     if not timeline.is_recording:
-        return {"recording": False, "start": 0.5, "end": run.masks[-1].stamp_ns + 1.5}
+        return Axis(recording=False, start=0.5, end=run.masks[-1].stamp_ns + 1.5)
     stamps = [mask.stamp_ns for mask in run.masks[-1:]]
-    stamps += [stamp for stamp, _ in timed_reports(run, summary)]
+    stamps += [stamp for stamp, _ in timed_diagnostics(run, summary)]
     end = max((timeline.position(stamp) for stamp in stamps), default=0.0)
-    return {"recording": True, "start": 0.0, "end": math.ceil(10 * end) / 10 or 0.1}
+    return Axis(recording=True, start=0.0, end=math.ceil(10 * end) / 10 or 0.1)
 
 
-def tiles(summary: Summary) -> list[dict[str, str]]:
+def tiles(summary: Summary) -> list[Tile]:
     """The numbers that matter first."""
     latency = summary.latency_ms
     median, p95 = number(latency.p50, 0), f"p95 {number(latency.p95, 0)} ms"
     if summary.evaluation:
         timed = f"{p95}, {plural(summary.masks, 'image')}"
-        return [*_score_tiles(summary), _tile("latency, median", median, "ms", timed)]
+        return [*_score_tiles(summary), Tile("latency, median", median, "ms", timed)]
     surplus, lost = summary.dropped.surplus, summary.dropped.lost
     if any(lost.values()):
         more = f"mostly {words(max(lost, key=lambda cause: lost[cause]))}"
@@ -105,45 +168,41 @@ def tiles(summary: Summary) -> list[dict[str, str]]:
     rate = "as received" if possible is None else f"{number(possible)} Hz if always busy"
     found = sum(1 for counts in summary.classes.values() if counts.detections)
     return [
-        _tile("masks", number(summary.masks), "", f"of {number(summary.pairs)} pairs"),
-        _tile("masks a second", number(summary.masks_hz), "Hz", rate),
-        _tile("latency, median", median, "ms", p95),
-        _tile("dropped", number(sum(lost.values())), "", more),
-        _tile("detections", number(summary.detections), "", f"of {plural(found, 'class')}"),
+        Tile("masks", number(summary.masks), "", f"of {number(summary.pairs)} pairs"),
+        Tile("masks a second", number(summary.masks_hz), "Hz", rate),
+        Tile("latency, median", median, "ms", p95),
+        Tile("dropped", number(sum(lost.values())), "", more),
+        Tile("detections", number(summary.detections), "", f"of {plural(found, 'class')}"),
         *_score_tiles(summary),
     ]
 
 
-def _score_tiles(summary: Summary) -> list[dict[str, str]]:
+def _score_tiles(summary: Summary) -> list[Tile]:
     labelled = summary.labelled
     if labelled is None:
         return []
-    whole = _tile("mean IoU", number(labelled.scores.miou, 3), "", f"on {plural(labelled.count, 'label')}")
+    whole = Tile("mean IoU", number(labelled.scores.miou, 3), "", f"on {plural(labelled.count, 'label')}")
     parts = [
-        _tile(f"mean IoU, {subset}", number(part.miou, 3), "", f"on {plural(part.images, 'image')}")
+        Tile(f"mean IoU, {subset}", number(part.miou, 3), "", f"on {plural(part.images, 'image')}")
         for subset, part in _subsets(summary).items()
     ]
     return [whole, *parts]
 
 
-def _tile(title: str, value: str, unit: str, more: str) -> dict[str, str]:
-    return {"title": title, "value": value, "unit": unit, "more": more}
-
-
-def class_rows(run: RunFolder, summary: Summary) -> list[dict[str, Any]]:
-    """Rows of the table of classes, with the overlay's colours."""
+def class_rows(run: RunFolder, summary: Summary) -> list[ClassRow]:
+    """Rows of the table of classes."""
     colors = colors_of(run.class_names)
     iou, acc = (summary.scores.iou, summary.scores.acc) if summary.scores else ({}, {})
     return [
-        {
-            "name": name,
-            "color": colors.get(name, BLACK),
-            "pixel_share": counts.pixel_share,
-            "detections": counts.detections,
-            "iou": iou.get(name),
-            "acc": acc.get(name),
-            "subset_iou": [part.iou.get(name) for part in _subsets(summary).values()],
-        }
+        ClassRow(
+            name,
+            colors.get(name, BLACK),
+            counts.pixel_share,
+            counts.detections,
+            iou.get(name),
+            acc.get(name),
+            [part.iou.get(name) for part in _subsets(summary).values()],
+        )
         for name, counts in summary.classes.items()
     ]
 
@@ -152,8 +211,3 @@ def _subsets(summary: Summary) -> Mapping[str, SubsetScores]:
     """Of a data set the scores by day and night, where there are such images."""
     subsets = summary.evaluation.scores.subsets if summary.evaluation else {}
     return {name: part for name, part in subsets.items() if part is not None}
-
-
-def chart_dicts(*charts: Chart | None) -> list[dict[str, Any]]:
-    """Those charts that there are, for a template."""
-    return [asdict(chart) for chart in charts if chart is not None]

@@ -3,7 +3,7 @@
 import base64
 import io
 from collections.abc import Iterable, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -19,19 +19,29 @@ BLACK = "#000000"
 """Color of classes that are not shown over images."""
 
 
-def boxes_for_page(boxes: Iterable[Box], class_names: Sequence[str]) -> list[dict[str, Any]]:
-    """Left, top, width, height in the mask's pixels, and text and colour."""
+@dataclass(frozen=True)
+class PageBox:
+    """A detection on the page: left, top, width and height in the mask's pixels, what is written at it, CSS colour."""
+
+    rectangle: tuple[float, float, float, float]
+    text: str
+    color: str
+
+
+def boxes_for_page(boxes: Iterable[Box], class_names: Sequence[str]) -> list[PageBox]:
+    """Detections in their classes' colours; their pixel centres are at integers, the page's at halves."""
     colors = colors_of(class_names)
     return [
-        {
-            "rectangle": [
-                round(value, 1)
-                for value in (box.center_x - box.size_x / 2 + 0.5, box.center_y - box.size_y / 2 + 0.5)
-            ]
-            + [round(box.size_x, 1), round(box.size_y, 1)],
-            "text": f"{words(box.class_name)} {box.score:.2f}",
-            "color": colors.get(box.class_name, "#ffffff"),
-        }
+        PageBox(
+            (
+                round(box.center_x - box.size_x / 2 + 0.5, 1),
+                round(box.center_y - box.size_y / 2 + 0.5, 1),
+                round(box.size_x, 1),
+                round(box.size_y, 1),
+            ),
+            f"{words(box.class_name)} {box.score:.2f}",
+            colors.get(box.class_name, "#ffffff"),
+        )
         for box in boxes
     ]
 

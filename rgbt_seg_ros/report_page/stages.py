@@ -1,22 +1,43 @@
-"""The table of latencies by stage of a report as data."""
+"""The table of latencies by stage of a report."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, astuple
-from typing import Any
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
-from rgbt_seg_ros.report_page.charts import BINS, histogram
+from rgbt_seg_ros.report_page.charts import BINS, count_in_bins
 from rgbt_seg_ros.report_page.format import words
 from rgbt_seg_ros.runs.folder import RunFolder
 from rgbt_seg_ros.runs.summary import Percentiles, Summary
 
 
-def stage_rows(run: RunFolder, summary: Summary) -> list[dict[str, Any]]:
-    """Rows of the table of stages, end to end first: name, percentiles and how the times are distributed.
+@dataclass(frozen=True)
+class Distribution:
+    """How the times of a stage are distributed, on an axis from 0 to `most` milliseconds.
 
-    A distribution is on an axis from 0 to `most`, one of all stages and one of end to end, which the wait for the
-    other camera makes much longer. It is a histogram where the times of single masks are known, else the percentiles.
+    Attributes:
+        percentiles: shown where there are no counts.
+        counts: of masks in `BINS` equal bins; None where the times of single masks are not known.
+    """
+
+    most: float
+    percentiles: Percentiles
+    counts: Sequence[int] | None
+
+
+@dataclass(frozen=True)
+class StageRow:
+    """A stage's line of the table."""
+
+    name: str
+    percentiles: Percentiles
+    distribution: Distribution
+
+
+def stage_rows(run: RunFolder, summary: Summary) -> list[StageRow]:
+    """Rows of the table, end to end first; none without any time.
+
+    All stages have one axis. End to end has one of its own: the wait for the other camera makes it much longer.
     """
     stages = summary.stages_ms
     end_to_end_most, stages_most = _most([summary.latency_ms]), _most(stages.values())
@@ -37,10 +58,6 @@ def _most(entries: Iterable[Percentiles]) -> float:
     )
 
 
-def _stage_row(name: str, values: Sequence[float], percentiles: Percentiles, most: float) -> dict[str, Any]:
-    counts = histogram(values, np.linspace(0.0, most, BINS + 1)) if values and most > 0 else None
-    return {
-        "name": name,
-        "percentiles": percentiles,
-        "distribution": {"most": round(most, 3) or 1.0, "percentiles": asdict(percentiles), "counts": counts},
-    }
+def _stage_row(name: str, times: Sequence[float], percentiles: Percentiles, most: float) -> StageRow:
+    counts = count_in_bins(times, np.linspace(0.0, most, BINS + 1)) if times and most > 0 else None
+    return StageRow(name, percentiles, Distribution(round(most, 3) or 1.0, percentiles, counts))

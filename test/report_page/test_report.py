@@ -6,6 +6,7 @@ What the page does in a browser is in test_report_browser.py.
 import base64
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -20,6 +21,7 @@ from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.masks.classes import MFNET
 from rgbt_seg_ros.report import main
 from rgbt_seg_ros.report_page import frames as report_frames
+from rgbt_seg_ros.report_page.chart_kinds import BarsChart, Chart, PointsChart, Segment, StripChart
 from rgbt_seg_ros.report_page.charts import bin_edges, time_charts
 from rgbt_seg_ros.report_page.page import render_report
 from rgbt_seg_ros.report_page.stages import stage_rows
@@ -260,19 +262,24 @@ def test_frames_of_a_data_set_have_names(tmp_path: Path) -> None:
 def test_charts_over_time(folder: Path) -> None:
     run = read_run(folder)
     made = time_charts(run, summarize(run))
-    charts = {chart.title: chart.data for chart in made}
-    assert charts["Latency"]["series"]["latency"][:2] == [(0.0, 100.0), (0.1, 110.0)]
-    assert [value for _, value in charts["Skew"]["series"]["skew"]] == list(SKEWS_MS)
-    assert charts["Dropped"]["spans"] == [[0.0, 0.5], [0.5, 0.9]]
-    assert charts["Dropped"]["series"] == {"surplus": [3, 0], "over max dt": [0, 2]}
-    assert charts["Detections"]["series"] == {"car": [1.0] * 10, "person": [0.0, 1.0] * 5}
-    assert charts["Detections"]["spans"][3] == [0.3, 0.4]
-    assert charts["State"]["rows"] == [
-        ["node", [[0.0, 0.5, "warn", "on its way"], [0.5, 0.9, "ok", "running"]]],
-        ["RGB", [[0.0, 0.9, "ok", "ok"]]],
-        ["thermal", [[0.0, 0.5, "error", "missing"], [0.5, 0.9, "ok", "ok"]]],
+    state, latency, skew, dropped, detections = made
+    assert isinstance(latency, PointsChart)
+    assert latency.series["latency"][:2] == [(0.0, 100.0), (0.1, 110.0)]
+    assert isinstance(skew, PointsChart)
+    assert [point.value for point in skew.series["skew"]] == list(SKEWS_MS)
+    assert isinstance(dropped, BarsChart)
+    assert dropped.spans == [(0.0, 0.5), (0.5, 0.9)]
+    assert dropped.series == {"surplus": [3, 0], "over max dt": [0, 2]}
+    assert isinstance(detections, BarsChart)
+    assert detections.series == {"car": [1.0] * 10, "person": [0.0, 1.0] * 5}
+    assert detections.spans[3] == (0.3, 0.4)
+    assert isinstance(state, StripChart)
+    assert state.rows == [
+        ("node", [(0.0, 0.5, "warn", "on its way"), (0.5, 0.9, "ok", "running")]),
+        ("RGB", [(0.0, 0.9, "ok", "ok")]),
+        ("thermal", [(0.0, 0.5, "error", "missing"), (0.5, 0.9, "ok", "ok")]),
     ]
-    assert charts["State"]["levels"] == {"ok": "ok", "warn": "warning or frozen", "error": "error or missing"}
+    assert state.levels == {"ok": "ok", "warn": "warning or frozen", "error": "error or missing"}
     # The result is in words for those who do not see the charts.
     results = {chart.title: chart.text.partition(": ")[2] for chart in made}
     p95 = f"{np.percentile(LATENCIES_MS, 95):.0f}"
@@ -280,8 +287,22 @@ def test_charts_over_time(folder: Path) -> None:
     assert results["Skew"] == "from −40.0 to 45.0 ms."
     assert results["Dropped"] == "3 surplus, 2 over max dt."
     assert results["State"] == "node warning or frozen for 0.5 s; thermal error or missing for 0.5 s."
-    page = Page(render_report(run, summarize(run))).words
-    assert "Latency, ms" in page
+    page = render_report(run, summarize(run))
+    assert "Latency, ms" in Page(page).words
+    # As resource/report/charts.js takes them.
+    drawn = data_of(page)["charts"]
+    assert [chart["kind"] for chart in drawn] == ["strip", "points", "points", "bars", "bars"]
+    assert list(drawn[0]) == ["kind", "title", "text", "unit", "data"]
+    assert drawn[0]["data"]["rows"][1] == ["RGB", [[0.0, 0.9, "ok", "ok"]]]
+    assert drawn[1]["data"]["series"]["latency"][:2] == [[0.0, 100.0], [0.1, 110.0]]
+    assert drawn[1]["data"]["lines"] == {"p50": 145.0, "p95": 295.5}
+    assert drawn[3]["data"]["spans"] == [[0.0, 0.5], [0.5, 0.9]]
+
+
+def node_states(charts: list[Chart]) -> Sequence[Segment]:
+    """Of the node in the chart of states."""
+    (strip,) = [chart for chart in charts if isinstance(chart, StripChart)]
+    return strip.rows[0].segments
 
 
 def test_the_end_of_a_recording_is_no_silence_of_cameras(folder: Path) -> None:
@@ -290,11 +311,10 @@ def test_the_end_of_a_recording_is_no_silence_of_cameras(folder: Path) -> None:
         for seconds in (1, 2):
             file.write(json.dumps({**late, "stamp_ns": stamp(9) + seconds * 10**9}) + "\n")
     run = read_run(folder)
-    live = {chart.title: chart.data for chart in time_charts(run, summarize(run))}
-    assert live["State"]["rows"][0][1][-1] == [0.9, 2.9, "warn", "no images"]
-    lossless = replace(summarize(run), settings={"mode": "lossless"})
-    recorded = {chart.title: chart.data for chart in time_charts(run, lossless)}
-    assert recorded["State"]["rows"][0][1][-1] == [0.5, 0.9, "ok", "running"]
+    summary = summarize(run)
+    assert node_states(time_charts(run, summary))[-1] == (0.9, 2.9, "warn", "no images")
+    lossless = replace(summary, settings={"mode": "lossless"})
+    assert node_states(time_charts(run, lossless))[-1] == (0.5, 0.9, "ok", "running")
 
 
 def test_stages_of_single_masks_become_histograms(folder: Path) -> None:
@@ -307,10 +327,12 @@ def test_stages_of_single_masks_become_histograms(folder: Path) -> None:
     assert summary.stages_ms[Stage.INFERENCE] == Percentiles(p50=54.5, p95=58.55, p99=58.91)
     assert summary.possible_hz == pytest.approx(1e3 / (54.5 + 10.0), abs=0.01)
     end_to_end, inference, _ = stage_rows(run, summary)
-    assert sum(inference["distribution"]["counts"]) == sum(end_to_end["distribution"]["counts"]) == 10
+    assert inference.distribution.counts is not None
+    assert end_to_end.distribution.counts is not None
+    assert sum(inference.distribution.counts) == sum(end_to_end.distribution.counts) == 10
     assert summary.latency_ms.p99 is not None
-    assert inference["distribution"]["most"] == pytest.approx(1.05 * 58.91, abs=1e-3)
-    assert end_to_end["distribution"]["most"] == pytest.approx(1.05 * summary.latency_ms.p99, abs=1e-3)
+    assert inference.distribution.most == pytest.approx(1.05 * 58.91, abs=1e-3)
+    assert end_to_end.distribution.most == pytest.approx(1.05 * summary.latency_ms.p99, abs=1e-3)
 
 
 def test_a_few_outliers_do_not_squeeze_a_histogram() -> None:

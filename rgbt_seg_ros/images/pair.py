@@ -17,6 +17,7 @@ class ImagePair:
         thermal: uint8 or uint16 [h, w], resized onto the RGB image by whoever uses it; None if there is none.
         thermal_valid: bool [h, w], False where thermal is not known (outside its camera's view, holes of a
             reprojection): missing to the network. None: known everywhere.
+        thermal_limits: counts that become 0 and 1; None: those that the thermal normalization finds for this image.
 
     Raises:
         ValueError: both images are None, or a wrong shape or dtype.
@@ -25,6 +26,7 @@ class ImagePair:
     rgb: np.ndarray | None
     thermal: np.ndarray | None
     thermal_valid: np.ndarray | None = None
+    thermal_limits: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         rgb, thermal, valid = self.rgb, self.thermal, self.thermal_valid

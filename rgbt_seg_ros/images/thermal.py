@@ -6,9 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.images.thermal_defects import find_defects, mend
 
 MODES = ("auto", "fixed", "percentile", "minmax")
 UNITS = ("counts", "kelvin")
+
+LEAST_SPAN_COUNTS = 100.0
+LEAST_SPAN_KELVIN = 2.0
+"""Smallest range of a 16-bit image that becomes 0..1 unless one is given: above the noise of uncooled cameras."""
 
 _PERCENTILE_SAMPLES = 20_000
 
@@ -21,9 +26,14 @@ class ThermalNormalization:
     own percentiles `low_percentile`..`high_percentile`, `minmax` its own extremes; `auto` is `fixed` 0..255 for uint8
     (a camera that gives 8 bits has done its own gain control) and `percentile` for uint16.
 
+    Where the limits are the image's own, pixels that are no temperatures have no part in them, see `clean`, and the
+    range is `min_span` wide at least: noise is not stretched over all of it.
+
     A radiometric camera's count c means `kelvin_offset` + c * `kelvin_per_count` kelvin; 0.01 K a count is usual.
-    While its shutter is closed (flat-field correction) a camera sends nothing or repeats an image; each image is
-    mapped by itself, so nothing has to settle afterwards.
+
+    Attributes:
+        min_span: in `unit`; 0 is 100 counts of a 16-bit image, or 2 K.
+        invalid: counts that are no temperatures, whatever the mode.
 
     Raises:
         UserError: an unknown mode or unit, limits that are not in order, or a scale that is none.
@@ -37,6 +47,8 @@ class ThermalNormalization:
     unit: str = "counts"
     kelvin_per_count: float = 0.01
     kelvin_offset: float = 0.0
+    min_span: float = 0.0
+    invalid: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -50,6 +62,8 @@ class ThermalNormalization:
                 f"thermal normalization: low_percentile ({self.low_percentile:g}) must be below high_percentile "
                 f"({self.high_percentile:g}), both within 0..100"
             )
+        if not 0.0 <= self.min_span < math.inf:
+            raise UserError(f"thermal normalization: min_span ({self.min_span:g}) must not be negative")
         self._check_scale()
 
     def _check_scale(self) -> None:
@@ -70,12 +84,63 @@ class ThermalNormalization:
                 f"thermal normalization: low ({self.low:g}) is below 0 K: give kelvin, degrees Celsius + 273.15"
             )
 
-    def __call__(self, thermal: np.ndarray, valid: np.ndarray | None = None) -> np.ndarray:
-        """uint8 or uint16 [H, W] -> float32 [H, W] in [0, 1]; an image of one value gives zeros.
+    def __call__(
+        self,
+        thermal: np.ndarray,
+        valid: np.ndarray | None = None,
+        limits: tuple[float, float] | None = None,
+    ) -> np.ndarray:
+        """uint8 or uint16 [H, W] -> float32 [H, W] in [0, 1].
 
         Args:
             thermal: the image.
             valid: bool [H, W]; the image's own limits (percentile, minmax) are those of its valid pixels. None: all.
+            limits: counts that become 0 and 1, where they are known; None: see `limits`.
+
+        Raises:
+            ValueError: another type or shape.
+        """
+        low, high = self.limits(thermal, valid) if limits is None else limits
+        scaled = thermal.astype(np.float32)
+        scaled -= low
+        scaled /= high - low
+        return np.clip(scaled, 0.0, 1.0, out=scaled)
+
+    def clean(
+        self, thermal: np.ndarray, valid: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray | None, int]:
+        """Find pixels that are no temperatures: `invalid` ones, and defects of 16-bit images with limits of their own.
+
+        Args:
+            thermal: uint8 or uint16 [H, W], as the camera gives it: before anything is resized or registered.
+            valid: bool [H, W], where it is known already; None: everywhere.
+
+        Returns:
+            The image with defects that stand alone filled (see `thermal_defects.mend`), bool [H, W] of the pixels that
+            are known (None: all), and the number of defects.
+        """
+        defects = np.isin(thermal, self.invalid) if self.invalid else None
+        if self.mode != "fixed" and thermal.dtype == np.uint16:
+            found = find_defects(thermal)
+            if found is not None:
+                defects = found if defects is None else defects | found
+        if defects is None or not defects.any():
+            return thermal, valid, 0
+        mended, known = mend(thermal, defects)
+        if known is not None and valid is not None:
+            known = known & valid
+        return mended, valid if known is None else known, int(defects.sum())
+
+    def limits(self, thermal: np.ndarray, valid: np.ndarray | None = None) -> tuple[float, float]:
+        """Counts that become 0 and 1; the arguments are those of a call.
+
+        Raises:
+            ValueError: another type or shape.
+        """
+        return self.widened(self.extent(thermal, valid), thermal.dtype)
+
+    def extent(self, thermal: np.ndarray, valid: np.ndarray | None = None) -> tuple[float, float]:
+        """Counts between which the image lies by this rule, however narrow that is.
 
         Raises:
             ValueError: another type or shape.
@@ -84,18 +149,6 @@ class ThermalNormalization:
             raise ValueError(
                 f"a thermal image must be uint8 or uint16 [H, W], this one is {thermal.dtype} {list(thermal.shape)}"
             )
-        low, high = self._limits(thermal, valid)
-        scaled = thermal.astype(np.float32)
-        scaled -= low
-        scaled /= high - low
-        return np.clip(scaled, 0.0, 1.0, out=scaled)
-
-    def _counts(self, value: float) -> float:
-        """The count of a value in `unit`."""
-        return value if self.unit == "counts" else (value - self.kelvin_offset) / self.kelvin_per_count
-
-    def _limits(self, thermal: np.ndarray, valid: np.ndarray | None) -> tuple[float, float]:
-        """Values that become 0 and 1."""
         if self.mode == "fixed":
             return self._counts(self.low), self._counts(self.high)
         if self.mode == "auto" and thermal.dtype == np.uint8:
@@ -104,15 +157,33 @@ class ThermalNormalization:
             return 0.0, 1.0
         if self.mode == "minmax":
             known = thermal if valid is None else thermal[valid]
-            low, high = float(known.min()), float(known.max())
-        else:
-            # Every n-th pixel in both directions: percentiles of a sample cost a tenth of those of all pixels.
-            stride = max(1, int((thermal.size / _PERCENTILE_SAMPLES) ** 0.5))
-            sample = thermal[::stride, ::stride]
-            if valid is not None and valid[::stride, ::stride].any():
-                sample = sample[valid[::stride, ::stride]]
-            low, high = (
-                float(value) for value in np.percentile(sample, (self.low_percentile, self.high_percentile))
-            )
-        # Less than one count is no contrast: without this floor a constant image would be divided by zero.
-        return low, max(high, low + 1.0)
+            return float(known.min()), float(known.max())
+        # Every n-th pixel in both directions: percentiles of a sample cost a tenth of those of all pixels.
+        stride = max(1, int((thermal.size / _PERCENTILE_SAMPLES) ** 0.5))
+        sample = thermal[::stride, ::stride]
+        if valid is not None and valid[::stride, ::stride].any():
+            sample = sample[valid[::stride, ::stride]]
+        low, high = np.percentile(sample, (self.low_percentile, self.high_percentile))
+        return float(low), float(high)
+
+    def widened(self, extent: tuple[float, float], kind: np.dtype) -> tuple[float, float]:
+        """The limits of an image of an extent: as wide as `min_span` at least, which leaves an even image cold."""
+        low, high = extent
+        return (low, max(high, low + self.least_span(kind))) if self.follows_image(kind) else extent
+
+    def follows_image(self, kind: np.dtype) -> bool:
+        """Whether the limits of an image of this type are its own."""
+        return self.mode in ("percentile", "minmax") or (self.mode == "auto" and kind == np.uint16)
+
+    def least_span(self, kind: np.dtype) -> float:
+        """Counts; see `min_span`."""
+        if self.min_span > 0:
+            return self.min_span if self.unit == "counts" else self.min_span / self.kelvin_per_count
+        if kind == np.uint8:
+            # Less than one count is no contrast: a constant image would be divided by zero.
+            return 1.0
+        return LEAST_SPAN_COUNTS if self.unit == "counts" else LEAST_SPAN_KELVIN / self.kelvin_per_count
+
+    def _counts(self, value: float) -> float:
+        """The count of a value in `unit`."""
+        return value if self.unit == "counts" else (value - self.kelvin_offset) / self.kelvin_per_count

@@ -57,21 +57,34 @@ def answer_pair(
     rgb_message: Any,
     thermal_message: Any,
     register: Register | None = None,
-) -> Answer:
+    follow: Callable[[ImagePair], ImagePair | None] | None = None,
+) -> Answer | None:
     """Decode, segment and find the objects of one pair; the arguments are those of the functions below.
+
+    Args:
+        follow: what the thermal images before say of this one, see `ThermalFollower.follow`; None: nothing.
+
+    Returns:
+        None if the thermal camera's shutter was closed and RGB alone is not to be answered (`thermal.on_missing`).
 
     Raises:
         ValueError: see the functions below, or the segmenter's output is not finite.
     """
     started = time.perf_counter()
-    images = register_thermal(decode_images(settings, rgb_message, thermal_message), register)
+    images, _ = decode_images(settings, rgb_message, thermal_message)
+    images = register_thermal(images, register)
+    if follow is not None:
+        followed = follow(images)
+        if followed is None and settings.thermal.on_missing == "drop":
+            return None
+        images = followed or ImagePair(images.rgb, None)
     decode_ms = 1e3 * (time.perf_counter() - started)
     (segmentation,) = segmenter.segment([images])
     return complete_answer(settings, rgb_message, images, decode_ms, segmentation)
 
 
-def decode_images(settings: Settings, rgb_message: Any, thermal_message: Any) -> ImagePair:
-    """The images of one pair, as the cameras see them.
+def decode_images(settings: Settings, rgb_message: Any, thermal_message: Any) -> tuple[ImagePair, int]:
+    """The images of one pair, as the cameras see them, and the number of thermal pixels that are no temperatures.
 
     Args:
         settings: say whether the messages are sensor_msgs/Image or CompressedImage.
@@ -82,14 +95,16 @@ def decode_images(settings: Settings, rgb_message: Any, thermal_message: Any) ->
         UndecodableImage: one of the messages holds no image that can be read.
         ValueError: the images are no pair, see `ImagePair`.
     """
-    rgb = thermal = None
+    rgb = thermal = valid = None
+    defects = 0
     if rgb_message is not None:
         compressed = settings.rgb_transport == "compressed"
         rgb = (decode_compressed_rgb if compressed else decode_rgb)(rgb_message)
     if thermal_message is not None:
         compressed = settings.thermal_transport == "compressed"
         thermal = (decode_compressed_thermal if compressed else decode_thermal)(thermal_message)
-    return ImagePair(rgb, thermal)
+        thermal, valid, defects = settings.thermal.normalizer.clean(settings.thermal.cropped(thermal))
+    return ImagePair(rgb, thermal, valid), defects
 
 
 def register_thermal(images: ImagePair, register: Register | None) -> ImagePair:
@@ -100,7 +115,12 @@ def register_thermal(images: ImagePair, register: Register | None) -> ImagePair:
     """
     if register is None or images.rgb is None or images.thermal is None:
         return images
-    return ImagePair(images.rgb, *register(images.thermal, images.size))
+    thermal, valid = register(images.thermal, images.size)
+    if images.thermal_valid is not None:
+        # Known is only what is made of known pixels alone.
+        known, _ = register(images.thermal_valid.astype(np.uint8) * 255, images.size)
+        valid = valid & (known == 255)
+    return ImagePair(images.rgb, thermal, valid)
 
 
 def complete_answer(

@@ -146,7 +146,7 @@ class Pipeline:
         self._statistics.tick(_RATE_KEYS[camera.name], now_ns)
         self._stream_clock.add(stamp_ns, now_ns)
         self._last_arrival_ns = time.monotonic_ns()
-        return ReceivedImage(message, self._last_arrival_ns)
+        return ReceivedImage(message, stamp_ns, self._last_arrival_ns)
 
     def _is_frozen(self, camera: Camera) -> bool:
         """Whether the image that has just come is none to go by, and counted; a recording is taken as it is."""

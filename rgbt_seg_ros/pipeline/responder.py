@@ -12,15 +12,17 @@ from rgbt_seg_ros.base.diagnostics import Drop, Key, Stage
 from rgbt_seg_ros.images.pair import ImagePair
 from rgbt_seg_ros.pipeline.answer import Answer, Register, complete_answer, decode_images, register_thermal
 from rgbt_seg_ros.pipeline.statistics import Statistics
+from rgbt_seg_ros.pipeline.thermal_follower import ThermalFollower
 from rgbt_seg_ros.segmenter import Segmentation, Segmenter
 from rgbt_seg_ros.settings import Settings
 
 
 @dataclass(frozen=True)
 class ReceivedImage:
-    """An image message and when it came, by the monotonic clock [ns]."""
+    """An image message, its stamp [ns], and when it came by the monotonic clock [ns]."""
 
     message: Any
+    stamp_ns: int
     arrived_ns: int
 
 
@@ -54,6 +56,8 @@ class Responder:
         self._deliver = deliver
         self._clock_ns = clock_ns
         self._sizes: dict[str, str] = {}
+        self._follower = ThermalFollower(settings.thermal.normalizer, settings.thermal.time_constant)
+        self._defects_said = False
 
     def open(self, job: "Job") -> "OpenJob | None":
         """Decode and register a job's images; None, and counted, if it is too old or that fails."""
@@ -68,16 +72,25 @@ class Responder:
         rgb = job.rgb.message if job.rgb is not None else None
         thermal = job.thermal.message if job.thermal is not None else None
         try:
-            images = decode_images(self.settings, rgb, thermal)
+            images, defects = decode_images(self.settings, rgb, thermal)
         except ValueError as error:
             self.lose(Drop.UNDECODABLE, str(error))
             return None
         self._note_sizes(images)
+        self._note_defects(images, defects)
         try:
             images = register_thermal(images, self.register)
         except ValueError as error:
             self.lose(Drop.UNREGISTERED, str(error))
             return None
+        if job.thermal is not None:
+            followed = self._follower.follow(images, job.thermal.stamp_ns)
+            if followed is None:
+                self._statistics.count(Key.SHUTTER)
+                if rgb is None or self.settings.thermal.on_missing == "drop":
+                    self._statistics.count(Drop.SHUTTER)
+                    return None
+            images = followed or ImagePair(images.rgb, None)
         return OpenJob(job, images, 1e3 * (time.perf_counter() - started))
 
     def close(self, opened: "OpenJob", segmentation: Segmentation) -> None:
@@ -104,6 +117,19 @@ class Responder:
         """Count and report a job that an error has cost."""
         self._statistics.count(cause)
         self.report(cause.cause, sentence)
+
+    def _note_defects(self, images: ImagePair, defects: int) -> None:
+        """Tell how many thermal pixels are no temperatures, and report it the first time."""
+        if images.thermal is None:
+            return
+        self._statistics.note(Key.INVALID_PIXELS, defects)
+        if defects and not self._defects_said:
+            self._defects_said = True
+            self.report(
+                "thermal pixels",
+                f"{defects} of {images.thermal.size} are no temperatures (telemetry, border, dead or saturated pixels) "
+                "and are filled or left out; see thermal.crop and thermal.invalid",
+            )
 
     def _note_sizes(self, images: ImagePair) -> None:
         """Count and report that a camera's images have changed their size, which no living camera does by itself."""

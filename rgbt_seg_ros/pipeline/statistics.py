@@ -43,11 +43,17 @@ class Statistics:
         self._counts: Counter[str] = Counter()
         self._rates = {name: RateMeter() for name in _RATES}
         self._windows: dict[str, deque[float]] = {}
+        self._newest: dict[str, float] = {}
 
     def count(self, name: Key | Drop, by: int = 1) -> None:
         """Add to a counter, for instance `Key.MASKS` or `Drop.STALE`."""
         with self._lock:
             self._counts[name] += by
+
+    def note(self, name: Key, value: float) -> None:
+        """Keep a value that stands until the next one."""
+        with self._lock:
+            self._newest[name] = value
 
     def tick(self, name: Key, now_ns: int) -> None:
         """Note one event of a rate: `Key.RGB_HZ`, `THERMAL_HZ`, `PAIR_HZ` or `MASK_HZ`."""
@@ -62,7 +68,7 @@ class Statistics:
     def values(self, now_ns: int) -> dict[str, float]:
         """Everything by its key in /diagnostics; percentiles are those of the newest `WINDOW` values."""
         with self._lock:
-            values: dict[str, float] = {Key.MASKS: 0, Key.DETECTIONS: 0, **self._counts}
+            values: dict[str, float] = {Key.MASKS: 0, Key.DETECTIONS: 0, **self._counts, **self._newest}
             values |= {name: meter.rate(now_ns) for name, meter in self._rates.items()}
             windows = {name: np.array(window) for name, window in self._windows.items()}
         for name, window in windows.items():

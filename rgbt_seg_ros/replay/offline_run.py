@@ -2,8 +2,9 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -14,10 +15,12 @@ from rgbt_seg_ros.base.diagnostics import Drop, Key
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import describe_host
 from rgbt_seg_ros.images.codec import UndecodableImage
+from rgbt_seg_ros.images.pair import ImagePair
 from rgbt_seg_ros.pairing.nearest import NearestPairer, Pair
 from rgbt_seg_ros.pairing.pairer import Pairer
 from rgbt_seg_ros.pipeline.answer import Answer, answer_pair
 from rgbt_seg_ros.pipeline.registration_setup import RegistrationSetup
+from rgbt_seg_ros.pipeline.thermal_follower import ThermalFollower
 from rgbt_seg_ros.registration.rules import Registration
 from rgbt_seg_ros.replay.outputs import OfflineOutputs, open_outputs
 from rgbt_seg_ros.runs.folder import read_run
@@ -38,6 +41,7 @@ class OfflineRun:
         self._segmenter = segmenter
         self._settings = settings
         self._register = _registration(settings)
+        self._follower = ThermalFollower(settings.thermal.normalizer, settings.thermal.time_constant)
         self._outputs = outputs
         self._counts: Counter[Key | Drop] = Counter()
         self._reported_ns: int | None = None
@@ -52,7 +56,7 @@ class OfflineRun:
             if self._counts[Key.MASKS] == 0:
                 # The first images of a size take longer; that would be the p99 of a short recording.
                 self._answer(pair)
-            answer = self._answer(pair)
+            answer = self._answer(pair, partial(self._follower.follow, stamp_ns=pair.thermal.stamp_ns))
         except UndecodableImage as error:
             self._counts[Drop.UNDECODABLE] += 1
             if self._counts[Drop.UNDECODABLE] == 1:
@@ -60,6 +64,9 @@ class OfflineRun:
             return
         except ValueError as error:
             raise UserError(f"the pair at {pair.rgb_stamp} ns cannot be segmented: {error}") from error
+        if answer is None:
+            self._counts[Drop.SHUTTER] += 1
+            return
         self._counts[Key.MASKS] += 1
         self._counts[Key.DETECTIONS] += len(answer.detections)
         self._outputs.add(pair.rgb, answer, pair.skew_ns / 1e6)
@@ -85,12 +92,15 @@ class OfflineRun:
             Key.DETECTIONS: self._counts[Key.DETECTIONS],
             **{cause: number for cause, number in pairing.items() if isinstance(cause, Drop)},
             Drop.UNDECODABLE: self._counts[Drop.UNDECODABLE],
+            Drop.SHUTTER: self._counts[Drop.SHUTTER],
         }
         self._outputs.add_counts(stamp_ns, values)
 
-    def _answer(self, pair: RecordedPair) -> Answer:
+    def _answer(
+        self, pair: RecordedPair, follow: Callable[[ImagePair], ImagePair | None] | None = None
+    ) -> Answer | None:
         messages = pair.rgb.message, pair.thermal.message
-        return answer_pair(self._segmenter, self._settings, *messages, self._register)
+        return answer_pair(self._segmenter, self._settings, *messages, self._register, follow)
 
 
 def _registration(settings: Settings) -> Registration | None:

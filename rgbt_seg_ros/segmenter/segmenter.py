@@ -135,12 +135,16 @@ class Segmenter:
     def __call__(
         self, rgb: np.ndarray | None, thermal: np.ndarray | None, thermal_valid: np.ndarray | None = None
     ) -> Segmentation:
-        """Segment one pair; the arguments are those of `ImagePair`.
+        """Segment one pair of camera images; the arguments are those of `ImagePair`. Thermal defects are looked for.
 
         Raises:
             ValueError: see `ImagePair`, or the network's output is not finite.
         """
-        return self.segment([ImagePair(rgb, thermal, thermal_valid)])[0]
+        pair = ImagePair(rgb, thermal, thermal_valid)
+        if thermal is not None:
+            cleaned, valid, _ = self._normalize_thermal.clean(thermal, thermal_valid)
+            pair = ImagePair(rgb, cleaned, valid)
+        return self.segment([pair])[0]
 
     @torch.inference_mode()
     def segment(self, pairs: Sequence[ImagePair]) -> list[Segmentation]:
@@ -201,7 +205,7 @@ class Segmenter:
                 pixels = torch.from_numpy(resize_image(pair.rgb, size)).to(self.device).permute(2, 0, 1)
                 rgb[i] = self.card.scaling.rgb(pixels)
             if pair.thermal is not None:
-                unit = self._normalize_thermal(pair.thermal, pair.thermal_valid)
+                unit = self._normalize_thermal(pair.thermal, pair.thermal_valid, pair.thermal_limits)
                 counts = torch.from_numpy(resize_image(unit, size)).to(self.device)
                 thermal[i] = self.card.scaling.thermal(counts)
             if pair.thermal_valid is not None:

@@ -3,7 +3,6 @@
 import dataclasses
 from dataclasses import dataclass
 
-from rgbt_seg_ros.images.thermal import ThermalNormalization
 from rgbt_seg_ros.settings.parameter import declare
 
 
@@ -98,106 +97,6 @@ class RgbSettings:
         "alone, of their size and under their header.",
         choices=("drop", "thermal_only"),
     )
-
-
-@dataclass(frozen=True)
-class ThermalRange:
-    """Values that become 0 and 1 with normalization fixed."""
-
-    unit: str = declare(
-        "counts",
-        "Unit of thermal.range; kelvin is for radiometric cameras, see thermal.kelvin_per_count.",
-        choices=("counts", "kelvin"),
-    )
-    low: float = declare(
-        0.0,
-        "Thermal value that becomes 0 with normalization fixed.",
-        unit="counts or K",
-        minimum=0.0,
-        maximum=65535.0,
-    )
-    high: float = declare(
-        255.0,
-        "Thermal value that becomes 1 with normalization fixed.",
-        unit="counts or K",
-        minimum=0.0,
-        maximum=65535.0,
-    )
-
-
-@dataclass(frozen=True)
-class ThermalPercentile:
-    """Percentiles that become 0 and 1 with normalization percentile."""
-
-    low: float = declare(
-        1.0,
-        "Percentile of each thermal image that becomes 0 with normalization percentile.",
-        unit="%",
-        minimum=0.0,
-        maximum=100.0,
-    )
-    high: float = declare(
-        99.0,
-        "Percentile of each thermal image that becomes 1 with normalization percentile.",
-        unit="%",
-        minimum=0.0,
-        maximum=100.0,
-    )
-
-
-@dataclass(frozen=True)
-class ThermalSettings:
-    """What a missing thermal camera means, and how its counts become 0..1."""
-
-    stale_after: float = declare(
-        1.0,
-        "Time without an image after which the thermal camera is missing, and with the same image after which it is "
-        "frozen. It must be longer than the camera's period and its shutter pauses. 0 never judges it.",
-        unit="s",
-        minimum=0.0,
-        maximum=60.0,
-    )
-    on_missing: str = declare(
-        "drop",
-        "Answer while the thermal camera is missing or frozen. drop: no masks. rgb_only: masks from RGB images alone.",
-        choices=("drop", "rgb_only"),
-    )
-    normalization: str = declare(
-        "auto",
-        "Rule by which thermal values become 0..1. auto: 8 bit divided by 255, 16 bit by percentile. fixed: by "
-        "thermal.range. percentile: by thermal.percentile of each image. minmax: by each image's own limits.",
-        choices=("auto", "fixed", "percentile", "minmax"),
-    )
-    range: ThermalRange = dataclasses.field(default_factory=ThermalRange)
-    percentile: ThermalPercentile = dataclasses.field(default_factory=ThermalPercentile)
-    kelvin_per_count: float = declare(
-        0.01,
-        "Temperature step of a radiometric camera, for thermal.range.unit kelvin.",
-        unit="K",
-        minimum=1e-6,
-        maximum=100.0,
-    )
-    kelvin_offset: float = declare(
-        0.0,
-        "Temperature of count 0 of a radiometric camera, for thermal.range.unit kelvin.",
-        unit="K",
-        minimum=-10_000.0,
-        maximum=10_000.0,
-    )
-
-    @property
-    def normalizer(self) -> ThermalNormalization:
-        """How thermal images become 0..1."""
-        return ThermalNormalization(
-            mode=self.normalization,
-            low=self.range.low,
-            high=self.range.high,
-            low_percentile=self.percentile.low,
-            high_percentile=self.percentile.high,
-            unit=self.range.unit,
-            kelvin_per_count=self.kelvin_per_count,
-            kelvin_offset=self.kelvin_offset,
-        )
 
 
 @dataclass(frozen=True)

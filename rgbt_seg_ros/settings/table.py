@@ -19,9 +19,9 @@ from rgbt_seg_ros.settings.groups import (
     RegistrationSettings,
     RgbSettings,
     SyncSettings,
-    ThermalSettings,
 )
 from rgbt_seg_ros.settings.parameter import declare, parameters_of, read_table
+from rgbt_seg_ros.settings.thermal import ThermalSettings
 
 _TRANSPORTS = ("raw", "compressed")
 
@@ -146,6 +146,7 @@ class Settings:
             Homography(self.registration.homography)
         except UserError as error:
             raise UserError(f"parameter registration.homography: {error}") from error
+        _ = self.thermal.invalid_counts
         if not any(self.registration.plane.rotation):
             raise UserError("parameter registration.plane.rotation is all zeros, which is no rotation")
         for name, count in Counter(_split_names(self.camera_pairs)).items():

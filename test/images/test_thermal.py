@@ -56,7 +56,7 @@ def test_the_unit_is_that_of_the_fixed_range_alone(mode: str) -> None:
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_minmax_maps_the_extremes(dtype: Any) -> None:
-    thermal = np.array([[40, 60], [80, 120]], dtype)
+    thermal = np.array([[40, 60], [80, 120]], dtype) * dtype(1 if dtype is np.uint8 else 100)
     np.testing.assert_allclose(ThermalNormalization("minmax")(thermal), [[0.0, 0.25], [0.5, 1.0]], atol=1e-6)
 
 

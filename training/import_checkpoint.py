@@ -15,6 +15,7 @@ from rgbt_seg_ros.base.cli import command_parser, run_command
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.masks.classes import CLASS_SETS
 from rgbt_seg_ros.models import ModelCard, save_model
+from rgbt_seg_ros.models.sam2_encoder import SAM2_TRUNKS
 from rgbt_seg_ros.models.scaling import RULES, InputScaling
 
 from .weights.released_shifnet import import_shifnet, read_tensors
@@ -72,7 +73,7 @@ def main() -> int:
     parser.add_argument(
         "--size",
         default="auto",
-        choices=["auto", "tiny", "small", "base_plus", "large"],
+        choices=["auto", *SAM2_TRUNKS],
         help="of the encoder; auto tells it from the weights (default: auto)",
     )
     parser.add_argument(

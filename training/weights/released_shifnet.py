@@ -9,7 +9,7 @@ from torch import Tensor
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.models import build_model
-from rgbt_seg_ros.models.shifnet.network import size_of_trunk
+from rgbt_seg_ros.models.sam2_encoder import size_of_trunk
 
 _RULES = [
     (re.compile(pattern), replacement)
@@ -93,7 +93,7 @@ def import_shifnet(
     Args:
         released: state dict under the released names.
         class_embeddings: [N, D], kept unchanged.
-        size: a key of `SIZES`, or `auto` to tell it from the shapes.
+        size: a key of `SAM2_TRUNKS`, or `auto` to tell it from the shapes.
 
     Raises:
         UserError: unknown, missing or misshapen entries, by name.

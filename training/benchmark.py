@@ -14,8 +14,8 @@ from rgbt_seg_ros.base.cli import command_parser, image_size, positive_count, po
 from rgbt_seg_ros.segmenter import choose_device
 
 from .config import load_config
+from .measure.inference_speed import measure_inference
 from .measure.network_comparison import compare_networks
-from .measure.serving_speed import measure_serving
 from .measure.training_cost import count_run, hours, measure_steps
 
 
@@ -27,8 +27,8 @@ def _run(args: argparse.Namespace) -> None:
         result = compare_networks(args.compare, args.size, args.pairs, choose_device(args.device))
         _show_comparison(Console(), result)
     else:
-        result = measure_serving(args.model, args.size, args.pairs, args.device, args.precision)
-        _show_serving(Console(), result)
+        result = measure_inference(args.model, args.size, args.pairs, args.device, args.precision)
+        _show_inference(Console(), result)
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(json.dumps(result, indent=2) + "\n")
@@ -45,7 +45,7 @@ def _training(args: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
-def _show_serving(console: Console, result: dict[str, Any]) -> None:
+def _show_inference(console: Console, result: dict[str, Any]) -> None:
     baseline, cost = result["baseline"], result["multiply_adds"]
     image, network = ("x".join(map(str, result[size])) for size in ("size", "network_size"))
     seen = image if image == network else f"{image} seen as {network}"

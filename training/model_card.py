@@ -16,14 +16,14 @@ from rgbt_seg_ros.runs.evaluation import SUBSETS, SplitScores, SubsetScores
 from rgbt_seg_ros.segmenter import Segmenter
 
 from .config.schema import DataConfig
-from .data.sample import Source
+from .data.sample import SampleSource
 from .data.sources import DATASETS, open_dataset, validation_source
 from .scoring.counts import score
 from .scoring.protocols import MODALITIES
 from .scoring.table import MODALITY_TITLES, percent
 
 
-def scores_by_modality(segmenter: Segmenter, source: Source, title: str) -> dict[str, SplitScores]:
+def scores_by_modality(segmenter: Segmenter, source: SampleSource, title: str) -> dict[str, SplitScores]:
     """What the model scores with both images and with either alone, by the `native` protocol."""
     return {
         modality: score(segmenter, source, modality, f"{title}, {MODALITY_TITLES[modality]}")
@@ -112,7 +112,7 @@ def _run(args: argparse.Namespace) -> None:
         raise UserError(
             f"the model {args.model} and {args.data} have different classes: give a data set of its own"
         )
-    scored: dict[str, Source] = {f"real images, {args.data} {args.split}": source}
+    scored: dict[str, SampleSource] = {f"real images, {args.data} {args.split}": source}
     if source.classes is MFNET:
         stills = validation_source(DataConfig(name="scenes", rendered_val=args.rendered))
         scored["rendered stills that it was not trained on"] = stills

@@ -14,8 +14,8 @@ from rgbt_seg_ros.models.sartm.lora import LoraQkv, MergedQkv, add_lora
 from rgbt_seg_ros.models.serving_form import serving_form
 from training.benchmark import main
 from training.config import load_config
+from training.measure.inference_speed import OnePassEach
 from training.measure.multiply_adds import forward_multiply_adds, training_multiply_adds
-from training.measure.serving_speed import OnePassEach
 from training.measure.training_cost import hours, training_images
 
 
@@ -63,7 +63,7 @@ def nano(arch: str = "shifnet") -> nn.Module:
     return build_model(arch, {"size": "nano"}, torch.eye(9, 384)).train()
 
 
-def test_serving_spares_sartm_the_multiply_adds_of_lora():
+def test_the_serving_form_spares_sartm_the_multiply_adds_of_lora():
     network = nano("sartm").eval()
     spared = []
 
@@ -105,7 +105,7 @@ def test_the_baseline_runs_the_encoder_for_each_modality_and_agrees():
 
 
 @pytest.mark.parametrize("arch", ["shifnet", "sartm"])
-def test_serving_is_measured_beside_the_baseline(arch, tmp_path, capsys):
+def test_inference_is_measured_beside_the_baseline(arch, tmp_path, capsys):
     model = write_model(tmp_path / "nano.safetensors", arch=arch)
     arguments = ["--model", str(model), "--size", "96x128", "--pairs", "3", "--device", "cpu"]
     assert main([*arguments, "--json", str(tmp_path / "speed.json")]) == 0

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from rgbt_seg_ros.base.errors import UserError, check_choice
 from rgbt_seg_ros.models.sam2_encoder import SAM2_TRUNKS, TRUNKS, TrunkConfig, init_from_scratch, padded_pair
 from rgbt_seg_ros.models.shifnet.decoders import PpmDecoder, SegformerDecoder
-from rgbt_seg_ros.models.shifnet.encoder import Encoder
+from rgbt_seg_ros.models.shifnet.encoder import ShifnetEncoder
 from rgbt_seg_ros.models.shifnet.fusion import AddFusion, ConcatFusion
 from rgbt_seg_ros.models.shifnet.hpd import HPD, HpdConfig
 from rgbt_seg_ros.models.shifnet.sacf import SACF
@@ -74,7 +74,7 @@ class SHIFNet(nn.Module):
         check_choice("decoder", decoder, CHOICES["decoder"])
         config = SIZES[size]
         self.fusion, self.decoder = fusion, decoder
-        self.encoder = Encoder(config.trunk, config.channels)
+        self.encoder = ShifnetEncoder(config.trunk, config.channels)
         classes, text_dim = class_embeddings.shape
         self.add_module(fusion, nn.ModuleList(_fusion(fusion, config, text_dim) for _ in range(4)))
         self.add_module(decoder, _decoder(decoder, config, classes, text_dim, sem))

@@ -1,4 +1,4 @@
-"""How fast a model is served, beside plain PyTorch code of the same model in the same run."""
+"""How fast a model answers, beside plain PyTorch code of the same model in the same run."""
 
 import time
 from collections.abc import Sequence
@@ -69,7 +69,7 @@ class PlainSegmenter:
         return logits[0].argmax(dim=0).to(torch.uint8).cpu().numpy()
 
 
-def measure_serving(
+def measure_inference(
     model: str | Path, size: tuple[int, int], pairs: int, device: str = "auto", precision: str = "auto"
 ) -> dict[str, Any]:
     """Segment random pairs of a size (height, width), each by the `Segmenter` and by the baseline in turn.

@@ -156,9 +156,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--pairs", type=positive_count, default=50, help="pairs to segment (default: 50)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
-    parser.add_argument(
-        "--precision", default="auto", help="auto, float32, bfloat16 or float16, of the served model"
-    )
+    parser.add_argument("--precision", default="auto", help="auto, fp32, bf16 or fp16, of the served model")
     parser.add_argument("--steps", type=positive_count, default=2, help="timed training steps (default: 2)")
     parser.add_argument(
         "--count-only", action="store_true", help="with --train: count multiply-adds, compute nothing"

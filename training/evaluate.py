@@ -33,8 +33,8 @@ _WAIT = timedelta(days=2)
 def _run(args: argparse.Namespace) -> None:
     with _process_group() as first:
         source = open_dataset(args.data, args.root, args.split, args.thermal)
-        # float32 on a GPU, too: one number wherever it is measured, and the one that training validates with.
-        segmenter = Segmenter.load(args.model, _device_of_process(args.device), precision="float32")
+        # fp32 on a GPU, too: one number wherever it is measured, and the one that training validates with.
+        segmenter = Segmenter.load(args.model, _device_of_process(args.device), precision="fp32")
         _check_classes(segmenter, source, args)
         protocol = protocol_for(args.protocol, args.data)
         if first:

@@ -116,7 +116,7 @@ def _run(args: argparse.Namespace) -> None:
     if source.classes is MFNET:
         stills = validation_source(DataConfig(name="scenes", rendered_val=args.rendered))
         scored["rendered stills that it was not trained on"] = stills
-    segmenter = Segmenter.load(args.model, precision="float32")
+    segmenter = Segmenter.load(args.model, precision="fp32")
     sections = {"The file": identity_section(args.model)}
     for title, images in scored.items():
         sections[f"Scores on {title}"] = score_section(scores_by_modality(segmenter, images, title))

@@ -108,7 +108,8 @@ def test_the_baseline_runs_the_encoder_for_each_modality_and_agrees():
 def test_inference_is_measured_beside_the_baseline(arch, tmp_path, capsys):
     model = write_model(tmp_path / "nano.safetensors", arch=arch)
     arguments = ["--model", str(model), "--size", "96x128", "--pairs", "3", "--device", "cpu"]
-    assert main([*arguments, "--json", str(tmp_path / "speed.json")]) == 0
+    former = ["--precision", "float32"]  # is still read
+    assert main([*arguments, *former, "--json", str(tmp_path / "speed.json")]) == 0
     result = json.loads((tmp_path / "speed.json").read_text())
     latency, baseline = result["latency_ms"], result["baseline"]["latency_ms"]
     assert 0 < latency["p50"] <= latency["p95"] <= latency["p99"]
@@ -119,6 +120,7 @@ def test_inference_is_measured_beside_the_baseline(arch, tmp_path, capsys):
     assert result["equal_pixels"] > 0.99
     assert result["peak_memory"] > model.stat().st_size
     assert (result["size"], result["network_size"]) == ([96, 128], [96, 128])
+    assert result["precision"] == "fp32"
     assert 0 < result["multiply_adds"]["without_attention"] < result["multiply_adds"]["total"]
     assert "times as fast as the baseline" in capsys.readouterr().out
 

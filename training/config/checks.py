@@ -4,6 +4,7 @@ import dataclasses
 from operator import attrgetter
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.precision import PRECISIONS
 from rgbt_seg_ros.models.registry import ARCHITECTURES
 
 from .schema import Config
@@ -52,7 +53,7 @@ def _check_choices(config: Config) -> None:
     choices = {"model.arch": tuple(ARCHITECTURES)}
     for architecture in ARCHITECTURES.values():
         choices |= {f"model.{argument}": words for argument, words in architecture.choices.items()}
-    choices |= {"train.precision": ("fp32", "bf16", "fp16"), "train.schedule": ("poly", "cosine")}
+    choices |= {"train.precision": PRECISIONS, "train.schedule": ("poly", "cosine")}
     for key, allowed in choices.items():
         choice = attrgetter(key)(config)
         if choice not in allowed:

@@ -186,7 +186,7 @@ class Trainer:
         self.network.eval()
         with self.state.averaged():
             segmenter = Segmenter(
-                self.network, self.card, "", self.accelerator.device, "float32", ThermalNormalization()
+                self.network, self.card, "", self.accelerator.device, "fp32", ThermalNormalization()
             )
             scores = score(segmenter, self.validation, shared=True)
             miou = scores.miou or 0.0

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rgbt_seg_ros.base.cli import command_parser, image_size, positive_count, positive_number, run_command
+from rgbt_seg_ros.base.host import prepare_process
 from rgbt_seg_ros.segmenter import choose_device
 
 from .config import load_config
@@ -27,6 +28,7 @@ def _run(args: argparse.Namespace) -> None:
         result = compare_networks(args.compare, args.size, args.pairs, choose_device(args.device))
         _show_comparison(Console(), result)
     else:
+        prepare_process()
         result = measure_inference(args.model, args.size, args.pairs, args.device, args.precision)
         _show_inference(Console(), result)
     if args.json:

@@ -9,6 +9,7 @@ import yaml
 
 from rgbt_seg_ros.base.cli import command_parser, run_command
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.host import prepare_process
 from rgbt_seg_ros.masks.classes import MFNET
 from rgbt_seg_ros.models import ModelCard, load_model, read_card
 from rgbt_seg_ros.models.model_file import file_hash, resolve_model
@@ -116,6 +117,7 @@ def _run(args: argparse.Namespace) -> None:
     if source.classes is MFNET:
         stills = validation_source(DataConfig(name="scenes", rendered_val=args.rendered))
         scored["rendered stills that it was not trained on"] = stills
+    prepare_process()
     segmenter = Segmenter.load(args.model, precision="fp32")
     sections = {"The file": identity_section(args.model)}
     for title, images in scored.items():

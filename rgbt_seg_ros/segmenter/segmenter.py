@@ -16,7 +16,6 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from rgbt_seg_ros.base.errors import UserError, check_choice
-from rgbt_seg_ros.base.host import keep_freed_memory
 from rgbt_seg_ros.base.precision import AUTO, PRECISIONS, precision_name
 from rgbt_seg_ros.images.pair import ImagePair, resize_image, resize_valid
 from rgbt_seg_ros.images.thermal import ThermalNormalization
@@ -77,7 +76,7 @@ class Segmenter:
         precision: str = "auto",
         thermal: ThermalNormalization | None = None,
     ) -> "Segmenter":
-        """Load a model file; on the CPU, the process keeps freed memory from then on, see `host.keep_freed_memory`.
+        """Load a model file. On the CPU `base.host.prepare_process` makes it faster, which is for the process to call.
 
         Args:
             model: path, or `default` for the packaged model.
@@ -90,8 +89,6 @@ class Segmenter:
         """
         path = resolve_model(model)
         chosen_device = choose_device(device)
-        if chosen_device.type == "cpu":
-            keep_freed_memory()
         return cls(
             network=serving_form(load_model(path, chosen_device)),
             card=read_card(path),

@@ -59,8 +59,6 @@ class Trainer:
     def __init__(self, config: Config, resume: bool = False) -> None:
         self.config = config
         self.run = Path(config.run.dir)
-        if config.train.threads is not None:
-            torch.set_num_threads(config.train.threads)
         self.accelerator = _accelerator(config.train.precision)
         self.console = Console(quiet=not self.accelerator.is_main_process)
         set_seed(config.train.seed)

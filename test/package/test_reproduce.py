@@ -13,7 +13,7 @@ from rgbt_seg_ros.models import build_model
 from rgbt_seg_ros.models.serving_form import serving_form
 from training.benchmark import main as benchmark
 from training.config import load_config
-from training.measure.inference_speed import plain_form
+from training.measure.baseline import plain_form
 from training.measure.multiply_adds import forward_multiply_adds
 
 PAGE = (REPOSITORY / "docs/reproduce.md").read_text()

@@ -14,7 +14,7 @@ from rgbt_seg_ros.models.sartm.lora import LoraQkv, MergedQkv, add_lora
 from rgbt_seg_ros.models.serving_form import serving_form
 from training.benchmark import main
 from training.config import load_config
-from training.measure.inference_speed import OnePassEach
+from training.measure.baseline import OnePassEach
 from training.measure.multiply_adds import forward_multiply_adds, training_multiply_adds
 from training.measure.training_cost import hours, training_images
 

@@ -30,7 +30,7 @@ from ..data.augment import Augmentation
 from ..data.paste import PasteObjects
 from ..data.sources import training_sources, validation_source
 from ..data.stream import TrainingStream, collate
-from ..losses.criterion import build_criterion
+from ..losses.build import build_criterion
 from ..scoring.counts import score
 from ..scoring.sheets import save_prediction_sheet
 from ..weights.initial_model import initial_model

@@ -12,7 +12,7 @@ from rgbt_seg_ros.models.model_file import misfits
 from rgbt_seg_ros.models.sam2_encoder import is_added, size_of_trunk
 from rgbt_seg_ros.models.sartm.mask_decoder import ClassTokenDecoder
 
-from .released_shifnet import read_tensors
+from .tensor_file import read_tensors
 
 _ENCODER = "image_encoder."
 _DECODER = "sam_mask_decoder."

@@ -74,7 +74,8 @@ def _parameter_argument(parameter: Parameter) -> DeclareLaunchArgument:
         description=parameter.description
         if parameter.choices
         else f"{parameter.description} ({parameter.rule})",
-        choices=parameter.choices or None,
+        # launch knows no other names for them, so that former ones are choices here.
+        choices=[*parameter.choices, *parameter.aliases] or None,
     )
 
 

@@ -27,7 +27,7 @@ from rgbt_seg_ros.base.child_process import ChildProcess, last_words, wait_until
 from rgbt_seg_ros.base.cli import command_parser, positive_number, run_command
 from rgbt_seg_ros.base.diagnostics import Key
 from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.base.host import describe_host
+from rgbt_seg_ros.base.host import describe_host, prepare_process
 from rgbt_seg_ros.images.codec import decode_rgb, decode_thermal
 from rgbt_seg_ros.masks.labels import LABELS_FOLDER, find_labels
 from rgbt_seg_ros.report_page.write import write_report
@@ -204,6 +204,7 @@ def _drained(output: Path) -> bool:
 
 
 def _demo(args: argparse.Namespace) -> None:
+    prepare_process()
     args.output.mkdir(parents=True, exist_ok=True)
     for name in ("classes.json", "summary.json", "report.html"):
         # What an earlier run left must not pass for the result of a failed one.

@@ -9,6 +9,7 @@ import rclpy
 from rclpy.utilities import remove_ros_args
 
 from rgbt_seg_ros.base.cli import command_parser, run_command
+from rgbt_seg_ros.base.host import prepare_process
 from rgbt_seg_ros.ros.process import join_graph, spin_until
 from rgbt_seg_ros.ros.segmenter_node import SegmenterNode
 
@@ -19,6 +20,7 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         UserError: the Fast DDS profile is not part of the installation.
     """
+    prepare_process()
     stop = join_graph()
     node = SegmenterNode()
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rgbt_seg_ros.bags.reader import Recording
 from rgbt_seg_ros.base.cli import command_parser, run_command
+from rgbt_seg_ros.base.host import prepare_process
 from rgbt_seg_ros.masks.labels import LABELS_FOLDER, find_labels
 from rgbt_seg_ros.replay.offline_run import segment_recording
 from rgbt_seg_ros.report_page.write import write_report
@@ -18,6 +19,7 @@ from rgbt_seg_ros.settings.options import OPTIONS, add_setting_options, read_set
 
 
 def _offline(args: argparse.Namespace) -> None:
+    prepare_process(deterministic=True)
     recording = Recording(args.bag)
     labels = args.labels
     if labels is None and (args.bag / LABELS_FOLDER).is_dir():

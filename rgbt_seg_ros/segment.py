@@ -12,6 +12,7 @@ import numpy as np
 
 from rgbt_seg_ros.base.cli import command_parser, run_command
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.host import prepare_process
 from rgbt_seg_ros.images.files import read_image, to_rgb, to_thermal
 from rgbt_seg_ros.masks.classes import palette_for
 from rgbt_seg_ros.masks.overlay import draw_overlay, thermal_picture
@@ -47,6 +48,7 @@ def _segment(args: argparse.Namespace) -> None:
         background = thermal_picture(thermal)
     else:
         raise UserError("neither an RGB nor a thermal image was given: one of them is needed")
+    prepare_process()
     segmenter = Segmenter.load(
         settings.model, settings.device, settings.precision, thermal=settings.thermal.normalizer
     )

@@ -11,11 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 from rgbt_seg_ros.base.cli import command_parser, image_size, positive_count, positive_number, run_command
+from rgbt_seg_ros.base.host import prepare_process
 from rgbt_seg_ros.segmenter import choose_device
 
 from .config import load_config
+from .measure.inference_speed import measure_inference
 from .measure.network_comparison import compare_networks
-from .measure.serving_speed import measure_serving
 from .measure.training_cost import count_run, hours, measure_steps
 
 
@@ -27,8 +28,9 @@ def _run(args: argparse.Namespace) -> None:
         result = compare_networks(args.compare, args.size, args.pairs, choose_device(args.device))
         _show_comparison(Console(), result)
     else:
-        result = measure_serving(args.model, args.size, args.pairs, args.device, args.precision)
-        _show_serving(Console(), result)
+        prepare_process()
+        result = measure_inference(args.model, args.size, args.pairs, args.device, args.precision)
+        _show_inference(Console(), result)
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(json.dumps(result, indent=2) + "\n")
@@ -45,7 +47,7 @@ def _training(args: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
-def _show_serving(console: Console, result: dict[str, Any]) -> None:
+def _show_inference(console: Console, result: dict[str, Any]) -> None:
     baseline, cost = result["baseline"], result["multiply_adds"]
     image, network = ("x".join(map(str, result[size])) for size in ("size", "network_size"))
     seen = image if image == network else f"{image} seen as {network}"
@@ -156,9 +158,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--pairs", type=positive_count, default=50, help="pairs to segment (default: 50)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
-    parser.add_argument(
-        "--precision", default="auto", help="auto, float32, bfloat16 or float16, of the served model"
-    )
+    parser.add_argument("--precision", default="auto", help="auto, fp32, bf16 or fp16, of the served model")
     parser.add_argument("--steps", type=positive_count, default=2, help="timed training steps (default: 2)")
     parser.add_argument(
         "--count-only", action="store_true", help="with --train: count multiply-adds, compute nothing"

@@ -15,6 +15,7 @@ from torch import distributed
 
 from rgbt_seg_ros.base.cli import command_parser, run_command
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.host import prepare_process
 from rgbt_seg_ros.runs.evaluation import Evaluation, ImageScore, SplitScores
 from rgbt_seg_ros.segmenter import Segmenter
 
@@ -31,10 +32,11 @@ _WAIT = timedelta(days=2)
 
 
 def _run(args: argparse.Namespace) -> None:
+    prepare_process()
     with _process_group() as first:
         source = open_dataset(args.data, args.root, args.split, args.thermal)
-        # float32 on a GPU, too: one number wherever it is measured, and the one that training validates with.
-        segmenter = Segmenter.load(args.model, _device_of_process(args.device), precision="float32")
+        # fp32 on a GPU, too: one number wherever it is measured, and the one that training validates with.
+        segmenter = Segmenter.load(args.model, _device_of_process(args.device), precision="fp32")
         _check_classes(segmenter, source, args)
         protocol = protocol_for(args.protocol, args.data)
         if first:

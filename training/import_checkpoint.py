@@ -1,8 +1,4 @@
-"""Turn released SHIFNet weights into a model file of ours.
-
-The key map is by rule, one pure function, and reads checkpoints of all four sizes. Foreign pickles are opened by
-`read_tensors` alone, with `weights_only=True`.
-"""
+"""Turn released SHIFNet weights, of any of the four sizes, into a model file of ours."""
 
 import argparse
 import sys
@@ -15,9 +11,11 @@ from rgbt_seg_ros.base.cli import command_parser, run_command
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.masks.classes import CLASS_SETS
 from rgbt_seg_ros.models import ModelCard, save_model
+from rgbt_seg_ros.models.sam2_encoder import SAM2_TRUNKS
 from rgbt_seg_ros.models.scaling import RULES, InputScaling
 
-from .weights.released_shifnet import import_shifnet, read_tensors
+from .weights.released_shifnet import import_shifnet
+from .weights.tensor_file import read_tensors
 
 
 def run(args: argparse.Namespace) -> None:
@@ -72,7 +70,7 @@ def main() -> int:
     parser.add_argument(
         "--size",
         default="auto",
-        choices=["auto", "tiny", "small", "base_plus", "large"],
+        choices=["auto", *SAM2_TRUNKS],
         help="of the encoder; auto tells it from the weights (default: auto)",
     )
     parser.add_argument(

@@ -9,6 +9,7 @@ import yaml
 
 from rgbt_seg_ros.base.cli import command_parser, run_command
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.host import prepare_process
 from rgbt_seg_ros.masks.classes import MFNET
 from rgbt_seg_ros.models import ModelCard, load_model, read_card
 from rgbt_seg_ros.models.model_file import file_hash, resolve_model
@@ -16,14 +17,14 @@ from rgbt_seg_ros.runs.evaluation import SUBSETS, SplitScores, SubsetScores
 from rgbt_seg_ros.segmenter import Segmenter
 
 from .config.schema import DataConfig
-from .data.sample import Source
+from .data.sample import SampleSource
 from .data.sources import DATASETS, open_dataset, validation_source
 from .scoring.counts import score
 from .scoring.protocols import MODALITIES
 from .scoring.table import MODALITY_TITLES, percent
 
 
-def scores_by_modality(segmenter: Segmenter, source: Source, title: str) -> dict[str, SplitScores]:
+def scores_by_modality(segmenter: Segmenter, source: SampleSource, title: str) -> dict[str, SplitScores]:
     """What the model scores with both images and with either alone, by the `native` protocol."""
     return {
         modality: score(segmenter, source, modality, f"{title}, {MODALITY_TITLES[modality]}")
@@ -112,11 +113,12 @@ def _run(args: argparse.Namespace) -> None:
         raise UserError(
             f"the model {args.model} and {args.data} have different classes: give a data set of its own"
         )
-    scored: dict[str, Source] = {f"real images, {args.data} {args.split}": source}
+    scored: dict[str, SampleSource] = {f"real images, {args.data} {args.split}": source}
     if source.classes is MFNET:
         stills = validation_source(DataConfig(name="scenes", rendered_val=args.rendered))
         scored["rendered stills that it was not trained on"] = stills
-    segmenter = Segmenter.load(args.model, precision="float32")
+    prepare_process()
+    segmenter = Segmenter.load(args.model, precision="fp32")
     sections = {"The file": identity_section(args.model)}
     for title, images in scored.items():
         sections[f"Scores on {title}"] = score_section(scores_by_modality(segmenter, images, title))

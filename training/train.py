@@ -5,6 +5,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from rgbt_seg_ros.base.cli import command_parser, run_command
 from rgbt_seg_ros.base.errors import UserError
 
@@ -36,6 +38,8 @@ def _run(args: argparse.Namespace) -> None:
     else:
         config = load_config(args.config, overrides)
         _check_new(config)
+    if config.train.threads is not None:
+        torch.set_num_threads(config.train.threads)
     trainer = Trainer(config, resume=bool(args.resume))
     main_process = trainer.accelerator.is_main_process
     if main_process:

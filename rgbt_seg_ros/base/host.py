@@ -1,17 +1,11 @@
-"""What a measurement was taken on, and the memory that it took."""
-
-import os
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import torch
-
+"""This machine and process: what a measurement was taken on, the memory that it took, settings of the process."""
 
 import ctypes
+import os
 import platform
 import re
 import sys
+from pathlib import Path
 
 import torch
 
@@ -49,6 +43,28 @@ def peak_memory(device: torch.device) -> int:
     return 1024 * int(kilobytes[1])
 
 
+def memory_mb(device: torch.device) -> float:
+    """Memory of the device that this process holds [MB]: its resident memory where that is the CPU (Linux)."""
+    if device.type == "cuda":
+        return torch.cuda.memory_reserved(device) / 1e6
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def prepare_process(deterministic: bool = False) -> None:
+    """Settings of the whole process for segmenting, see `keep_freed_memory`.
+
+    They cannot be undone, or others rely on them: only a command, whose process it is, calls this.
+
+    Args:
+        deterministic: the same numbers from run to run. Some CUDA convolutions add up in an order that changes unless
+            they are told not to.
+    """
+    keep_freed_memory()
+    if deterministic:
+        torch.backends.cudnn.deterministic = True
+
+
 def keep_freed_memory() -> None:
     """Have this process keep memory that it has freed, up to 1 GiB, for what it needs next (glibc; nothing elsewhere).
 
@@ -71,13 +87,3 @@ def _processor() -> str:
     except OSError:
         names = []
     return names[0] if names else platform.machine()
-
-
-def memory_mb(device: "torch.device") -> float:
-    """Memory of the device that this process holds [MB]: its resident memory where that is the CPU (Linux)."""
-    if device.type == "cuda":
-        import torch  # here, since viewers of a node's diagnostics have no use for half a gigabyte of it
-
-        return torch.cuda.memory_reserved(device) / 1e6
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

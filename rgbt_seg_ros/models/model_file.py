@@ -3,9 +3,8 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,11 @@ from torch import Tensor, nn
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.share import share_path
-from rgbt_seg_ros.models.sartm.network import SARTM
+from rgbt_seg_ros.models.registry import build_model
 from rgbt_seg_ros.models.scaling import InputScaling
-from rgbt_seg_ros.models.shifnet.network import SHIFNet
 
 FORMAT_VERSION = 1
 _METADATA_KEY = "rgbt_seg_ros"
-_ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {"shifnet": SHIFNet, "sartm": SARTM}
-# With the same state dict, but without `peft`, which the machine that a model serves on need not have.
-_SERVED = _ARCHITECTURES | {"sartm": partial(SARTM, merged=True)}
 
 
 @dataclass(frozen=True)
@@ -32,7 +27,7 @@ class ModelCard:
     """What a model file says about itself (its metadata, as JSON).
 
     Attributes:
-        arch: `shifnet` or `sartm`.
+        arch: a key of `rgbt_seg_ros.models.registry.ARCHITECTURES`.
         config: the architecture's arguments, for instance `{"size": "nano"}`.
         class_names: names in the order of the ids.
         thing_classes: those of them that are countable objects and become detections.
@@ -54,28 +49,6 @@ class ModelCard:
 
     def to_json(self) -> str:
         return json.dumps({"format_version": FORMAT_VERSION, **dataclasses.asdict(self)}, sort_keys=True)
-
-
-def build_model(
-    arch: str, config: Mapping[str, Any], class_embeddings: Tensor, served: bool = False
-) -> nn.Module:
-    """A new model of an architecture.
-
-    Args:
-        arch, config: see `ModelCard`.
-        class_embeddings: [N, D].
-        served: build it for service; else it can be trained.
-
-    Raises:
-        UserError: unknown architecture or configuration.
-    """
-    if arch not in _ARCHITECTURES:
-        raise UserError(f"there is no model architecture {arch!r}: choose one of {', '.join(_ARCHITECTURES)}")
-    try:
-        build = _SERVED[arch] if served else _ARCHITECTURES[arch]
-        return build(**config, class_embeddings=class_embeddings)
-    except TypeError as error:
-        raise UserError(f"configuration {dict(config)} does not fit architecture {arch}: {error}") from error
 
 
 def resolve_model(model: str | Path) -> Path:

@@ -1,10 +1,10 @@
-"""SAM 2's image encoder (Hiera trunk, FPN neck), and SHIFNet's form of it with bottleneck adapters in every block.
+"""SAM 2's image encoder: Hiera trunk and FPN neck, as both networks build on it.
 
 Trunk and neck are the `sam2` package's own modules and keep their parameter names, so that Meta's weights load
-by name; only adapters (here) or LoRA (`sartm_encoder`) are added.
+by name; only adapters (`shifnet.encoder`) or LoRA (`sartm.encoder`) are added.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 @dataclass(frozen=True)
 class TrunkConfig:
-    """Arguments of `Hiera` that differ between sizes; values of the four from `sam2/configs/sam2.1/*.yaml`."""
+    """Arguments of `Hiera` that differ between sizes."""
 
     embed_dim: int
     num_heads: int
@@ -27,19 +27,37 @@ class TrunkConfig:
     window_spec: tuple[int, int, int, int]
 
 
-TRUNKS = {
-    "nano": TrunkConfig(24, 1, (1, 2, 6, 2), (6, 8), (7, 7), (8, 4, 8, 8)),  # ours, for a CPU
+SAM2_TRUNKS = {
     "tiny": TrunkConfig(96, 1, (1, 2, 7, 2), (5, 7, 9), (7, 7), (8, 4, 14, 7)),
     "small": TrunkConfig(96, 1, (1, 2, 11, 2), (7, 10, 13), (7, 7), (8, 4, 14, 7)),
     "base_plus": TrunkConfig(112, 2, (2, 3, 16, 3), (12, 16, 20), (14, 14), (8, 4, 14, 7)),
     "large": TrunkConfig(144, 2, (2, 6, 36, 4), (23, 33, 43), (7, 7), (8, 4, 16, 8)),
 }
+"""SAM 2's four sizes, for which there are pretrained weights; values from `sam2/configs/sam2.1/*.yaml`."""
+
+TRUNKS = {
+    "nano": TrunkConfig(24, 1, (1, 2, 6, 2), (6, 8), (7, 7), (8, 4, 8, 8)),  # ours, for a CPU
+    **SAM2_TRUNKS,
+}
+"""Every size of trunk by name."""
+
 _ADDED = {"adapter", "q", "k", "v"}
 
 
 def is_added(name: str) -> bool:
     """Whether a weight or module of an encoder was added to SAM 2's own: an adapter or LoRA."""
     return not _ADDED.isdisjoint(name.split("."))
+
+
+def size_of_trunk(trunk: Mapping[str, Tensor]) -> str | None:
+    """Which of SAM 2's sizes a trunk's state dict is, from its shapes; None if no one."""
+    stem = trunk.get("patch_embed.proj.weight")
+    blocks = {name.split(".")[1] for name in trunk if name.startswith("blocks.")}
+    for size, config in SAM2_TRUNKS.items():
+        facts = (config.embed_dim, sum(config.stages))
+        if stem is not None and facts == (len(stem), len(blocks)):
+            return size
+    return None
 
 
 def padded_pair(rgb: Tensor, thermal: Tensor) -> tuple[Tensor, Tensor]:

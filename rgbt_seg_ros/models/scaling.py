@@ -1,4 +1,4 @@
-"""From pixel values to network inputs: one rule for training and serving, kept in the model file."""
+"""From pixel values to network inputs: one rule for training and service, kept in the model file."""
 
 from dataclasses import dataclass
 

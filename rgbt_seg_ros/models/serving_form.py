@@ -12,8 +12,8 @@ from rgbt_seg_ros.models.shifnet.sacf import SACF
 def serving_form(network: nn.Module) -> nn.Module:
     """The network itself, in evaluation mode, with what its weights decide computed once.
 
-    For weights that stay as they are: comparisons with text (see `Comparison`), LoRA merged into the weights of each
-    modality (see `MergedQkv`) and the trunk's position embedding (see `Trunk`) are prepared from copies of them.
+    For weights that stay as they are: similarity to the text (see `TextSimilarity`), LoRA merged into the weights of
+    each modality (see `MergedQkv`) and the trunk's position embedding (see `Trunk`) are prepared from copies of them.
     Training mode drops these. Names and weights stay, but a SARTM loses its `peft` layers for good.
     """
     network.eval()

@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import torch
 from rich.progress import track
 
 from rgbt_seg_ros.bags.reader import RecordedImage, Recording, find_image_topics, read_images
@@ -149,8 +148,6 @@ def segment_recording(
     segmenter = Segmenter.load(
         settings.model, settings.device, settings.precision, thermal=settings.thermal.normalizer
     )
-    # Some CUDA convolutions add up in an order that changes from run to run unless they are told not to.
-    torch.backends.cudnn.deterministic = True
     print(
         f"{recording.path}: {topics['rgb']} and {topics['thermal']}, {settings.model} on {segmenter.device}"
     )

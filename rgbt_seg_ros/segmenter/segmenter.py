@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.base.host import keep_freed_memory
+from rgbt_seg_ros.base.errors import UserError, check_choice
+from rgbt_seg_ros.base.precision import AUTO, PRECISIONS, precision_name
 from rgbt_seg_ros.images.pair import ImagePair, resize_image, resize_valid
 from rgbt_seg_ros.images.thermal import ThermalNormalization
 from rgbt_seg_ros.models.model_file import ModelCard, file_hash, load_model, read_card, resolve_model
@@ -24,7 +24,7 @@ from rgbt_seg_ros.models.serving_form import serving_form
 from rgbt_seg_ros.segmenter.class_embeddings import ClassEmbeddings
 from rgbt_seg_ros.segmenter.class_selection import ClassSelection, own_classes, select_classes
 
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,12 @@ class Segmenter:
         precision: str = "auto",
         thermal: ThermalNormalization | None = None,
     ) -> "Segmenter":
-        """Load a model file; on the CPU, the process keeps freed memory from then on, see `host.keep_freed_memory`.
+        """Load a model file. On the CPU `base.host.prepare_process` makes it faster, which is for the process to call.
 
         Args:
             model: path, or `default` for the packaged model.
             device: `auto` (CUDA where there is a GPU, else the CPU), `cpu`, `cuda` or `cuda:N`.
-            precision: `auto` (bfloat16 on CUDA, float16 on GPUs without it, float32 on the CPU), or one of these.
+            precision: `auto` (`bf16` on CUDA, `fp16` on GPUs without it, `fp32` on the CPU), or one of these.
             thermal: from thermal pixel values to [0, 1]; default `ThermalNormalization()`.
 
         Raises:
@@ -89,8 +89,6 @@ class Segmenter:
         """
         path = resolve_model(model)
         chosen_device = choose_device(device)
-        if chosen_device.type == "cpu":
-            keep_freed_memory()
         return cls(
             network=serving_form(load_model(path, chosen_device)),
             card=read_card(path),
@@ -220,9 +218,9 @@ class Segmenter:
         return logits.float()
 
     def _autocast(self) -> AbstractContextManager:
-        if self.precision == "float32":
+        if self.precision == "fp32":
             return nullcontext()
-        return torch.autocast(self.device.type, dtype=PRECISIONS[self.precision])
+        return torch.autocast(self.device.type, dtype=_AUTOCAST[self.precision])
 
     def _synchronize(self) -> None:
         if self.device.type == "cuda":
@@ -263,10 +261,10 @@ def choose_device(device: str) -> torch.device:
 
 
 def _choose_precision(precision: str, device: torch.device) -> str:
-    if precision == "auto":
-        if device.type == "cpu":
-            return "float32"
-        return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
-    if precision not in PRECISIONS:
-        raise UserError(f"there is no precision {precision!r}: choose auto, float32, bfloat16 or float16")
-    return precision
+    precision = precision_name(precision)
+    check_choice("precision", precision, (AUTO, *PRECISIONS))
+    if precision != AUTO:
+        return precision
+    if device.type == "cpu":
+        return "fp32"
+    return "bf16" if torch.cuda.is_bf16_supported() else "fp16"

@@ -22,6 +22,7 @@ class Parameter:
     """One parameter of the node; the type of `default` is the parameter's type, a tuple's length its length.
 
     Attributes:
+        aliases: former names of choices, each with today's, which is what it is read as.
         live: may be changed while the node is configured, and takes effect on the next pair; the others take effect
             at configure and are refused in between.
         read_only: can only be given at the start of the process, as QoS overrides are.
@@ -32,6 +33,7 @@ class Parameter:
     description: str
     unit: str = ""
     choices: tuple[str, ...] = ()
+    aliases: Mapping[str, str] = dataclasses.field(default_factory=dict)
     minimum: float | None = None
     maximum: float | None = None
     live: bool = False
@@ -65,13 +67,15 @@ class Parameter:
         return str(self.default) or '""'
 
     def checked(self, value: object) -> Value:
-        """A value that keeps the rule, arrays and lists as a tuple.
+        """A value that keeps the rule: arrays and lists as a tuple, today's name for a former one.
 
         Raises:
             UserError: with the parameter's name, the rule and the value.
         """
         if isinstance(value, list | array.array):
             value = tuple(value)
+        if isinstance(value, str):
+            value = self.aliases.get(value, value)
         if type(value) is type(self.default) and self._fits(value):
             return value
         hint = ""

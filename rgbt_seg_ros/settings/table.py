@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.precision import AUTO, FORMER_NAMES, PRECISIONS
 from rgbt_seg_ros.registration.rules import Homography
 from rgbt_seg_ros.settings.groups import (
     DetectionSettings,
@@ -43,8 +44,9 @@ class Settings:
     )
     precision: str = declare(
         "auto",
-        "Arithmetic of the model: auto is bfloat16 on a GPU (float16 on an older one) and float32 on the CPU.",
-        choices=("auto", "float32", "bfloat16", "float16"),
+        "Arithmetic of the model: auto is bf16 on a GPU (fp16 on an older one) and fp32 on the CPU.",
+        choices=(AUTO, *PRECISIONS),
+        aliases=FORMER_NAMES,
     )
     classes: str = declare(
         "",

@@ -84,7 +84,7 @@ def test_metrics_have_the_promised_keys(segmented: tuple[Path, Path, dict[str, A
     assert metrics["latency_ms"]["p50"] > stages["inference"]["p50"]
     assert metrics["bag_hash"] == Recording(bag).content_hash()
     assert len(metrics["mask_hash"]) == 64
-    assert metrics["host"]["precision"] == "float32"
+    assert metrics["host"]["precision"] == "fp32"
     assert "miou" not in metrics
 
 

@@ -154,9 +154,7 @@ def test_the_segmenter_serves_what_was_trained(model_file: Path) -> None:
     trained = build_model("sartm", card.config, saved["class_embeddings"])
     trained.load_state_dict(saved)
     device = torch.device("cpu")
-    expected = Segmenter(
-        trained.eval(), card, file_hash(model_file), device, "float32", ThermalNormalization()
-    )
+    expected = Segmenter(trained.eval(), card, file_hash(model_file), device, "fp32", ThermalNormalization())
     served = Segmenter.load(model_file, device="cpu")
     images = rgb_frame(0), thermal_frame(0)
     for rgb, thermal in (images, (images[0], None), (None, images[1])):

@@ -9,9 +9,9 @@ from torch import nn
 from torch.func import functional_call
 
 from rgbt_seg_ros.models import build_model, load_model
-from rgbt_seg_ros.models.comparison import Comparison, comparison
 from rgbt_seg_ros.models.sartm.lora import MergedQkv
 from rgbt_seg_ros.models.serving_form import serving_form
+from rgbt_seg_ros.models.text_similarity import TextSimilarity, text_similarity
 from rgbt_seg_ros.segmenter import Segmenter
 
 
@@ -21,8 +21,8 @@ def pair(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     return images[0], images[1]
 
 
-def comparisons(network: nn.Module) -> int:
-    return sum(isinstance(module, Comparison) for module in network.modules())
+def similarities(network: nn.Module) -> int:
+    return sum(isinstance(module, TextSimilarity) for module in network.modules())
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def default() -> nn.Module:
 
 def test_logits_are_the_same(default):
     served = serving_form(copy.deepcopy(default))
-    assert comparisons(served) == 2 * 4 + 1
+    assert similarities(served) == 2 * 4 + 1
     with torch.inference_mode():
         torch.testing.assert_close(served(*pair()), default(*pair()), atol=1e-4, rtol=1e-5)
 
@@ -66,7 +66,7 @@ def test_training_drops_it(default):
     with torch.no_grad():
         network.hpd.head.weight.mul_(torch.linspace(0.5, 2, 384)[:, None, None, None])
     network.eval()
-    assert comparisons(network) == 0
+    assert similarities(network) == 0
     served = serving_form(copy.deepcopy(network))
     with torch.inference_mode():
         torch.testing.assert_close(network(*pair()), served(*pair()), atol=1e-4, rtol=1e-5)
@@ -101,7 +101,7 @@ def test_positions_follow_what_moves_or_converts_the_network(default):
 
 
 def test_a_loaded_segmenter_serves_by_it():
-    assert comparisons(Segmenter.load("default", "cpu")._network) == 2 * 4 + 1
+    assert similarities(Segmenter.load("default", "cpu")._network) == 2 * 4 + 1
 
 
 def test_sartm_is_served_by_one_merged_product_a_layer(tmp_path):
@@ -113,13 +113,13 @@ def test_sartm_is_served_by_one_merged_product_a_layer(tmp_path):
 
 
 def test_it_is_taken_only_where_it_is_cheaper():
-    assert comparison(nn.Linear(48, 384)) is not None
-    assert comparison(nn.Linear(384, 384)) is None
+    assert text_similarity(nn.Linear(48, 384)) is not None
+    assert text_similarity(nn.Linear(384, 384)) is None
     # As wide as the paper's: SACF's hidden layer has the text's width, HPD's head a third of it.
     wide = serving_form(build_model("shifnet", {"size": "tiny"}, torch.eye(2, 768)))
-    assert comparisons(wide) == 1
+    assert similarities(wide) == 1
 
 
 def test_networks_without_text_have_nothing_to_prepare():
     config = {"size": "nano", "fusion": "add", "decoder": "segformer"}
-    assert comparisons(serving_form(build_model("shifnet", config, torch.eye(3, 384)))) == 0
+    assert similarities(serving_form(build_model("shifnet", config, torch.eye(3, 384)))) == 0

@@ -49,6 +49,14 @@ def test_every_parameter_and_topic_is_a_documented_argument(launch_file: ModuleT
         assert argument.description != "no description given"
 
 
+def test_choices_are_those_of_the_parameter_and_their_former_names(launch_file: ModuleType) -> None:
+    arguments = {each.name: each for each in launch_file.generate_launch_description().get_launch_arguments()}
+    today, former = ["auto", "fp32", "bf16", "fp16"], ["float32", "bfloat16", "float16"]
+    assert arguments["precision"].choices == today + former
+    assert arguments["mode"].choices == list(PARAMETERS["mode"].choices)
+    assert arguments["model"].choices is None
+
+
 def test_the_users_own_fastdds_profile_wins(launch_file: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     def sets_profile() -> bool:
         entities = launch_file.generate_launch_description().entities

@@ -13,8 +13,8 @@ from rgbt_seg_ros.models import build_model
 from rgbt_seg_ros.models.serving_form import serving_form
 from training.benchmark import main as benchmark
 from training.config import load_config
+from training.measure.baseline import plain_form
 from training.measure.multiply_adds import forward_multiply_adds
-from training.measure.serving_speed import plain_form
 
 PAGE = (REPOSITORY / "docs/reproduce.md").read_text()
 LINES = [line for block in re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]

@@ -42,6 +42,14 @@ def test_defaults_and_overrides_become_settings(declare: Declare) -> None:
     assert parameters.read() == settings_of(sync__max_dt=0.1)
 
 
+def test_a_former_name_of_a_precision_is_taken_at_the_start_and_later(declare: Declare) -> None:
+    node, parameters = declare({"precision": "float32"})
+    assert parameters.read().precision == "fp32"
+    (result,) = node.set_parameters([Parameter("precision", value="bfloat16")])
+    assert result.successful
+    assert parameters.read().precision == "bf16"
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

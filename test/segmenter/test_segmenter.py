@@ -138,7 +138,7 @@ def test_an_output_that_is_not_finite_is_an_error(model_path):
     [
         ({"device": "tpu"}, "no device 'tpu'"),
         ({"device": "meta"}, "device 'meta' is not supported"),
-        ({"device": "cpu", "precision": "int3"}, "no precision 'int3'"),
+        ({"device": "cpu", "precision": "int3"}, "no precision 'int3': choose auto, fp32, bf16 or fp16"),
         ({"device": "cuda:99"}, "device 'cuda:99' was asked for but this machine has"),
     ],
 )
@@ -147,16 +147,25 @@ def test_unknown_device_or_precision_is_refused(model_path, options, sentence):
         Segmenter.load(model_path, **options)
 
 
-def test_bfloat16_agrees_with_float32_on_almost_every_pixel(model_path, segmenter):
+def test_bf16_agrees_with_fp32_on_almost_every_pixel(model_path, segmenter):
     rgb, thermal = images(64, 96)
-    half = Segmenter.load(model_path, device="cpu", precision="bfloat16")
+    half = Segmenter.load(model_path, device="cpu", precision="bf16")
     assert np.mean(half(rgb, thermal).mask == segmenter(rgb, thermal).mask) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("former", "today"), [("float32", "fp32"), ("bfloat16", "bf16"), ("float16", "fp16")]
+)
+def test_former_names_of_precisions_are_read(model_path, former, today):
+    assert Segmenter.load(model_path, device="cpu", precision=former).precision == today
+    assert Segmenter.load(model_path, device="cpu", precision=today).precision == today
+    assert Segmenter.load(model_path, device="cpu").precision == "fp32"
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 def test_cuda_agrees_with_the_cpu(model_path, segmenter):
     rgb, thermal = images(64, 96)
-    gpu = Segmenter.load(model_path, device="cuda", precision="float32")
+    gpu = Segmenter.load(model_path, device="cuda", precision="fp32")
     assert np.mean(gpu(rgb, thermal).mask == segmenter(rgb, thermal).mask) > 0.99
 
 

@@ -43,6 +43,25 @@ def test_a_bad_value_is_refused_by_name(name: str, value: object) -> None:
         Settings.read({name: value})
 
 
+@pytest.mark.parametrize(
+    ("former", "today"), [("float32", "fp32"), ("bfloat16", "bf16"), ("float16", "fp16"), ("auto", "auto")]
+)
+def test_former_names_of_precisions_are_read_as_todays(former: str, today: str) -> None:
+    assert Settings.read({"precision": former}).precision == today
+    assert Settings.read({"precision": today}).precision == today
+
+
+def test_a_former_name_is_no_choice_to_offer() -> None:
+    assert PARAMETERS["precision"].rule == "one of auto, fp32, bf16, fp16"
+    with pytest.raises(
+        UserError, match="parameter precision must be one of auto, fp32, bf16, fp16, not 'float64'"
+    ):
+        Settings.read({"precision": "float64"})
+    for parameter in PARAMETERS.values():
+        assert parameter.aliases.keys().isdisjoint(parameter.choices)
+        assert set(parameter.aliases.values()) <= set(parameter.choices)
+
+
 def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(UserError, match=r"there is no parameter sync\.maxdt"):
         Settings.read({"sync.maxdt": 0.1})

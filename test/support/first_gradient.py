@@ -24,7 +24,10 @@ def first_gradient(overrides: Sequence[str]) -> dict[str, Tensor]:
     The network's parts are in evaluation mode: dropout draws other numbers in each process, and batch normalisation
     sees the pairs of one forward pass (on GPUs: of all processes) only, so neither can be the same for one big batch.
     """
-    trainer = Trainer(load_config(None, overrides))
+    config = load_config(None, overrides)
+    if config.train.threads is not None:
+        torch.set_num_threads(config.train.threads)
+    trainer = Trainer(config)
     trainer.network.eval()
     trainer.network.training = True  # what SARTM's loss needs comes in training mode alone
     if isinstance(trainer.loss, SartmLoss):

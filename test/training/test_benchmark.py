@@ -14,8 +14,8 @@ from rgbt_seg_ros.models.sartm.lora import LoraQkv, MergedQkv, add_lora
 from rgbt_seg_ros.models.serving_form import serving_form
 from training.benchmark import main
 from training.config import load_config
+from training.measure.baseline import OnePassEach
 from training.measure.multiply_adds import forward_multiply_adds, training_multiply_adds
-from training.measure.serving_speed import OnePassEach
 from training.measure.training_cost import hours, training_images
 
 
@@ -63,7 +63,7 @@ def nano(arch: str = "shifnet") -> nn.Module:
     return build_model(arch, {"size": "nano"}, torch.eye(9, 384)).train()
 
 
-def test_serving_spares_sartm_the_multiply_adds_of_lora():
+def test_the_serving_form_spares_sartm_the_multiply_adds_of_lora():
     network = nano("sartm").eval()
     spared = []
 
@@ -105,10 +105,11 @@ def test_the_baseline_runs_the_encoder_for_each_modality_and_agrees():
 
 
 @pytest.mark.parametrize("arch", ["shifnet", "sartm"])
-def test_serving_is_measured_beside_the_baseline(arch, tmp_path, capsys):
+def test_inference_is_measured_beside_the_baseline(arch, tmp_path, capsys):
     model = write_model(tmp_path / "nano.safetensors", arch=arch)
     arguments = ["--model", str(model), "--size", "96x128", "--pairs", "3", "--device", "cpu"]
-    assert main([*arguments, "--json", str(tmp_path / "speed.json")]) == 0
+    former = ["--precision", "float32"]  # is still read
+    assert main([*arguments, *former, "--json", str(tmp_path / "speed.json")]) == 0
     result = json.loads((tmp_path / "speed.json").read_text())
     latency, baseline = result["latency_ms"], result["baseline"]["latency_ms"]
     assert 0 < latency["p50"] <= latency["p95"] <= latency["p99"]
@@ -119,6 +120,7 @@ def test_serving_is_measured_beside_the_baseline(arch, tmp_path, capsys):
     assert result["equal_pixels"] > 0.99
     assert result["peak_memory"] > model.stat().st_size
     assert (result["size"], result["network_size"]) == ([96, 128], [96, 128])
+    assert result["precision"] == "fp32"
     assert 0 < result["multiply_adds"]["without_attention"] < result["multiply_adds"]["total"]
     assert "times as fast as the baseline" in capsys.readouterr().out
 

@@ -2,21 +2,15 @@
 
 import dataclasses
 from operator import attrgetter
-from typing import TYPE_CHECKING
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.precision import PRECISIONS
+from rgbt_seg_ros.models.registry import ARCHITECTURES
 
-if TYPE_CHECKING:
-    from .schema import Config
-
-ARCHITECTURES = {
-    "shifnet": ("fusion", "decoder", "sem"),
-    "sartm": ("rank", "neck", "auxiliary", "prediction"),
-}
-"""Keys of `ModelConfig` that an architecture alone is built with, beside its size."""
+from .schema import Config
 
 
-def check_values(config: "Config") -> None:
+def check_values(config: Config) -> None:
     """Raise `UserError` for the first value that no run can have; one sentence that names the key."""
     _check_shares(config)
     _check_choices(config)
@@ -30,7 +24,7 @@ def check_values(config: "Config") -> None:
         raise UserError("model.prediction is 'aux', but model.auxiliary is 'off': choose a head, or mask")
 
 
-def _check_pasting(config: "Config") -> None:
+def _check_pasting(config: Config) -> None:
     needs = {
         "scenes": "a data set to take objects from: set data.name, or set it to 0",
         "fmb": "a class 0 of everything else, and fmb's is road: set it to 0",
@@ -40,7 +34,7 @@ def _check_pasting(config: "Config") -> None:
             raise UserError(f"augment.{key} needs {needs[config.data.name]}")
 
 
-def _check_shares(config: "Config") -> None:
+def _check_shares(config: Config) -> None:
     shares = {
         "data.rendered_share": config.data.rendered_share,
         "data.rendered_share_end": config.data.rendered_share_end,
@@ -55,23 +49,18 @@ def _check_shares(config: "Config") -> None:
             raise UserError(f"{key} is {value:g}: it must be within 0 and 1")
 
 
-def _check_choices(config: "Config") -> None:
-    choices = {
-        "model.arch": (config.model.arch, tuple(ARCHITECTURES)),
-        "model.fusion": (config.model.fusion, ("sacf", "add", "concat")),
-        "model.decoder": (config.model.decoder, ("hpd", "segformer", "ppm")),
-        "model.neck": (config.model.neck, ("avg", "sum")),
-        "model.auxiliary": (config.model.auxiliary, ("fpn", "deeplab", "segformer", "off")),
-        "model.prediction": (config.model.prediction, ("mean", "mask", "aux")),
-        "train.precision": (config.train.precision, ("fp32", "bf16", "fp16")),
-        "train.schedule": (config.train.schedule, ("poly", "cosine")),
-    }
-    for key, (choice, allowed) in choices.items():
+def _check_choices(config: Config) -> None:
+    choices = {"model.arch": tuple(ARCHITECTURES)}
+    for architecture in ARCHITECTURES.values():
+        choices |= {f"model.{argument}": words for argument, words in architecture.choices.items()}
+    choices |= {"train.precision": PRECISIONS, "train.schedule": ("poly", "cosine")}
+    for key, allowed in choices.items():
+        choice = attrgetter(key)(config)
         if choice not in allowed:
             raise UserError(f"{key} is {choice!r}: it must be one of {', '.join(allowed)}")
 
 
-def _check_counts(config: "Config") -> None:
+def _check_counts(config: Config) -> None:
     train = config.train
     counts = {
         "model.rank": config.model.rank,
@@ -88,7 +77,7 @@ def _check_counts(config: "Config") -> None:
             raise UserError(f"{key} is {count}: it must be at least 1")
 
 
-def _check_loss(config: "Config") -> None:
+def _check_loss(config: Config) -> None:
     if not 0.0 < config.loss.ohem <= 1.0:
         raise UserError(f"loss.ohem is {config.loss.ohem:g}: it must be above 0 and at most 1")
     weights = dataclasses.asdict(config.loss)
@@ -97,15 +86,16 @@ def _check_loss(config: "Config") -> None:
             raise UserError(f"loss.{key} is {weights[key]:g}: it must be at least 0")
 
 
-def _check_architecture(config: "Config") -> None:
+def _check_architecture(config: Config) -> None:
     """Raise for a key of the other architecture that was set."""
     loss_keys = {
         "shifnet": ("train.class_weights", "train.lovasz"),
         "sartm": tuple(f"loss.{key}" for key in dataclasses.asdict(config.loss)),
     }
-    default = type(config)()
-    for arch, arguments in ARCHITECTURES.items():
-        for key in (*(f"model.{argument}" for argument in arguments), *loss_keys[arch]):
+    default = Config()
+    for arch, architecture in ARCHITECTURES.items():
+        own = (f"model.{argument}" for argument in architecture.arguments)
+        for key in (*own, *loss_keys[arch]):
             of_run, of_default = (attrgetter(key)(values) for values in (config, default))
             if arch != config.model.arch and of_run != of_default:
                 raise UserError(f"{key} belongs to {arch}: leave it out, or set model.arch={arch}")

@@ -11,6 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.precision import precision_name
 
 from .checks import check_values
 from .schema import Config
@@ -40,6 +41,7 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
             merged = OmegaConf.merge(merged, _checked(values, Config, source))
         except OmegaConfBaseException as error:
             raise UserError(f"{source}: {str(error).splitlines()[0]}") from error
+    merged.train.precision = precision_name(merged.train.precision)
     config = cast(Config, OmegaConf.to_object(merged))
     check_values(config)
     return config

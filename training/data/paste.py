@@ -11,7 +11,7 @@ import numpy as np
 
 from rgbt_seg_ros.masks.classes import UNLABELED
 
-from .sample import Sample, Source
+from .sample import Sample, SampleSource
 
 MOST_OBJECTS = 4
 SMALLEST_AREA = 24
@@ -69,7 +69,7 @@ class PasteObjects:
         UserError: a sample cannot be read.
     """
 
-    def __init__(self, source: Source, probability: float, close_ups: float = 0.0) -> None:
+    def __init__(self, source: SampleSource, probability: float, close_ups: float = 0.0) -> None:
         self.source = source
         self.probability = probability
         self.close_ups = close_ups

@@ -28,7 +28,7 @@ class Sample:
     thermal_valid: np.ndarray | None = None
 
 
-class Source(Protocol):
+class SampleSource(Protocol):
     """A finite list of samples."""
 
     def __len__(self) -> int: ...

@@ -8,7 +8,7 @@ from rgbt_seg_ros.scenes import render_still
 
 from ..config.schema import DataConfig
 from .on_disk import DatasetOnDisk, FmbDataset, MfnetDataset, MsrsDataset, Pst900Dataset
-from .sample import Sample, Source
+from .sample import Sample, SampleSource
 
 # Training stills have seeds below this one, validation stills from it on.
 _VALIDATION_SEED = 1_000_000
@@ -36,7 +36,7 @@ class RenderedScenes:
 class KeptInMemory:
     """A source whose samples are made once, on first use."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: SampleSource) -> None:
         self.source = source
         self._kept: dict[int, Sample] = {}
 
@@ -82,7 +82,7 @@ def _dataset_type(name: str) -> type[DatasetOnDisk]:
     return DATASETS[name]
 
 
-def training_sources(config: DataConfig) -> tuple[Source | None, Source]:
+def training_sources(config: DataConfig) -> tuple[SampleSource | None, SampleSource]:
     """Real samples (None for `scenes`) and rendered ones.
 
     Raises:
@@ -97,14 +97,14 @@ def training_sources(config: DataConfig) -> tuple[Source | None, Source]:
     rendered = KeptInMemory(RenderedScenes(config.rendered_stills, size))
     if config.name == "scenes":
         return None, rendered
-    real: Source = open_dataset(config.name, config.root, config.train_split, config.thermal)
+    real: SampleSource = open_dataset(config.name, config.root, config.train_split, config.thermal)
     return (KeptInMemory(real) if config.keep_in_memory else real), rendered
 
 
-def validation_source(config: DataConfig) -> Source:
+def validation_source(config: DataConfig) -> SampleSource:
     """The samples that decide which weights are the best."""
     if config.name == "scenes":
         size = (config.rendered_height, config.rendered_width)
         return KeptInMemory(RenderedScenes(config.rendered_val, size, _VALIDATION_SEED))
-    real: Source = open_dataset(config.name, config.root, config.val_split, config.thermal)
+    real: SampleSource = open_dataset(config.name, config.root, config.val_split, config.thermal)
     return KeptInMemory(real) if config.keep_in_memory else real

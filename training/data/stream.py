@@ -10,7 +10,7 @@ from torch.utils.data import Dataset, default_collate
 from rgbt_seg_ros.base.errors import UserError
 
 from .paste import PasteObjects
-from .sample import Sample, Source
+from .sample import Sample, SampleSource
 
 
 class TrainingStream(Dataset[dict[str, Tensor] | UserError]):
@@ -32,8 +32,8 @@ class TrainingStream(Dataset[dict[str, Tensor] | UserError]):
 
     def __init__(
         self,
-        real: Source | None,
-        rendered: Source,
+        real: SampleSource | None,
+        rendered: SampleSource,
         share: tuple[float, float],
         augment: Callable[[Sample], dict[str, Tensor]],
         length: int,

@@ -8,7 +8,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from ..losses.segmentation import Criterion
+from ..losses.criterion import Criterion
 from .trained_state import batch_statistics
 
 

@@ -30,7 +30,7 @@ from ..data.augment import Augmentation
 from ..data.paste import PasteObjects
 from ..data.sources import training_sources, validation_source
 from ..data.stream import TrainingStream, collate
-from ..losses.criterion import build_criterion
+from ..losses.build import build_criterion
 from ..scoring.counts import score
 from ..scoring.sheets import save_prediction_sheet
 from ..weights.initial_model import initial_model
@@ -59,8 +59,6 @@ class Trainer:
     def __init__(self, config: Config, resume: bool = False) -> None:
         self.config = config
         self.run = Path(config.run.dir)
-        if config.train.threads is not None:
-            torch.set_num_threads(config.train.threads)
         self.accelerator = _accelerator(config.train.precision)
         self.console = Console(quiet=not self.accelerator.is_main_process)
         set_seed(config.train.seed)
@@ -186,7 +184,7 @@ class Trainer:
         self.network.eval()
         with self.state.averaged():
             segmenter = Segmenter(
-                self.network, self.card, "", self.accelerator.device, "float32", ThermalNormalization()
+                self.network, self.card, "", self.accelerator.device, "fp32", ThermalNormalization()
             )
             scores = score(segmenter, self.validation, shared=True)
             miou = scores.miou or 0.0

@@ -1,25 +1,33 @@
-"""Which loss an architecture is trained with."""
+"""What training asks of a loss, whatever the architecture."""
 
-from typing import cast
+from typing import Any
 
 from torch import Tensor, nn
 
-from rgbt_seg_ros.models.sartm.network import SIZES
 
-from ..config import Config
-from .sartm import SartmLoss
-from .segmentation import Criterion, SegmentationLoss
+class Criterion(nn.Module):
+    """A loss that is a sum of weighted terms; every architecture has its own."""
 
+    watched: str
+    """The term whose rise means that a run diverges."""
 
-def build_criterion(config: Config, network: nn.Module) -> Criterion:
-    """The loss of a configuration's architecture; what it keeps (SARTM's prototypes) is of the run, not of the network.
+    def at_step(self, step: int) -> None:
+        """Told before each step (the first is 0), for what depends on it."""
 
-    Args:
-        network: not wrapped for data-parallel training.
-    """
-    train, model = config.train, config.model
-    if model.arch == "sartm":
-        text = cast(Tensor, network.class_embeddings)
-        ramp_steps = train.warmup_steps if config.loss.ramp else 0
-        return SartmLoss(text, SIZES[model.size].dim, config.loss, ramp_steps)
-    return SegmentationLoss(train.class_weights, train.lovasz)
+    def weight(self, label: Tensor) -> Tensor:
+        """What one forward pass counts in the mean over a step, a float64 scalar.
+
+        Args:
+            label: int64 [B, H, W].
+        """
+        raise NotImplementedError
+
+    def terms(self, output: Any, label: Tensor, total: Tensor) -> dict[str, Tensor]:
+        """Weighted terms of one forward pass, scalars that add up to its part of the loss.
+
+        Args:
+            output: of the network in training mode.
+            label: int64 [B, H, W].
+            total: sum of the weights of all forward passes of the step.
+        """
+        raise NotImplementedError

@@ -7,9 +7,9 @@ from rgbt_seg_ros.models.full_precision import full_precision
 from rgbt_seg_ros.models.sartm.network import SartmOutput
 
 from ..config.schema import LossConfig
+from .criterion import Criterion
 from .distillation import PrototypeLoss, class_means, similarities, similarity_loss
 from .ohem import ohem_cross_entropy
-from .segmentation import Criterion
 
 
 class SartmLoss(Criterion):

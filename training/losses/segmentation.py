@@ -1,43 +1,15 @@
-"""Losses of semantic segmentation."""
+"""SHIFNet's loss: cross-entropy, and Lovász-softmax beside it."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from rgbt_seg_ros.masks.classes import UNLABELED
 
+from .criterion import Criterion
 from .lovasz import lovasz_softmax
-
-
-class Criterion(nn.Module):
-    """A loss that is a sum of weighted terms; every architecture has its own."""
-
-    watched: str
-    """The term whose rise means that a run diverges."""
-
-    def at_step(self, step: int) -> None:
-        """Told before each step (the first is 0), for what depends on it."""
-
-    def weight(self, label: Tensor) -> Tensor:
-        """What one forward pass counts in the mean over a step, a float64 scalar.
-
-        Args:
-            label: int64 [B, H, W].
-        """
-        raise NotImplementedError
-
-    def terms(self, output: Any, label: Tensor, total: Tensor) -> dict[str, Tensor]:
-        """Weighted terms of one forward pass, scalars that add up to its part of the loss.
-
-        Args:
-            output: of the network in training mode.
-            label: int64 [B, H, W].
-            total: sum of the weights of all forward passes of the step.
-        """
-        raise NotImplementedError
 
 
 class SegmentationLoss(Criterion):

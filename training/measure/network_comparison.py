@@ -16,8 +16,8 @@ from rgbt_seg_ros.models import build_model
 from rgbt_seg_ros.models.serving_form import serving_form
 from rgbt_seg_ros.segmenter.class_embeddings import load_class_embeddings
 
+from .baseline import BASELINES, plain_form
 from .multiply_adds import forward_multiply_adds
-from .serving_speed import BASELINES, plain_form
 
 EMBEDDINGS = "config/embeddings/mfnet_minilm.safetensors"
 """Whose classes the networks tell apart."""

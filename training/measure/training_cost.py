@@ -18,7 +18,7 @@ from ..data.sources import DATASETS
 from ..data.validation_lists import committed_list
 from ..engine.gradients import accumulate_gradients
 from ..engine.optimizer import decay_groups, run_steps
-from ..losses.criterion import build_criterion
+from ..losses.build import build_criterion
 from ..weights.initial_model import initial_model, untrained_model
 from .multiply_adds import training_multiply_adds
 

@@ -11,7 +11,7 @@ from rgbt_seg_ros.masks.scores import ConfusionMatrix, image_miou
 from rgbt_seg_ros.runs.evaluation import SUBSETS, ImageScore, SplitScores, SubsetScores
 from rgbt_seg_ros.segmenter import Segmenter
 
-from ..data.sample import Source, subset_of
+from ..data.sample import SampleSource, subset_of
 from .protocols import NATIVE, Protocol, segment_sample
 
 
@@ -64,7 +64,7 @@ class Counts:
 
 def score(
     segmenter: Segmenter,
-    source: Source,
+    source: SampleSource,
     modality: str = "both",
     description: str | None = None,
     shared: bool = False,
@@ -79,7 +79,7 @@ def score(
 
 def count(
     segmenter: Segmenter,
-    source: Source,
+    source: SampleSource,
     protocol: Protocol = NATIVE,
     modality: str = "both",
     tta: bool = False,

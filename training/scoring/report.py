@@ -21,14 +21,14 @@ from rgbt_seg_ros.runs.writer import RunWriter
 from rgbt_seg_ros.segmenter import Segmentation, Segmenter
 
 from ..data.picture import picture_of_thermal
-from ..data.sample import Sample, Source
+from ..data.sample import Sample, SampleSource
 from .protocols import Protocol, segment_sample
 
 
 def write_score_report(
     folder: Path,
     segmenter: Segmenter,
-    source: Source,
+    source: SampleSource,
     protocol: Protocol,
     modality: str,
     evaluation: Evaluation,

@@ -9,11 +9,10 @@ from torch import Tensor, nn
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.models import file_hash
 from rgbt_seg_ros.models.model_file import misfits
-from rgbt_seg_ros.models.sam2_encoder import is_added
+from rgbt_seg_ros.models.sam2_encoder import is_added, size_of_trunk
 from rgbt_seg_ros.models.sartm.mask_decoder import ClassTokenDecoder
-from rgbt_seg_ros.models.shifnet.network import size_of_trunk
 
-from .released_shifnet import read_tensors
+from .tensor_file import read_tensors
 
 _ENCODER = "image_encoder."
 _DECODER = "sam_mask_decoder."

@@ -11,12 +11,12 @@ from rgbt_seg_ros.base.share import share_path
 from rgbt_seg_ros.masks.classes import ClassSet
 from rgbt_seg_ros.models import ModelCard, build_model
 from rgbt_seg_ros.models.model_file import file_hash, load_model, misfits, resolve_model
+from rgbt_seg_ros.models.registry import ARCHITECTURES
 from rgbt_seg_ros.models.sam2_encoder import Sam2Encoder, init_from_scratch
 from rgbt_seg_ros.models.scaling import InputScaling
 from rgbt_seg_ros.segmenter.class_embeddings import ClassEmbeddings, load_class_embeddings
 
 from ..config import Config
-from ..config.checks import ARCHITECTURES
 from ..config.schema import ModelConfig
 from ..data.sources import class_set_of
 from .base_weights import load_base_weights
@@ -46,15 +46,15 @@ def untrained_model(config: Config) -> tuple[nn.Module, ModelCard]:
     classes = class_set_of(config.data.name)
     embeddings = _class_embeddings(config, classes)
     model = config.model
-    architecture = {key: getattr(model, key) for key in ("size", *ARCHITECTURES[model.arch])}
-    network = build_model(model.arch, architecture, embeddings.vectors)
+    arguments = {key: getattr(model, key) for key in ("size", *ARCHITECTURES[model.arch].arguments)}
+    network = build_model(model.arch, arguments, embeddings.vectors)
     cast(Sam2Encoder, network.encoder).checkpointing = config.train.checkpointing
     values = dataclasses.asdict(config)
     # Where files lie and the run goes is of the machine, not of the model.
     del values["data"]["root"], values["model"]["base_weights"], values["model"]["start_from"], values["run"]
     card = ModelCard(
         arch=model.arch,
-        config=architecture,
+        config=arguments,
         class_names=classes.names,
         thing_classes=classes.things,
         embeddings={

@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.models import build_model
-from rgbt_seg_ros.models.shifnet.network import size_of_trunk
+from rgbt_seg_ros.models.sam2_encoder import size_of_trunk
 
 _RULES = [
     (re.compile(pattern), replacement)
@@ -93,7 +92,7 @@ def import_shifnet(
     Args:
         released: state dict under the released names.
         class_embeddings: [N, D], kept unchanged.
-        size: a key of `SIZES`, or `auto` to tell it from the shapes.
+        size: a key of `SAM2_TRUNKS`, or `auto` to tell it from the shapes.
 
     Raises:
         UserError: unknown, missing or misshapen entries, by name.
@@ -119,24 +118,6 @@ def import_shifnet(
             )
     model.load_state_dict({**tensors, "class_embeddings": class_embeddings.float()})
     return model.eval(), size
-
-
-def read_tensors(path: Path) -> object:
-    """Content of a `.pt` or `.pth` file, opened with `weights_only=True`.
-
-    Raises:
-        UserError: missing, damaged, or holding anything but tensors.
-    """
-    if not path.is_file():
-        raise UserError(f"there is no file {path}: give the path of a weights file")
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        Exception
-    ) as error:  # torch raises many kinds for a damaged or unsafe pickle, and advises to unpickle it
-        raise UserError(
-            f"{path} cannot be read as plain tensors: it is damaged, or holds something else than weights"
-        ) from error
 
 
 def _list(names: list[str]) -> str:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.errors import check_choice
 
 
 class FpnHead(nn.Module):
@@ -82,23 +82,26 @@ class DeeplabHead(nn.Module):
         return self.classifier(self.refine(torch.cat([context, self.reduce(stride4)], dim=1)))
 
 
-_HEADS = {"fpn": FpnHead, "deeplab": DeeplabHead, "segformer": SegformerHead}
+HEADS = {"fpn": FpnHead, "deeplab": DeeplabHead, "segformer": SegformerHead}
+"""The heads by name."""
+
+AUXILIARIES = (*HEADS, "off")
+"""What can stand beside the mask decoder: a head, or none."""
 
 
 def auxiliary_head(name: str, dim: int, classes: int) -> nn.Module:
     """A new head.
 
     Args:
-        name: `fpn`, `deeplab` or `segformer`.
+        name: a key of `HEADS`.
         dim: channels C of the coarsest map, a multiple of 16.
         classes: N.
 
     Raises:
         UserError: no such head.
     """
-    if name not in _HEADS:
-        raise UserError(f"there is no auxiliary head {name!r}: choose {', '.join(_HEADS)} or off")
-    return _HEADS[name](dim, classes)
+    check_choice("auxiliary head", name, AUXILIARIES)
+    return HEADS[name](dim, classes)
 
 
 def _conv_bn_relu(in_channels: int, out_channels: int, kernel: int = 1, dilation: int = 1) -> nn.Sequential:

@@ -66,7 +66,7 @@ def add_lora(trunk: nn.Module, rank: int) -> None:
     One adapter for all: of two named ones, activating the second would freeze the first, and a checkpointed backward
     pass would recompute with the wrong one.
     """
-    # Not at the top: serving does without it, and it loads slowly.
+    # Not at the top: a served model does without it, and it loads slowly.
     from peft import LoraConfig, inject_adapter_in_model
 
     layers = rf".*\.qkv\.[qv]\.({'|'.join(MODALITIES)})"

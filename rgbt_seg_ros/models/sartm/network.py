@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.models.sam2_encoder import TRUNKS, init_from_scratch, padded_pair
-from rgbt_seg_ros.models.sartm.auxiliary_heads import auxiliary_head
+from rgbt_seg_ros.base.errors import UserError, check_choice
+from rgbt_seg_ros.models.sam2_encoder import SAM2_TRUNKS, TRUNKS, init_from_scratch, padded_pair
+from rgbt_seg_ros.models.sartm.auxiliary_heads import AUXILIARIES, auxiliary_head
 from rgbt_seg_ros.models.sartm.cmx_fusion import CmxFusion
 from rgbt_seg_ros.models.sartm.encoder import SartmEncoder
 from rgbt_seg_ros.models.sartm.mask_decoder import ClassTokenDecoder
@@ -27,8 +27,14 @@ class SartmSize:
 
 SIZES = {
     "nano": SartmSize(dim=64, from_scratch=True),  # ours, for a CPU: the same modules, narrower
-    **{name: SartmSize() for name in ("tiny", "small", "base_plus", "large")},
+    **{name: SartmSize() for name in SAM2_TRUNKS},
 }
+CHOICES = {
+    "neck": ("avg", "sum"),
+    "auxiliary": AUXILIARIES,
+    "prediction": ("mean", "mask", "aux"),
+}
+"""The words that can be chosen, by argument of `SARTM`."""
 
 
 class SartmOutput(NamedTuple):
@@ -58,7 +64,7 @@ class SARTM(nn.Module):
         auxiliary: head of the second path (Eq. 10): `fpn`, `deeplab`, `segformer` (Table VIII), or `off`.
         prediction: what answers: `mean` of both paths' probabilities, `mask` (first path) or `aux` (second). Without
             auxiliary head `mean` is the first path alone.
-        merged: build the serving form of LoRA (see `models.lora`), which needs no `peft` and is not for training.
+        merged: build the serving form of LoRA (see `lora`), which needs no `peft` and is not for training.
 
     Raises:
         UserError: there is no such choice, or two do not go together.
@@ -144,10 +150,8 @@ def _check_choices(size: str, rank: int, neck: str, auxiliary: str, prediction: 
         raise UserError(f"there is no SARTM size {size!r}: choose one of {', '.join(SIZES)}")
     if rank < 1:
         raise UserError(f"LoRA of rank {rank} has no weights: choose a rank of at least 1")
-    if neck not in ("avg", "sum"):
-        raise UserError(f"there is no neck {neck!r}: choose avg or sum")
-    if prediction not in ("mean", "mask", "aux"):
-        raise UserError(f"there is no prediction {prediction!r}: choose mean, mask or aux")
+    check_choice("neck", neck, CHOICES["neck"])
+    check_choice("prediction", prediction, CHOICES["prediction"])
     if prediction == "aux" and auxiliary == "off":
         raise UserError(
             "prediction aux needs an auxiliary head: choose fpn, deeplab or segformer, or prediction mask"

@@ -50,7 +50,7 @@ class AdaptedMlp(MLP):
         return super().forward(x) + 0.5 * self.adapter(x)
 
 
-class Encoder(Sam2Encoder):
+class ShifnetEncoder(Sam2Encoder):
     """SHIFNet's encoder, adapted and shared by both modalities."""
 
     def __init__(self, config: TrunkConfig, channels: int) -> None:

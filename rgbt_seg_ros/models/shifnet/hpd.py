@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rgbt_seg_ros.models.comparison import Comparison, comparison
+from rgbt_seg_ros.models.text_similarity import TextSimilarity, text_similarity
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class HPD(nn.Module):
         self.head = nn.Conv2d(config.fused, text_dim, 1)
         self.dropout = nn.Dropout2d(0.1)
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
-        self.comparison: Comparison | None = None
+        self.text_similarity: TextSimilarity | None = None
 
     def forward(self, levels: Sequence[Tensor], class_embeddings: Tensor) -> Tensor:
         """Logits at the input's resolution.
@@ -99,8 +99,8 @@ class HPD(nn.Module):
         """
         classes = F.normalize(class_embeddings, dim=-1)
         fused = self.fused(levels)
-        if self.comparison is not None:
-            dots, norm = self.comparison(fused.permute(0, 2, 3, 1), classes)
+        if self.text_similarity is not None:
+            dots, norm = self.text_similarity(fused.permute(0, 2, 3, 1), classes)
             cosine = (dots / norm.clamp_min(1e-12)).permute(0, 3, 1, 2)
         else:
             pixels = F.normalize(self.dropout(self.head(fused)), dim=1)
@@ -127,10 +127,10 @@ class HPD(nn.Module):
         return self.fuse(torch.cat(upsampled[::-1], dim=1))  # coarsest first
 
     def prepare_for_serving(self) -> None:
-        """Compare with classes as `Comparison` does; training mode ends it."""
-        self.comparison = comparison(self.head)
+        """Compare with classes as `TextSimilarity` does; training mode ends it."""
+        self.text_similarity = text_similarity(self.head)
 
     def train(self, mode: bool = True) -> "HPD":
         if mode:
-            self.comparison = None
+            self.text_similarity = None
         return super().train(mode)

@@ -1,15 +1,14 @@
 """SHIFNet (arXiv 2503.02581): SAM 2 encoder with adapters, language-guided fusion, language-guided decoder."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.models.sam2_encoder import TRUNKS, TrunkConfig, init_from_scratch, padded_pair
+from rgbt_seg_ros.base.errors import UserError, check_choice
+from rgbt_seg_ros.models.sam2_encoder import SAM2_TRUNKS, TRUNKS, TrunkConfig, init_from_scratch, padded_pair
 from rgbt_seg_ros.models.shifnet.decoders import PpmDecoder, SegformerDecoder
-from rgbt_seg_ros.models.shifnet.encoder import Encoder
+from rgbt_seg_ros.models.shifnet.encoder import ShifnetEncoder
 from rgbt_seg_ros.models.shifnet.fusion import AddFusion, ConcatFusion
 from rgbt_seg_ros.models.shifnet.hpd import HPD, HpdConfig
 from rgbt_seg_ros.models.shifnet.sacf import SACF
@@ -36,19 +35,11 @@ SIZES = {
         hpd=HpdConfig(sem=24, sem_branch=32, sem_squeeze=8, level=32, fused=64),
         from_scratch=True,
     ),
-    **{name: ShifnetSize(TRUNKS[name]) for name in ("tiny", "small", "base_plus", "large")},
+    **{name: ShifnetSize(trunk) for name, trunk in SAM2_TRUNKS.items()},
 }
-
-
-def size_of_trunk(trunk: Mapping[str, Tensor]) -> str | None:
-    """Which of SAM 2's sizes a trunk's state dict is, from its shapes; None if no one."""
-    stem = trunk.get("patch_embed.proj.weight")
-    blocks = {name.split(".")[1] for name in trunk if name.startswith("blocks.")}
-    for size, config in SIZES.items():
-        facts = (config.trunk.embed_dim, sum(config.trunk.stages))
-        if not config.from_scratch and stem is not None and facts == (len(stem), len(blocks)):
-            return size
-    return None
+_CLASSIFIERS = {"segformer": SegformerDecoder, "ppm": PpmDecoder}
+CHOICES = {"fusion": ("sacf", "add", "concat"), "decoder": ("hpd", *_CLASSIFIERS)}
+"""The words that can be chosen, by argument of `SHIFNet`."""
 
 
 class SHIFNet(nn.Module):
@@ -79,9 +70,11 @@ class SHIFNet(nn.Module):
         super().__init__()
         if size not in SIZES:
             raise UserError(f"there is no SHIFNet size {size!r}: choose one of {', '.join(SIZES)}")
+        check_choice("fusion", fusion, CHOICES["fusion"])
+        check_choice("decoder", decoder, CHOICES["decoder"])
         config = SIZES[size]
         self.fusion, self.decoder = fusion, decoder
-        self.encoder = Encoder(config.trunk, config.channels)
+        self.encoder = ShifnetEncoder(config.trunk, config.channels)
         classes, text_dim = class_embeddings.shape
         self.add_module(fusion, nn.ModuleList(_fusion(fusion, config, text_dim) for _ in range(4)))
         self.add_module(decoder, _decoder(decoder, config, classes, text_dim, sem))
@@ -123,21 +116,14 @@ def _fusion(name: str, config: ShifnetSize, text_dim: int) -> nn.Module:
     """Fusion of one level."""
     if name == "sacf":
         return SACF(config.channels, text_dim, config.sacf_hidden)
-    if name == "concat":
-        return ConcatFusion(config.channels)
-    if name == "add":
-        return AddFusion()
-    raise UserError(f"there is no fusion {name!r}: choose sacf, add or concat")
+    return ConcatFusion(config.channels) if name == "concat" else AddFusion()
 
 
 def _decoder(name: str, config: ShifnetSize, classes: int, text_dim: int, sem: bool) -> nn.Module:
-    classifiers = {"segformer": SegformerDecoder, "ppm": PpmDecoder}
     if name == "hpd":
         return HPD(config.channels, text_dim, config.hpd, sem)
-    if name not in classifiers:
-        raise UserError(f"there is no decoder {name!r}: choose hpd, segformer or ppm")
     if not sem:
         raise UserError(
             f"the decoder {name} has no SEM to switch off: leave sem out, or choose the decoder hpd"
         )
-    return classifiers[name](config.channels, classes)
+    return _CLASSIFIERS[name](config.channels, classes)

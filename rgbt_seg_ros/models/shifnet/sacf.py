@@ -5,7 +5,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from rgbt_seg_ros.models.comparison import Comparison, comparison
+from rgbt_seg_ros.models.text_similarity import TextSimilarity, text_similarity
 
 
 class ConvNeXtBlock(nn.Module):
@@ -35,8 +35,8 @@ class SACF(nn.Module):
         self.thermal_proj = self._projection(channels, hidden, text_dim)
         self.blocks = nn.Sequential(ConvNeXtBlock(channels), ConvNeXtBlock(channels))
         self.out_proj = nn.Conv2d(channels, channels, 1)
-        self.rgb_comparison: Comparison | None = None
-        self.thermal_comparison: Comparison | None = None
+        self.rgb_similarity: TextSimilarity | None = None
+        self.thermal_similarity: TextSimilarity | None = None
 
     @staticmethod
     def _projection(channels: int, hidden: int, text_dim: int) -> nn.Sequential:
@@ -53,32 +53,32 @@ class SACF(nn.Module):
             [B, C, h, w].
         """
         mean_embedding = class_embeddings.mean(dim=0)
-        rgb_relevance = _relevance(self.rgb_proj, self.rgb_comparison, rgb, mean_embedding)
-        thermal_relevance = _relevance(self.thermal_proj, self.thermal_comparison, thermal, mean_embedding)
+        rgb_relevance = _relevance(self.rgb_proj, self.rgb_similarity, rgb, mean_embedding)
+        thermal_relevance = _relevance(self.thermal_proj, self.thermal_similarity, thermal, mean_embedding)
         # A softmax over two entries is the sigmoid of their difference (Eq. 9).
         weight = torch.sigmoid(rgb_relevance - thermal_relevance)
         fused = weight * rgb + (1 - weight) * thermal  # of the unprojected inputs (Eq. 10)
         return self.out_proj(self.blocks(fused))
 
     def prepare_for_serving(self) -> None:
-        """Compute relevances as `Comparison` does; training mode ends it."""
-        self.rgb_comparison = comparison(cast(nn.Linear, self.rgb_proj[2]))
-        self.thermal_comparison = comparison(cast(nn.Linear, self.thermal_proj[2]))
+        """Compute relevances as `TextSimilarity` does; training mode ends it."""
+        self.rgb_similarity = text_similarity(cast(nn.Linear, self.rgb_proj[2]))
+        self.thermal_similarity = text_similarity(cast(nn.Linear, self.thermal_proj[2]))
 
     def train(self, mode: bool = True) -> "SACF":
         if mode:
-            self.rgb_comparison = self.thermal_comparison = None
+            self.rgb_similarity = self.thermal_similarity = None
         return super().train(mode)
 
 
 def _relevance(
-    projection: nn.Sequential, compare: Comparison | None, features: Tensor, embedding: Tensor
+    projection: nn.Sequential, similarity: TextSimilarity | None, features: Tensor, embedding: Tensor
 ) -> Tensor:
     """Eq. 8: projection of f onto the embedding, f.e / |f|, at each position: [B, C, h, w] -> [B, 1, h, w]."""
     first, activation, last = projection
     hidden = activation(first(features.permute(0, 2, 3, 1)))  # [B, h, w, hidden]
-    if compare is not None:
-        dots, norm = compare(hidden, embedding[None])
+    if similarity is not None:
+        dots, norm = similarity(hidden, embedding[None])
         return (dots / norm.clamp_min(1e-6)).permute(0, 3, 1, 2)
     projected = last(hidden)  # [B, h, w, D]
     norm = projected.norm(dim=-1).clamp_min(1e-6)

@@ -15,6 +15,16 @@ def test_overrides_come_after_the_file(tmp_path: Path) -> None:
     assert (config.data.root, config.model.short_side) == ("/some/where", 240)
 
 
+@pytest.mark.parametrize(
+    ("former", "today"), [("float32", "fp32"), ("bfloat16", "bf16"), ("float16", "fp16")]
+)
+def test_former_names_of_precisions_are_read(tmp_path: Path, former: str, today: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(f"train: {{precision: {former}}}\n")
+    assert load_config(path).train.precision == today
+    assert load_config(None, [f"train.precision={former}"]) == load_config(None, [f"train.precision={today}"])
+
+
 def test_a_file_changes_the_one_that_it_is_based_on(tmp_path: Path) -> None:
     (tmp_path / "paper.yaml").write_text("model: {size: large}\ntrain: {lr: 0.5, seed: 7}\n")
     (tmp_path / "row.yaml").write_text("base: paper.yaml\ntrain: {seed: 8}\n")

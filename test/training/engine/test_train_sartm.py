@@ -20,7 +20,7 @@ from training.engine.checkpoint import load_state
 from training.engine.gradients import accumulate_gradients
 from training.engine.optimizer import decay_groups
 from training.engine.trained_state import trained_parameters, trained_state
-from training.losses.criterion import build_criterion
+from training.losses.build import build_criterion
 from training.weights.initial_model import initial_model
 
 SARTM_NANO = ModelConfig(arch="sartm")

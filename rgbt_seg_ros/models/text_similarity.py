@@ -1,11 +1,11 @@
-"""Features compared with text vectors in service, without making the text-wide features themselves."""
+"""Similarity of features to text vectors in the serving form, without making the text-wide features themselves."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-class Comparison(nn.Module):
+class TextSimilarity(nn.Module):
     """Dot products of y = W x + b with vectors, and the norm of y, for a linear map that is no longer trained.
 
     SACF (Eq. 8) and HPD (Eq. 19) widen their features to the text's width D for nothing but these two. Exactly the
@@ -36,7 +36,7 @@ class Comparison(nn.Module):
         return dots, norm
 
 
-def comparison(layer: nn.Linear | nn.Conv2d) -> Comparison | None:
-    """A `Comparison` where it is cheaper than the layer itself: where C + 1 is less than D."""
+def text_similarity(layer: nn.Linear | nn.Conv2d) -> TextSimilarity | None:
+    """A `TextSimilarity` where it is cheaper than the layer itself: where C + 1 is less than D."""
     width, channels = layer.weight.shape[:2]
-    return Comparison(layer) if channels + 1 < width else None
+    return TextSimilarity(layer) if channels + 1 < width else None

@@ -1,0 +1,14 @@
+"""What a network computes in: one vocabulary for the node, the commands and training."""
+
+AUTO = "auto"
+"""What suits the device; where a network is used, not where it is trained."""
+
+PRECISIONS = ("fp32", "bf16", "fp16")
+
+FORMER_NAMES = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
+"""Words of earlier versions, which parameter files and configurations may still hold."""
+
+
+def precision_name(word: str) -> str:
+    """Today's word for a former one; any other as it is."""
+    return FORMER_NAMES.get(word, word)

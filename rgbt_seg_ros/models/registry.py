@@ -1,0 +1,75 @@
+"""The architectures by name: what each can be built with, and the one way to build it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from torch import Tensor, nn
+
+from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.models.sartm import network as sartm
+from rgbt_seg_ros.models.shifnet import network as shifnet
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One architecture.
+
+    Attributes:
+        build: makes a network that can be trained, of `size`, `class_embeddings` and `arguments`.
+        build_served: makes one for service with the same state dict, without what only training needs.
+        sizes: the words for `size`.
+        arguments: names of what it alone is built with, beside its size.
+        choices: the words for those of them that are words.
+    """
+
+    build: Callable[..., nn.Module]
+    build_served: Callable[..., nn.Module]
+    sizes: tuple[str, ...]
+    arguments: tuple[str, ...]
+    choices: Mapping[str, tuple[str, ...]]
+
+
+ARCHITECTURES = {
+    "shifnet": Architecture(
+        build=shifnet.SHIFNet,
+        build_served=shifnet.SHIFNet,
+        sizes=tuple(shifnet.SIZES),
+        arguments=("fusion", "decoder", "sem"),
+        choices=shifnet.CHOICES,
+    ),
+    "sartm": Architecture(
+        build=sartm.SARTM,
+        # Without `peft`, which the machine that a model serves on need not have.
+        build_served=partial(sartm.SARTM, merged=True),
+        sizes=tuple(sartm.SIZES),
+        arguments=("rank", "neck", "auxiliary", "prediction"),
+        choices=sartm.CHOICES,
+    ),
+}
+"""Every architecture by the name that model files, configurations and commands use."""
+
+
+def build_model(
+    arch: str, config: Mapping[str, Any], class_embeddings: Tensor, served: bool = False
+) -> nn.Module:
+    """A new model of an architecture.
+
+    Args:
+        arch: a key of `ARCHITECTURES`.
+        config: its size and its arguments, as in a model card; what is left out has its default.
+        class_embeddings: [N, D].
+        served: build it for service; else it can be trained.
+
+    Raises:
+        UserError: unknown architecture or configuration.
+    """
+    if arch not in ARCHITECTURES:
+        raise UserError(f"there is no model architecture {arch!r}: choose one of {', '.join(ARCHITECTURES)}")
+    architecture = ARCHITECTURES[arch]
+    build = architecture.build_served if served else architecture.build
+    try:
+        return build(**config, class_embeddings=class_embeddings)
+    except TypeError as error:
+        raise UserError(f"configuration {dict(config)} does not fit architecture {arch}: {error}") from error

@@ -123,5 +123,8 @@ def _probabilities(
 
 def _mirror(pair: ImagePair) -> ImagePair:
     """The pair with left and right exchanged."""
-    images = (pair.rgb, pair.thermal, pair.thermal_valid)
-    return ImagePair(*(None if image is None else np.ascontiguousarray(image[:, ::-1]) for image in images))
+    rgb, thermal, valid = (
+        None if image is None else np.ascontiguousarray(image[:, ::-1])
+        for image in (pair.rgb, pair.thermal, pair.thermal_valid)
+    )
+    return ImagePair(rgb, thermal, valid, pair.thermal_limits)

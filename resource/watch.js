@@ -24,6 +24,7 @@ const CAUSES = {
   "superseded": "replaced by a newer pair while waiting",
   "stale": "older than max_age when their turn came",
   "undecodable": "with an image that cannot be read",
+  "shutter": "the thermal camera's shutter was closed",
   "unregistered": "before the camera_infos, or not fitting them",
   "failed": "lost to an error, see the node's log",
   "overflow": "more than lossless.depth waited",

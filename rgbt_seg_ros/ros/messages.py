@@ -41,12 +41,13 @@ def camera_info_message(header: Header, info: CameraInfo, height: int, width: in
     """A camera's calibration for an image of it at another size; pixel centres are at integers.
 
     Args:
-        info: the camera's own; its binning and region of interest are not looked at.
+        info: the camera's own; its binning and region of interest are not looked at. Without a size of its own (0) it
+            is taken to be for this image.
         height, width: of the image.
     """
     scaled = CameraInfo(header=header, height=height, width=width, distortion_model=info.distortion_model)
     scaled.d, scaled.r = info.d, info.r
-    if (info.height, info.width) in ((height, width), (0, 0)):
+    if (info.height, info.width) == (height, width) or 0 in (info.height, info.width):
         scaled.k, scaled.p = info.k, info.p
         return scaled
     x, y = width / info.width, height / info.height

@@ -46,28 +46,31 @@ class Outputs:
         return self._mask.topic_name
 
     def publish(self, answer: Answer, overlay_alpha: float) -> None:
-        """Publish an answer; what costs time to make is made only if somebody subscribes to it."""
+        """Publish an answer, all or nothing of it; what costs time is made only if somebody subscribes to it."""
         header, segmentation = answer.message.header, answer.segmentation
         names = segmentation.classes.names
         if (names, header.frame_id) != (self._class_names, self._label_frame):
             self.publish_label_info(names, header.stamp, header.frame_id)
-        self._mask.publish(ROS_MESSAGES.image(header, segmentation.mask))
-        self._detections.publish(ROS_MESSAGES.detections(header, answer.detections))
+        messages = {
+            self._mask: ROS_MESSAGES.image(header, segmentation.mask),
+            self._detections: ROS_MESSAGES.detections(header, answer.detections),
+        }
         # Without an RGB image the mask is in the thermal camera's pixels.
         if self.camera_info is not None and answer.images.rgb is not None:
             height, width = segmentation.mask.shape
             info = camera_info_message(header, self.camera_info, height, width)
-            self._camera_info.publish(info)
+            messages[self._camera_info] = info
         if self._compressed_mask.get_subscription_count() > 0:
-            self._compressed_mask.publish(ROS_MESSAGES.compressed_mask(header, segmentation.mask))
+            messages[self._compressed_mask] = ROS_MESSAGES.compressed_mask(header, segmentation.mask)
         if self._confidence.get_subscription_count() > 0:
-            self._confidence.publish(ROS_MESSAGES.confidence(header, segmentation.confidence))
+            messages[self._confidence] = ROS_MESSAGES.confidence(header, segmentation.confidence)
         if self._overlay.get_subscription_count() > 0:
-            palette = palette_for(names)
             picture = draw_overlay(
-                answer.picture, segmentation.mask, palette, answer.detections, overlay_alpha
+                answer.picture, segmentation.mask, palette_for(names), answer.detections, overlay_alpha
             )
-            self._overlay.publish(ROS_MESSAGES.image(header, picture))
+            messages[self._overlay] = ROS_MESSAGES.image(header, picture)
+        for publisher, message in messages.items():
+            publisher.publish(message)
 
     def publish_label_info(
         self, class_names: tuple[str, ...], stamp: Time, frame_id: str | None = None

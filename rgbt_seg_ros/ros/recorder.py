@@ -61,7 +61,7 @@ class Recorder(Node):
         )
         self.create_subscription(Image, "rgb/image", self._on_rgb, cameras)
         self.create_subscription(Image, "thermal/image", self._on_thermal, cameras)
-        self._subscribe_output(Image, "rgbt_segmenter/mask", self._on_mask)
+        self._mask_topic = self._subscribe_output(Image, "rgbt_segmenter/mask", self._on_mask)
         self._subscribe_output(Detection2DArray, "rgbt_segmenter/detections", self._on_detections)
         self._subscribe_output(Image, "rgbt_segmenter/overlay", self._on_overlay)
         self._subscribe_output(Image, "rgbt_segmenter/confidence", self._on_confidence)
@@ -70,8 +70,8 @@ class Recorder(Node):
 
     def _subscribe_output(
         self, kind: type, name: str, receive: Callable[[Any], None], latched: bool = False
-    ) -> None:
-        """Receive an output of the node, and put it into the bag, if there is one.
+    ) -> str:
+        """Receive an output of the node, and put it into the bag, if there is one; returns the topic's name.
 
         What answers an RGB image goes to that image's time, everything else to the newest one's.
         """
@@ -85,7 +85,8 @@ class Recorder(Node):
 
         durability = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
         qos = QoSProfile(depth=1 if latched else 100, durability=durability)
-        topic = self.create_subscription(kind, name, take, qos).topic_name
+        topic: str = self.create_subscription(kind, name, take, qos).topic_name
+        return topic
 
     def _on_rgb(self, message: Image) -> None:
         stamp = stamp_ns(message.header)
@@ -156,11 +157,18 @@ class Recorder(Node):
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
-            if status.name == STATUS_NAME:
+            if status.name == STATUS_NAME and self._is_the_nodes(status.hardware_id):
                 self.node_values = values = {entry.key: entry.value for entry in status.values}
                 level, sentence = status.level[0], status.message
                 present = self._stream_clock.now(time.monotonic_ns())
                 self._jobs.add(self._writer.add_diagnostics, present, level, sentence, values)
+
+    def _is_the_nodes(self, hardware_id: str) -> bool:
+        """Whether a status is that of the node whose masks are recorded: others report under the same name."""
+        publishers = self.get_publishers_info_by_topic(self._mask_topic)
+        names = {f"{info.node_namespace.rstrip('/')}/{info.node_name}" for info in publishers}
+        # Before it is configured the node has no mask to publish.
+        return hardware_id in (names or {self.resolve_topic_name("rgbt_segmenter", only_expand=True)})
 
 
 def record(

@@ -96,8 +96,10 @@ class RunWriter:
     def add_diagnostics(
         self, stamp_ns: int | None, level: int, message: str, values: Mapping[str, str]
     ) -> None:
-        """Add a report as in `Diagnostics`; level as in diagnostic_msgs/DiagnosticStatus, 0 to 3."""
-        record = Diagnostics(DIAGNOSTIC_LEVELS[level], message, dict(values), stamp_ns)
+        """Add a report as in `Diagnostics`; level as in diagnostic_msgs/DiagnosticStatus, above 3 is 3."""
+        record = Diagnostics(
+            DIAGNOSTIC_LEVELS[min(level, len(DIAGNOSTIC_LEVELS) - 1)], message, dict(values), stamp_ns
+        )
         self._write("diagnostics", asdict(record))
 
     def add_picture(self, stamp_ns: int, kind: str, picture: np.ndarray) -> None:

@@ -103,8 +103,16 @@ def test_what_is_published_is_in_the_files(tmp_path: Path, start: Start, graph: 
     for index in range(FRAMES):
         graph.publish_frame(index)
     values = [KeyValue(key=key, value=text) for key, text in (("pairs", "5"), ("masks", "5"))]
-    for name in ("another node", STATUS_NAME):
-        status = DiagnosticStatus(level=DiagnosticStatus.WARN, name=name, message="late", values=values)
+    # Other nodes report there, even under the same name, and with levels that nobody has defined.
+    reports = (
+        ("another node", "/graph", 1),
+        (STATUS_NAME, "/robot/rgbt_segmenter", 2),
+        (STATUS_NAME, "/graph", 1),
+    )
+    for name, node, level in (*reports, (STATUS_NAME, "/graph", 7)):
+        status = DiagnosticStatus(
+            level=bytes([level]), name=name, hardware_id=node, message="late", values=values
+        )
         graph.diagnostics.publish(DiagnosticArray(status=[status]))
     recorder.send_signal(signal.SIGINT)
     output, _ = recorder.communicate(timeout=TIMEOUT_S)
@@ -118,7 +126,7 @@ def test_what_is_published_is_in_the_files(tmp_path: Path, start: Start, graph: 
     assert run.masks[3].pixels == {0: 48 * 64 - 30, 2: 30}
     assert [len(run.detections[mask.stamp_ns]) for mask in run.masks] == [0, 1, 0, 1, 0]
     assert run.detections[run.masks[1].stamp_ns][0].size_x == 7.0
-    assert [(line.level, line.message) for line in run.diagnostics] == [("warn", "late")]
+    assert [(line.level, line.message) for line in run.diagnostics] == [("warn", "late"), ("stale", "late")]
     newest = run.masks[-1].stamp_ns + 4_000_000
     reported = run.diagnostics[0].stamp_ns
     assert reported is not None
@@ -149,7 +157,7 @@ def check_bag(path: Path) -> None:
         "/rgbt_segmenter/detections": FRAMES,
         "/rgbt_segmenter/overlay": FRAMES,
         "/rgbt_segmenter/confidence": FRAMES,
-        "/diagnostics": 2,
+        "/diagnostics": 4,
     }
     assert [name for name, topic in bag.topics.items() if topic.latched] == ["/rgbt_segmenter/label_info"]
     masks = [message for message in bag.messages(counts) if message.topic.name == "/rgbt_segmenter/mask"]

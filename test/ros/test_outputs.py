@@ -17,7 +17,7 @@ from rgbt_seg_ros.images.pair import ImagePair
 from rgbt_seg_ros.masks.messages import MessageBuilder
 from rgbt_seg_ros.pipeline.answer import Answer
 from rgbt_seg_ros.ros import outputs
-from rgbt_seg_ros.ros.messages import ROS_MESSAGES
+from rgbt_seg_ros.ros.messages import ROS_MESSAGES, camera_info_message
 from rgbt_seg_ros.ros.outputs import Outputs
 from rgbt_seg_ros.segmenter import Segmentation
 from rgbt_seg_ros.segmenter.class_selection import ClassSelection
@@ -56,6 +56,10 @@ class Publishing:
             return set(topics) <= set(self.received)
 
         wait_for(check, f"messages on {topics}")
+
+    def spin(self, times: int) -> None:
+        for _ in range(times):
+            self._executor.spin_once(timeout_sec=0.05)
 
     def close(self) -> None:
         self._executor.shutdown()
@@ -99,6 +103,37 @@ def answer(classes: int = 3, rgb: bool = True) -> Answer:
     segmentation = Segmentation(mask, draw.random((16, 20), np.float32), {}, selection)
     message = ROS_MESSAGES.image(header(5_000_000_007, "eye"), np.zeros((16, 20), np.uint8))
     return Answer(message, images, segmentation, [], {})
+
+
+@pytest.mark.parametrize(("height", "width"), [(0, 0), (480, 0), (0, 640), (480, 640)])
+def test_a_calibration_of_any_size_is_taken(height: int, width: int) -> None:
+    info = CameraInfo(height=height, width=width, k=[50.0, 0.0, 31.5, 0.0, 55.0, 23.5, 0.0, 0.0, 1.0])
+    taken = camera_info_message(header(1), info, 480, 640)
+    assert (taken.height, taken.width) == (480, 640)
+    assert list(taken.k) == list(info.k)
+
+
+@pytest.mark.parametrize("failing", [name for _, name in MAKERS])
+def test_an_answer_is_published_whole_or_not_at_all(
+    publishing: Publishing, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    for topic, kind in {"mask": Image, **LAZY}.items():
+        publishing.subscribe(topic, kind)
+    publishing.publish(answer(), ["mask", *LAZY])
+    publishing.spin(20)
+    module = next(module for module, name in MAKERS if name == failing)
+
+    def fail(*arguments: Any) -> None:
+        raise ValueError("cannot be made")
+
+    monkeypatch.setattr(module, failing, fail)
+    publishing.received.clear()
+    with pytest.raises(ValueError, match="cannot be made"):
+        publishing.outputs.publish(answer(), overlay_alpha=0.5)
+    publishing.spin(20)
+    assert publishing.received == {}
+    monkeypatch.undo()
+    publishing.publish(answer(), ["mask", *LAZY])
 
 
 def test_what_nobody_looks_at_is_not_made(publishing: Publishing, made: list[str]) -> None:

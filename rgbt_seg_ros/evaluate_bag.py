@@ -27,7 +27,7 @@ from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import describe_host
 from rgbt_seg_ros.masks.labels import LABELS_FOLDER, find_labels
 from rgbt_seg_ros.report_page.write import write_report
-from rgbt_seg_ros.ros.process import join_graph
+from rgbt_seg_ros.ros.graph import join_graph
 from rgbt_seg_ros.ros.recorder import record
 from rgbt_seg_ros.runs.folder import METRICS, read_run
 from rgbt_seg_ros.runs.summarize import summarize

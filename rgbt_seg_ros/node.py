@@ -10,7 +10,7 @@ from rclpy.utilities import remove_ros_args
 
 from rgbt_seg_ros.base.cli import command_parser, run_command
 from rgbt_seg_ros.base.host import prepare_process
-from rgbt_seg_ros.ros.process import join_graph, spin_until
+from rgbt_seg_ros.ros.graph import join_graph, spin_until
 from rgbt_seg_ros.ros.segmenter_node import SegmenterNode
 
 

@@ -14,7 +14,7 @@ import rclpy
 from rclpy.utilities import remove_ros_args
 
 from rgbt_seg_ros.base.cli import command_parser, run_command
-from rgbt_seg_ros.ros.process import join_graph
+from rgbt_seg_ros.ros.graph import join_graph
 from rgbt_seg_ros.ros.recorder import record
 from rgbt_seg_ros.runs.folder import BAG, read_run
 from rgbt_seg_ros.runs.summarize import summarize

@@ -14,7 +14,7 @@ from rclpy.utilities import remove_ros_args
 
 from rgbt_seg_ros.base.cli import command_parser, run_command
 from rgbt_seg_ros.live_view.server import WatchServer
-from rgbt_seg_ros.ros.process import join_graph, spin_until
+from rgbt_seg_ros.ros.graph import join_graph, spin_until
 from rgbt_seg_ros.ros.viewer import Viewer
 
 _NAME = r"[A-Za-z][A-Za-z0-9_]*"

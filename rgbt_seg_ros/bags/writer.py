@@ -21,7 +21,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.base.share import share_path
+from rgbt_seg_ros.base.shared_files import share_path
 from rgbt_seg_ros.masks.messages import MessageBuilder
 
 # Version 8 stores QoS as numbers, which Humble, Iron and Jazzy all read; version 9 is for Jazzy and later only.

@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.base.share import share_path
+from rgbt_seg_ros.base.shared_files import share_path
 from rgbt_seg_ros.live_view.latest import Latest
 
 PATIENCE_S = 10.0

@@ -14,7 +14,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.base.share import share_path
+from rgbt_seg_ros.base.shared_files import share_path
 from rgbt_seg_ros.models.registry import build_model
 from rgbt_seg_ros.models.scaling import InputScaling
 

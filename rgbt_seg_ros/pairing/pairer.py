@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from rgbt_seg_ros.base.diagnostics import Drop, Key
-from rgbt_seg_ros.pairing.time_line import Pair, R, T
+from rgbt_seg_ros.pairing.nearest_neighbour import Pair, R, T
 
 
 class Pairer(Protocol[R, T]):

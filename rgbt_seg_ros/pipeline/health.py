@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rgbt_seg_ros.base.diagnostics import ERROR, OK, WARN, Drop, Key
-from rgbt_seg_ros.pairing.time_line import RATE_INTERVALS
-from rgbt_seg_ros.pipeline.camera import CameraState
+from rgbt_seg_ros.pairing.nearest_neighbour import RATE_INTERVALS
+from rgbt_seg_ros.pipeline.missing_camera import CameraState
 from rgbt_seg_ros.settings import Settings
 
 SILENCE_NS = 2_000_000_000

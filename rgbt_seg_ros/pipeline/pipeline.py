@@ -8,12 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 from rgbt_seg_ros.base.diagnostics import Drop, Key
-from rgbt_seg_ros.pairing.nearest import Pair
+from rgbt_seg_ros.pairing.nearest_pairer import Pair
 from rgbt_seg_ros.pairing.pairer import Pairer
 from rgbt_seg_ros.pairing.stream_clock import StreamClock
 from rgbt_seg_ros.pipeline.answer import Answer
-from rgbt_seg_ros.pipeline.camera import Camera, CameraState
 from rgbt_seg_ros.pipeline.inference_thread import InferenceThread
+from rgbt_seg_ros.pipeline.missing_camera import Camera, CameraState
 from rgbt_seg_ros.pipeline.responder import Job, ReceivedImage, Responder
 from rgbt_seg_ros.pipeline.statistics import Statistics
 from rgbt_seg_ros.settings import Settings
@@ -157,10 +157,7 @@ class Pipeline:
 
     def _goes_alone(self, camera: Camera, other: Camera) -> bool:
         """Whether the image that has just come is answered without the other camera's, and counted."""
-        now_ns = self._clock_ns()
-        if not (
-            camera.may_go_alone(now_ns) and other.state(now_ns) in (CameraState.MISSING, CameraState.FROZEN)
-        ):
+        if not camera.goes_alone(other, self._clock_ns()):
             return False
         self._statistics.count(Key.ALONE)
         return True

@@ -12,7 +12,7 @@ from rgbt_seg_ros.base.diagnostics import Drop, Key, Stage
 from rgbt_seg_ros.images.pair import ImagePair
 from rgbt_seg_ros.pipeline.answer import Answer, Register, complete_answer, decode_images, register_thermal
 from rgbt_seg_ros.pipeline.statistics import Statistics
-from rgbt_seg_ros.pipeline.thermal_follower import ThermalFollower
+from rgbt_seg_ros.pipeline.thermal_limits import ThermalFollower
 from rgbt_seg_ros.segmenter import Segmentation, Segmenter
 from rgbt_seg_ros.settings import Settings
 

@@ -15,11 +15,11 @@ from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import describe_host
 from rgbt_seg_ros.images.codec import UndecodableImage
 from rgbt_seg_ros.images.pair import ImagePair
-from rgbt_seg_ros.pairing.nearest import NearestPairer, Pair
+from rgbt_seg_ros.pairing.nearest_pairer import NearestPairer, Pair
 from rgbt_seg_ros.pairing.pairer import Pairer
 from rgbt_seg_ros.pipeline.answer import Answer, answer_pair
 from rgbt_seg_ros.pipeline.registration_setup import RegistrationSetup
-from rgbt_seg_ros.pipeline.thermal_follower import ThermalFollower
+from rgbt_seg_ros.pipeline.thermal_limits import ThermalFollower
 from rgbt_seg_ros.registration.rules import Registration
 from rgbt_seg_ros.replay.outputs import OfflineOutputs, open_outputs
 from rgbt_seg_ros.runs.folder import read_run

@@ -7,7 +7,7 @@ from typing import Any
 
 import jinja2
 
-from rgbt_seg_ros.base.share import share_path
+from rgbt_seg_ros.base.shared_files import share_path
 from rgbt_seg_ros.report_page.chart_kinds import Chart
 from rgbt_seg_ros.report_page.charts import time_charts, timed_diagnostics
 from rgbt_seg_ros.report_page.format import number, percent, plural, words

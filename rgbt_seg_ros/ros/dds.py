@@ -5,7 +5,7 @@ import os
 import socket
 from collections.abc import Mapping
 
-from rgbt_seg_ros.base.share import share_path
+from rgbt_seg_ros.base.shared_files import share_path
 
 PROFILES_VARIABLE = "FASTRTPS_DEFAULT_PROFILES_FILE"
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.pairing.nearest import NearestPairer
+from rgbt_seg_ros.pairing.nearest_pairer import NearestPairer
 from rgbt_seg_ros.pairing.pairer import Pairer
 from rgbt_seg_ros.settings import Settings
 

@@ -22,8 +22,8 @@ from rgbt_seg_ros.images.codec import UndecodableImage, decode_rgb, decode_therm
 from rgbt_seg_ros.masks.hash import MaskHash
 from rgbt_seg_ros.masks.overlay import thermal_picture
 from rgbt_seg_ros.pairing.stream_clock import StreamClock
+from rgbt_seg_ros.ros.graph import spin_until
 from rgbt_seg_ros.ros.output_bag import OutputBag
-from rgbt_seg_ros.ros.process import spin_until
 from rgbt_seg_ros.runs.folder import BAG, Box
 from rgbt_seg_ros.runs.writer import RunWriter
 from rgbt_seg_ros.runs.writer_thread import WriterThread

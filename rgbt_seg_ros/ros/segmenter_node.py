@@ -14,7 +14,7 @@ from rclpy.timer import Timer
 
 from rgbt_seg_ros.base.diagnostics import ERROR, OK, STATUS_NAME
 from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.ros.configured import STOP_TIMEOUT_S, Configured
+from rgbt_seg_ros.ros.configured_node import STOP_TIMEOUT_S, Configured
 from rgbt_seg_ros.ros.messages import diagnostic_status, diagnostics_message
 from rgbt_seg_ros.ros.parameters import RosParameters
 from rgbt_seg_ros.settings import Settings

@@ -8,8 +8,8 @@ from rclpy.time import Time
 from std_msgs.msg import Header
 
 from rgbt_seg_ros.base.diagnostics import Drop, Key
-from rgbt_seg_ros.pairing.nearest import Pair
-from rgbt_seg_ros.pairing.time_line import RGB, THERMAL, R, T
+from rgbt_seg_ros.pairing.nearest_neighbour import RGB, THERMAL, R, T
+from rgbt_seg_ros.pairing.nearest_pairer import Pair
 
 _JUMP_NS = 500_000_000
 """A stamp that steps back by more is time jumping back (bag loop, reset), by less a late frame."""

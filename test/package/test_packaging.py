@@ -138,7 +138,7 @@ def test_shipped_files_are_found_in_the_installed_copy(
     names = sorted({str(path.relative_to(source)) for path in files} - {"resource/rgbt_seg_ros"})
     nested = {"config/train/shifnet/mfnet.yaml", "resource/vision_msgs/msg/LabelInfo.msg"}
     assert {"config/fastdds.xml", *nested} <= set(names)
-    code = f"from rgbt_seg_ros.base.share import share_path; [print(share_path(name)) for name in {names}]"
+    code = f"from rgbt_seg_ros.base.shared_files import share_path; [print(share_path(name)) for name in {names}]"
     assert run_installed(code, site_packages).splitlines() == [str(share / name) for name in names]
     for name in names:
         assert (share / name).read_bytes() == (source / name).read_bytes()

@@ -15,7 +15,7 @@ from pairing_oracle import (
 )
 
 from rgbt_seg_ros.base.diagnostics import Drop
-from rgbt_seg_ros.pairing.nearest import NearestPairer, Pair
+from rgbt_seg_ros.pairing.nearest_pairer import NearestPairer, Pair
 
 
 class Cameras:

@@ -4,8 +4,8 @@ import pytest
 from settings_of import settings_of
 
 from rgbt_seg_ros.base.diagnostics import ERROR, OK, WARN
-from rgbt_seg_ros.pipeline.camera import CameraState
 from rgbt_seg_ros.pipeline.health import Health
+from rgbt_seg_ros.pipeline.missing_camera import CameraState
 
 SECOND = 1_000_000_000
 

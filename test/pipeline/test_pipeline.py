@@ -10,7 +10,7 @@ from pipeline_bench import MAX_DT_NS, PERIOD_NS, RGB, THERMAL, TIMEOUT, Setup, s
 from settings_of import settings_of
 
 from rgbt_seg_ros.images.codec import EncodedImage, encode_image
-from rgbt_seg_ros.pairing.nearest import NearestPairer
+from rgbt_seg_ros.pairing.nearest_pairer import NearestPairer
 from rgbt_seg_ros.pipeline.pipeline import Pipeline
 
 

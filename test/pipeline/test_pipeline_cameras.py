@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from pipeline_bench import MAX_DT_NS, PERIOD_NS, RGB, THERMAL, Setup, noise, setups
 
-from rgbt_seg_ros.pairing.nearest import NearestPairer
+from rgbt_seg_ros.pairing.nearest_pairer import NearestPairer
 from rgbt_seg_ros.pipeline.pipeline import Pipeline
 
 

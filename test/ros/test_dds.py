@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from rgbt_seg_ros.base.share import share_path
+from rgbt_seg_ros.base.shared_files import share_path
 from rgbt_seg_ros.ros.dds import (
     DOMAINS,
     PROFILES_VARIABLE,

@@ -10,7 +10,7 @@ from pairing_oracle import MS, SECOND, Event, Recording, add, in_stamp_order, re
 from settings_of import settings_of
 
 from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.pairing.nearest import Pair
+from rgbt_seg_ros.pairing.nearest_pairer import Pair
 from rgbt_seg_ros.pairing.pairer import Pairer
 from rgbt_seg_ros.ros.pairers import pairer_maker
 

@@ -13,7 +13,7 @@ import torch
 
 from rgbt_seg_ros import node
 from rgbt_seg_ros.images.pair import ImagePair
-from rgbt_seg_ros.ros import configured
+from rgbt_seg_ros.ros import configured_node
 from rgbt_seg_ros.segmenter import Segmentation, Segmenter
 
 OUT_OF_MEMORY, NOT_FINITE, END, HANG = 1, 2, 3, 4
@@ -62,7 +62,7 @@ def fail(segmenter: Segmenter, fault: int) -> None:
 
 if __name__ == "__main__":
     Segmenter.segment = segment  # type: ignore[method-assign]
-    configured.HANG_S = HANG_S
+    configured_node.HANG_S = HANG_S
     exit_code = node.main()
     print(f"longest inference: {max(taken_s, default=0.0):.3f} s", flush=True)
     sys.exit(exit_code)

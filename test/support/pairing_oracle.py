@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-from rgbt_seg_ros.pairing.nearest import NearestPairer, Pair
+from rgbt_seg_ros.pairing.nearest_pairer import NearestPairer, Pair
 
 MS = 1_000_000
 SECOND = 1_000 * MS

@@ -13,7 +13,7 @@ from settings_of import settings_of
 
 from rgbt_seg_ros.images.codec import EncodedImage, encode_image
 from rgbt_seg_ros.images.pair import ImagePair
-from rgbt_seg_ros.pairing.nearest import NearestPairer
+from rgbt_seg_ros.pairing.nearest_pairer import NearestPairer
 from rgbt_seg_ros.pipeline.answer import Answer
 from rgbt_seg_ros.pipeline.inference_thread import InferenceThread
 from rgbt_seg_ros.pipeline.pipeline import Pipeline

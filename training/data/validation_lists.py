@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.base.share import share_path
+from rgbt_seg_ros.base.shared_files import share_path
 
 SEED = 0
 SHARE = 0.1

@@ -11,7 +11,7 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from rgbt_seg_ros.base.host import describe_host, peak_memory
-from rgbt_seg_ros.base.share import share_path
+from rgbt_seg_ros.base.shared_files import share_path
 from rgbt_seg_ros.models import build_model
 from rgbt_seg_ros.models.serving_form import serving_form
 from rgbt_seg_ros.segmenter.class_embeddings import load_class_embeddings

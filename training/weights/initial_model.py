@@ -7,7 +7,7 @@ from typing import cast
 from torch import nn
 
 from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.base.share import share_path
+from rgbt_seg_ros.base.shared_files import share_path
 from rgbt_seg_ros.masks.classes import ClassSet
 from rgbt_seg_ros.models import ModelCard, build_model
 from rgbt_seg_ros.models.model_file import file_hash, load_model, misfits, resolve_model

@@ -20,8 +20,8 @@ from pairing_oracle import (
 )
 
 from rgbt_seg_ros.base.diagnostics import Drop
-from rgbt_seg_ros.pairing.nearest import NearestPairer, Pair
-from rgbt_seg_ros.pairing.time_line import UNPAIRED_FRAMES
+from rgbt_seg_ros.pairing.nearest_neighbour import UNPAIRED_FRAMES
+from rgbt_seg_ros.pairing.nearest_pairer import NearestPairer, Pair
 
 RATES = [(30, 30), (30, 25), (25, 30), (30, 9), (9, 30), (60, 30), (30, 60), (10, 10)]
 START_UP_FRAMES = 6

@@ -3,7 +3,7 @@
 from typing import Generic
 
 from rgbt_seg_ros.base.diagnostics import Drop, Key
-from rgbt_seg_ros.pairing.time_line import (
+from rgbt_seg_ros.pairing.nearest_neighbour import (
     RATE_INTERVALS,
     RGB,
     THERMAL,

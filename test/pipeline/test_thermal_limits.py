@@ -5,7 +5,7 @@ import pytest
 
 from rgbt_seg_ros.images.pair import ImagePair
 from rgbt_seg_ros.images.thermal import ThermalNormalization
-from rgbt_seg_ros.pipeline.thermal_follower import ThermalFollower
+from rgbt_seg_ros.pipeline.thermal_limits import ThermalFollower
 
 MS = 1_000_000
 RGB = np.zeros((120, 160, 3), np.uint8)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rgbt_seg_ros.pipeline.camera import Camera, CameraState
+from rgbt_seg_ros.pipeline.missing_camera import Camera, CameraState
 
 MS = 1_000_000
 STALE_AFTER = 500 * MS

@@ -1,4 +1,4 @@
-"""One of the two cameras, from when its images come and what is in them: alive, silent, or repeating its last image."""
+"""Is a camera missing, silent or repeating its last image, and are the other one's images then answered alone?"""
 
 from enum import Enum
 from typing import Any
@@ -89,9 +89,11 @@ class Camera:
         if self._awaited_since_ns is None or now_ns < self._awaited_since_ns:
             self._awaited_since_ns = now_ns
 
-    def may_go_alone(self, now_ns: int) -> bool:
-        """Whether the image that has just come may be answered alone if the other camera is missing."""
-        return self._alone_after_ns is not None and now_ns - self._sending_since_ns > self._alone_after_ns
+    def goes_alone(self, other: "Camera", now_ns: int) -> bool:
+        """Whether the image that has just come is answered without the other camera's, as that one is missing."""
+        if self._alone_after_ns is None or now_ns - self._sending_since_ns <= self._alone_after_ns:
+            return False
+        return other.state(now_ns) in (CameraState.MISSING, CameraState.FROZEN)
 
     def is_reused(self, image: object) -> bool:
         """Note that an image goes into a pair; whether it was also in the pair before."""

@@ -48,7 +48,9 @@ def whole() -> dict[str, dict[str, Tensor]]:
 def _assert_same(parts: dict[str, Tensor], whole: dict[str, Tensor], terms: set[str]) -> None:
     assert parts.keys() == whole.keys() >= {f"loss.{term}" for term in terms}
     for name, expected in whole.items():
-        assert torch.allclose(parts[name], expected, rtol=0.0, atol=1e-6), name
+        # A term is rounded in proportion to its weight: similarity's is 100, and its last digits are those of a CPU.
+        rtol = 1e-5 if name.startswith("loss.") else 0.0
+        assert torch.allclose(parts[name], expected, rtol=rtol, atol=1e-6), name
         if name.startswith("loss."):
             assert expected > 1e-3, name
     assert max(float(value.abs().max()) for name, value in whole.items() if "loss." not in name) > 0.01

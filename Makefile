@@ -11,6 +11,8 @@ ifdef AMENT_PREFIX_PATH
 unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH PYTHONPATH LD_LIBRARY_PATH
 endif
 unexport RMW_IMPLEMENTATION
+# Set in many containers; every process would then compile all that it imports anew, which doubles its start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test clean

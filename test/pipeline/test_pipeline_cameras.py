@@ -20,7 +20,7 @@ def setup() -> Iterator[Callable[..., Setup]]:
 def test_a_dead_camera_leaves_the_other_one_alone_until_it_returns(
     setup: Callable[..., Setup], dead: str, mode: str, frozen: bool
 ) -> None:
-    bench = setup(**{f"{dead}__on_missing": mode, f"{dead}__stale_after": 0.5, "max_age": 0.0})
+    bench = setup(**{f"{dead}__on_missing": mode, f"{dead}__stale_after": 0.5})
     bench.segmenter.open.release(1000)
     live = {"thermal": RGB, "rgb": THERMAL}[dead]
     noisy = noise({"thermal": THERMAL, "rgb": RGB}[dead])

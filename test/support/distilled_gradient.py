@@ -1,6 +1,6 @@
 """`distilled_gradient.py OUT`: distillation losses of a batch, its gradient and the prototypes, as safetensors.
 
-The processes that torchrun starts share the pairs of the batch, as they do in training.
+Several processes share the pairs of the batch, as they do in training.
 """
 
 import sys

@@ -2,10 +2,14 @@
 
 import json
 import os
+import select
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,7 @@ from rgbt_seg_ros.scenes import render_still
 from training import train
 from training.engine.checkpoint import load_state
 
+TIMEOUT_S = 300.0
 MSRS_FOLDERS = ("vi", "ir", "Segmentation_labels")
 KILLED_TRAINING = REPOSITORY / "test" / "support" / "killed_training.py"
 FORKED_PROCESSES = REPOSITORY / "test" / "support" / "forked_processes.py"
@@ -71,22 +76,55 @@ def train_here(*arguments: str) -> int:
         return train.main(arguments)
 
 
-def run_script(
-    script: Path, *arguments: str, processes: int = 1, torchrun: bool = False
-) -> "subprocess.CompletedProcess[str]":
-    """Run a script of this folder in a child process, or in several: by torchrun, or by what starts them faster."""
-    launcher: list[str] = []
-    if torchrun:
-        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    elif processes > 1:
-        launcher = [str(FORKED_PROCESSES), str(processes)]
+@dataclass(frozen=True)
+class Done:
+    """How a script ended: 0, the code that it left with, or minus the signal that killed it; and its stderr."""
+
+    returncode: int
+    stderr: str
+
+
+def run_script(script: Path, *arguments: str, processes: int = 1) -> Done:
+    """Run a script of this folder in a process of its own, or in several that find each other as torchrun's do."""
+    forker = _forker()
+    assert forker.stdin
+    assert forker.stdout
+    forker.stdin.write(json.dumps([processes, str(script), arguments]) + "\n")
+    forker.stdin.flush()
+    if not select.select([forker.stdout], [], [], TIMEOUT_S)[0]:
+        os.killpg(forker.pid, signal.SIGKILL)
+        _forker.cache_clear()
+        raise TimeoutError(f"{script.name} did not end within {TIMEOUT_S:.0f} s")
+    return Done(*json.loads(forker.stdout.readline()))
+
+
+@cache
+def _forker() -> "subprocess.Popen[str]":
+    """What runs scripts, with training imported already; it ends when its input does, with this process."""
+    return subprocess.Popen(
+        [sys.executable, str(FORKED_PROCESSES)],
+        env=_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def run_torchrun(script: Path, *arguments: str, processes: int) -> "subprocess.CompletedProcess[str]":
+    """Run a script in several processes by torchrun itself, which takes longer and has a say in how they end."""
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     return subprocess.run(
         [sys.executable, *launcher, str(script), *arguments],
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
+        env=_environment(),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=TIMEOUT_S,
     )
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
 
 
 def write_msrs(root: Path) -> Path:

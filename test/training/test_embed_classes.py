@@ -78,9 +78,10 @@ def test_clip_features_are_those_of_its_projection(clip: Path) -> None:
 
 
 def test_underscores_and_hyphens_are_spaces(clip: Path) -> None:
-    vectors = embed(str(clip), ["car_stop", "car-stop", "car stop"], ["a {}."]).vectors
-    assert torch.equal(vectors[0], vectors[1])
-    assert torch.equal(vectors[0], vectors[2])
+    vectors = embed(str(clip), ["car stop", "car_stop", "car-stop", "carstop"], ["a {}."]).vectors
+    # The place in a batch may decide how sums are rounded.
+    torch.testing.assert_close(vectors[1:3], vectors[:1].expand(2, -1), atol=1e-5, rtol=0)
+    assert not torch.allclose(vectors[3], vectors[0], atol=1e-2)
 
 
 def test_file_tells_its_origin_but_no_path(clip: Path, tmp_path: Path) -> None:

@@ -7,7 +7,16 @@ import torch
 from first_gradient import first_gradient
 from safetensors.torch import load_file
 from torch import Tensor
-from training_runs import KILLED_TRAINING, REPOSITORY, SARTM, TINY, run_script, training_here, write_msrs
+from training_runs import (
+    KILLED_TRAINING,
+    REPOSITORY,
+    SARTM,
+    TINY,
+    run_script,
+    run_torchrun,
+    training_here,
+    write_msrs,
+)
 
 # Images are shrunk below the crop, so that padding leaves some with few labelled pixels and some with many.
 UNEVEN = (
@@ -39,7 +48,9 @@ def whole() -> dict[str, dict[str, Tensor]]:
 def _assert_same(parts: dict[str, Tensor], whole: dict[str, Tensor], terms: set[str]) -> None:
     assert parts.keys() == whole.keys() >= {f"loss.{term}" for term in terms}
     for name, expected in whole.items():
-        assert torch.allclose(parts[name], expected, rtol=0.0, atol=1e-6), name
+        # A term is rounded in proportion to its weight: similarity's is 100, and its last digits are those of a CPU.
+        rtol = 1e-5 if name.startswith("loss.") else 0.0
+        assert torch.allclose(parts[name], expected, rtol=rtol, atol=1e-6), name
         if name.startswith("loss."):
             assert expected > 1e-3, name
     assert max(float(value.abs().max()) for name, value in whole.items() if "loss." not in name) > 0.01
@@ -68,9 +79,7 @@ def test_sample_that_one_process_cannot_read_stops_them_all(tmp_path: Path) -> N
     config, run = tmp_path / "tiny.yaml", tmp_path / "run"
     config.write_text("train: {}\n")
     data = ("data.name=msrs", f"data.root={tmp_path / 'msrs'}", "train.batch_size=1", "train.max_steps=50")
-    done = run_script(
-        KILLED_TRAINING, "0", "--config", str(config), *TINY, *data, f"run.dir={run}",
-        processes=2, torchrun=True,
-    )  # fmt: skip
+    words = ("--config", str(config), *TINY, *data, f"run.dir={run}")
+    done = run_torchrun(KILLED_TRAINING, "0", *words, processes=2)
     assert done.returncode == 1
     assert done.stderr.count(f"error: {path} cannot be read") == 1

@@ -28,6 +28,7 @@ from training.engine.gradients import StepLoss
 from training.engine.trainer import Batch, Trainer
 
 ARCHITECTURES = pytest.mark.parametrize("arch", [(), SARTM], ids=["shifnet", "sartm"])
+FOUR_STEPS = ("train.max_steps=4", "train.log_every=3")
 SIX_STEPS = ("train.max_steps=6", "train.eval_every=3", "train.log_every=2")
 
 
@@ -56,7 +57,7 @@ def test_run_killed_at_once_resumes_bit_for_bit(tmp_path: Path, arch: tuple[str,
 def test_two_processes_resume_bit_for_bit_with_the_random_numbers_of_each(tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     # SARTM has all that SHIFNet has to save, and prototypes.
-    steps = ("train.max_steps=4", "train.eval_every=2", "train.batch_size=1", *SARTM)
+    steps = ("train.max_steps=4", "train.eval_every=2", "train.log_every=2", "train.batch_size=1", *SARTM)
     assert run_script(KILLED_TRAINING, "3", *_arguments(killed, *steps), processes=2).returncode != 0
     state = load_state(killed)
     assert state.numbers["step"] == 2
@@ -87,12 +88,19 @@ def test_killed_while_saving_keeps_the_state_of_before(
     assert load_state(run).numbers["step"] == 6
 
 
+@pytest.fixture(scope="module")
+def four_steps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was never stopped."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    assert train_tiny(run, *FOUR_STEPS) == 0
+    return run
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_run_saves_and_resumes_as_if_never_stopped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+    tmp_path: Path, four_steps: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
-    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    assert train_tiny(whole, "train.max_steps=4", "train.log_every=3") == 0
+    stopped = tmp_path / "stopped"
     train_step = Trainer._train_step
 
     def step_then_signal(self: Trainer, batches: Sequence[Batch]) -> StepLoss:
@@ -103,7 +111,7 @@ def test_interrupted_run_saves_and_resumes_as_if_never_stopped(
 
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "_train_step", step_then_signal)
-        assert train_tiny(stopped, "train.max_steps=4", "train.log_every=3") == 130
+        assert train_tiny(stopped, *FOUR_STEPS) == 130
     assert load_state(stopped).numbers["step"] == 2
     # It never validated, so it leaves its last model.
     assert read_card(stopped / "last.safetensors").training["steps"] == 2
@@ -111,9 +119,9 @@ def test_interrupted_run_saves_and_resumes_as_if_never_stopped(
     with open(stopped / "metrics.jsonl", "a") as file:
         file.write(json.dumps({"step": 3, "loss": 123.0}) + '\n{"step": 4, "lo')
     assert train_here("--resume", str(stopped)) == 0
-    assert_same_state(stopped, whole)
+    assert_same_state(stopped, four_steps)
     assert [line["step"] for line in metrics(stopped)] == [3, 4]
-    assert losses(stopped) == losses(whole)
+    assert losses(stopped) == losses(four_steps)
 
 
 def test_second_interrupt_stops_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,7 +113,7 @@ def test_without_classes_to_compare_there_is_a_graph_all_the_same(
 
 def test_two_processes_have_the_value_and_gradient_of_one(tmp_path: Path) -> None:
     script = REPOSITORY / "test/support/distilled_gradient.py"
-    done = run_script(script, str(tmp_path / "part"), processes=2, torchrun=True)
+    done = run_script(script, str(tmp_path / "part"), processes=2)
     assert done.returncode == 0, done.stderr
     first, second = (load_file(tmp_path / f"part.{process}") for process in (0, 1))
     whole = distilled_gradient()

@@ -26,8 +26,8 @@ class ThermalNormalization:
     own percentiles `low_percentile`..`high_percentile`, `minmax` its own extremes; `auto` is `fixed` 0..255 for uint8
     (a camera that gives 8 bits has done its own gain control) and `percentile` for uint16.
 
-    Where the limits are the image's own, pixels that are no temperatures have no part in them, see `clean`, and the
-    range is `min_span` wide at least: noise is not stretched over all of it.
+    Where the limits are the image's own, pixels of 16-bit images that are no temperatures have no part in them, see
+    `clean`, and the range is `min_span` wide at least: noise is not stretched over all of it.
 
     A radiometric camera's count c means `kelvin_offset` + c * `kelvin_per_count` kelvin; 0.01 K a count is usual.
 
@@ -94,13 +94,20 @@ class ThermalNormalization:
 
         Args:
             thermal: the image.
-            valid: bool [H, W]; the image's own limits (percentile, minmax) are those of its valid pixels. None: all.
+            valid: bool [H, W]; the image's own limits (percentile, minmax) are those of its valid pixels. None: all
+                that `clean` does not doubt.
             limits: counts that become 0 and 1, where they are known; None: see `limits`.
 
         Raises:
             ValueError: another type or shape.
         """
-        low, high = self.limits(thermal, valid) if limits is None else limits
+        _require_thermal(thermal)
+        if limits is None:
+            if valid is None and self.follows_image(thermal.dtype):
+                defects = self._defects(thermal)
+                valid = None if defects is None else ~defects
+            limits = self.limits(thermal, valid)
+        low, high = limits
         scaled = thermal.astype(np.float32)
         scaled -= low
         scaled /= high - low
@@ -119,12 +126,8 @@ class ThermalNormalization:
             The image with defects that stand alone filled (see `thermal_defects.mend`), bool [H, W] of the pixels that
             are known (None: all), and the number of defects.
         """
-        defects = np.isin(thermal, self.invalid) if self.invalid else None
-        if self.mode != "fixed" and thermal.dtype == np.uint16:
-            found = find_defects(thermal)
-            if found is not None:
-                defects = found if defects is None else defects | found
-        if defects is None or not defects.any():
+        defects = self._defects(thermal)
+        if defects is None:
             return thermal, valid, 0
         mended, known = mend(thermal, defects)
         if known is not None and valid is not None:
@@ -145,10 +148,7 @@ class ThermalNormalization:
         Raises:
             ValueError: another type or shape.
         """
-        if thermal.dtype not in (np.uint8, np.uint16) or thermal.ndim != 2 or thermal.size == 0:
-            raise ValueError(
-                f"a thermal image must be uint8 or uint16 [H, W], this one is {thermal.dtype} {list(thermal.shape)}"
-            )
+        _require_thermal(thermal)
         if self.mode == "fixed":
             return self._counts(self.low), self._counts(self.high)
         if self.mode == "auto" and thermal.dtype == np.uint8:
@@ -184,6 +184,22 @@ class ThermalNormalization:
             return 1.0
         return LEAST_SPAN_COUNTS if self.unit == "counts" else LEAST_SPAN_KELVIN / self.kelvin_per_count
 
+    def _defects(self, thermal: np.ndarray) -> np.ndarray | None:
+        """bool [H, W], True where no temperature is, see `clean`; None if that is nowhere."""
+        defects = np.isin(thermal, self.invalid) if self.invalid else None
+        if self.mode != "fixed" and thermal.dtype == np.uint16:
+            found = find_defects(thermal)
+            if found is not None:
+                defects = found if defects is None else defects | found
+        return defects if defects is not None and defects.any() else None
+
     def _counts(self, value: float) -> float:
         """The count of a value in `unit`."""
         return value if self.unit == "counts" else (value - self.kelvin_offset) / self.kelvin_per_count
+
+
+def _require_thermal(thermal: np.ndarray) -> None:
+    if thermal.dtype not in (np.uint8, np.uint16) or thermal.ndim != 2 or thermal.size == 0:
+        raise ValueError(
+            f"a thermal image must be uint8 or uint16 [H, W], this one is {thermal.dtype} {list(thermal.shape)}"
+        )

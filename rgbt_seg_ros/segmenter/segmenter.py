@@ -141,7 +141,7 @@ class Segmenter:
         pair = ImagePair(rgb, thermal, thermal_valid)
         if thermal is not None:
             cleaned, valid, _ = self._normalize_thermal.clean(thermal, thermal_valid)
-            pair = ImagePair(rgb, cleaned, valid)
+            pair = ImagePair(rgb, cleaned, valid, self._normalize_thermal.limits(cleaned, valid))
         return self.segment([pair])[0]
 
     @torch.inference_mode()

@@ -84,6 +84,26 @@ def test_contrast_is_that_of_the_clean_image(kind: str) -> None:
     assert result[PERSON][known[PERSON]].mean() > 0.9
 
 
+@pytest.mark.parametrize("mode", ["auto", "percentile"])
+@pytest.mark.parametrize("kind", DEFECTIVE)
+def test_a_call_alone_leaves_out_what_is_no_temperature(kind: str, mode: str) -> None:
+    image = DEFECTIVE[kind](scene())
+    result = ThermalNormalization(mode)(image)
+    known = (image > 5_000) & (image < 31_000)
+    if kind == "saturated at 14 bits":
+        known = image < 16_383
+    assert np.median(result[WALL][known[WALL]]) < 0.05
+    assert np.median(result[PERSON][known[PERSON]]) > 0.9
+
+
+def test_a_call_leaves_out_counts_of_the_user() -> None:
+    image = scene()
+    image[:40, :40] = 40_000
+    for mode in ("auto", "percentile", "minmax"):
+        result = ThermalNormalization(mode, invalid=(40_000,))(image)
+        assert result[PERSON].mean() > 0.9
+
+
 @pytest.mark.parametrize("kind", DEFECTIVE)
 def test_defects_are_filled_or_unknown_and_the_rest_is_as_it_was(kind: str) -> None:
     image = DEFECTIVE[kind](scene())

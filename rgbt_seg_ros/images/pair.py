@@ -18,6 +18,8 @@ class ImagePair:
         thermal_valid: bool [h, w], False where thermal is not known (outside its camera's view, holes of a
             reprojection): missing to the network. None: known everywhere.
         thermal_limits: counts that become 0 and 1; None: those that the thermal normalization finds for this image.
+        thermal_span: counts, the smallest range that becomes 0..1, from the image as the camera gave it, before it was
+            registered; None: that of this image.
 
     Raises:
         ValueError: both images are None, or a wrong shape or dtype.
@@ -27,6 +29,7 @@ class ImagePair:
     thermal: np.ndarray | None
     thermal_valid: np.ndarray | None = None
     thermal_limits: tuple[float, float] | None = None
+    thermal_span: float | None = None
 
     def __post_init__(self) -> None:
         rgb, thermal, valid = self.rgb, self.thermal, self.thermal_valid

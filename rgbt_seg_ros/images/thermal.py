@@ -7,13 +7,20 @@ import numpy as np
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.images.thermal_defects import find_defects, mend
+from rgbt_seg_ros.images.thermal_noise import thermal_noise
 
 MODES = ("auto", "fixed", "percentile", "minmax")
 UNITS = ("counts", "kelvin")
 
-LEAST_SPAN_COUNTS = 100.0
+LEAST_SPAN_NOISES = 40.0
+"""Smallest range of a 16-bit image that becomes 0..1 unless one is given, in standard deviations of its noise. Streets
+span 46 and more. A fixed number of counts would not do: a kelvin has 2 of them in one camera and 100 in another."""
+
+LEAST_SPAN_COUNTS = 1000.0
+"""An image that spans more is stretched however noisy it seems: grass and leaves look like noise."""
+
 LEAST_SPAN_KELVIN = 2.0
-"""Smallest range of a 16-bit image that becomes 0..1 unless one is given: above the noise of uncooled cameras."""
+"""Where kelvin are known the range is as wide as this: above the noise of uncooled cameras."""
 
 _PERCENTILE_SAMPLES = 20_000
 
@@ -32,7 +39,7 @@ class ThermalNormalization:
     A radiometric camera's count c means `kelvin_offset` + c * `kelvin_per_count` kelvin; 0.01 K a count is usual.
 
     Attributes:
-        min_span: in `unit`; 0 is 100 counts of a 16-bit image, or 2 K.
+        min_span: in `unit`; 0 is 40 times the noise of a 16-bit image, see `least_span`.
         invalid: counts that are no temperatures, whatever the mode.
 
     Raises:
@@ -134,21 +141,47 @@ class ThermalNormalization:
             known = known & valid
         return mended, valid if known is None else known, int(defects.sum())
 
-    def limits(self, thermal: np.ndarray, valid: np.ndarray | None = None) -> tuple[float, float]:
-        """Counts that become 0 and 1; the arguments are those of a call.
+    def limits(
+        self, thermal: np.ndarray, valid: np.ndarray | None = None, least_span: float | None = None
+    ) -> tuple[float, float]:
+        """Counts that become 0 and 1.
 
-        Raises:
-            ValueError: another type or shape.
-        """
-        return self.widened(self.extent(thermal, valid), thermal.dtype)
-
-    def extent(self, thermal: np.ndarray, valid: np.ndarray | None = None) -> tuple[float, float]:
-        """Counts between which the image lies by this rule, however narrow that is.
+        Args:
+            thermal: uint8 or uint16 [H, W].
+            valid: bool [H, W]; the image's own limits are those of its valid pixels. None: all.
+            least_span: counts, where it is known from before the image was registered; None: see `least_span`.
 
         Raises:
             ValueError: another type or shape.
         """
         _require_thermal(thermal)
+        low, high = self._extent(thermal, valid)
+        if not self.follows_image(thermal.dtype):
+            return low, high
+        # An even image becomes a cold one.
+        return low, max(high, low + (least_span or self.least_span(thermal, valid)))
+
+    def follows_image(self, kind: np.dtype) -> bool:
+        """Whether the limits of an image of this type are its own."""
+        return self.mode in ("percentile", "minmax") or (self.mode == "auto" and kind == np.uint16)
+
+    def least_span(self, thermal: np.ndarray, valid: np.ndarray | None = None) -> float:
+        """Smallest range that becomes 0..1 where the limits are the image's own, in counts: see `min_span`.
+
+        Args:
+            thermal: uint8 or uint16 [H, W], as the camera gives it: what was enlarged seems to have little noise.
+            valid: bool [H, W], False where it is not known; None: known everywhere.
+        """
+        if self.min_span > 0:
+            return self.min_span if self.unit == "counts" else self.min_span / self.kelvin_per_count
+        if thermal.dtype == np.uint8:
+            # Less than one count is no contrast: a constant image would be divided by zero.
+            return 1.0
+        span = min(LEAST_SPAN_NOISES * thermal_noise(thermal, valid), LEAST_SPAN_COUNTS)
+        return span if self.unit == "counts" else max(span, LEAST_SPAN_KELVIN / self.kelvin_per_count)
+
+    def _extent(self, thermal: np.ndarray, valid: np.ndarray | None) -> tuple[float, float]:
+        """Counts between which the image lies by this rule, however narrow that is."""
         if self.mode == "fixed":
             return self._counts(self.low), self._counts(self.high)
         if self.mode == "auto" and thermal.dtype == np.uint8:
@@ -165,24 +198,6 @@ class ThermalNormalization:
             sample = sample[valid[::stride, ::stride]]
         low, high = np.percentile(sample, (self.low_percentile, self.high_percentile))
         return float(low), float(high)
-
-    def widened(self, extent: tuple[float, float], kind: np.dtype) -> tuple[float, float]:
-        """The limits of an image of an extent: as wide as `min_span` at least, which leaves an even image cold."""
-        low, high = extent
-        return (low, max(high, low + self.least_span(kind))) if self.follows_image(kind) else extent
-
-    def follows_image(self, kind: np.dtype) -> bool:
-        """Whether the limits of an image of this type are its own."""
-        return self.mode in ("percentile", "minmax") or (self.mode == "auto" and kind == np.uint16)
-
-    def least_span(self, kind: np.dtype) -> float:
-        """Counts; see `min_span`."""
-        if self.min_span > 0:
-            return self.min_span if self.unit == "counts" else self.min_span / self.kelvin_per_count
-        if kind == np.uint8:
-            # Less than one count is no contrast: a constant image would be divided by zero.
-            return 1.0
-        return LEAST_SPAN_COUNTS if self.unit == "counts" else LEAST_SPAN_KELVIN / self.kelvin_per_count
 
     def _defects(self, thermal: np.ndarray) -> np.ndarray | None:
         """bool [H, W], True where no temperature is, see `clean`; None if that is nowhere."""

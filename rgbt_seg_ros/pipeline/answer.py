@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -95,7 +95,7 @@ def decode_images(settings: Settings, rgb_message: Any, thermal_message: Any) ->
         UndecodableImage: one of the messages holds no image that can be read.
         ValueError: the images are no pair, see `ImagePair`.
     """
-    rgb = thermal = valid = None
+    rgb = thermal = valid = span = None
     defects = 0
     if rgb_message is not None:
         compressed = settings.rgb_transport == "compressed"
@@ -103,8 +103,10 @@ def decode_images(settings: Settings, rgb_message: Any, thermal_message: Any) ->
     if thermal_message is not None:
         compressed = settings.thermal_transport == "compressed"
         thermal = (decode_compressed_thermal if compressed else decode_thermal)(thermal_message)
-        thermal, valid, defects = settings.thermal.normalizer.clean(settings.thermal.cropped(thermal))
-    return ImagePair(rgb, thermal, valid), defects
+        normalizer = settings.thermal.normalizer
+        thermal, valid, defects = normalizer.clean(settings.thermal.cropped(thermal))
+        span = normalizer.least_span(thermal, valid)
+    return ImagePair(rgb, thermal, valid, thermal_span=span), defects
 
 
 def register_thermal(images: ImagePair, register: Register | None) -> ImagePair:
@@ -120,7 +122,7 @@ def register_thermal(images: ImagePair, register: Register | None) -> ImagePair:
         # Known is only what is made of known pixels alone.
         known, _ = register(images.thermal_valid.astype(np.uint8) * 255, images.size)
         valid = valid & (known == 255)
-    return ImagePair(images.rgb, thermal, valid)
+    return replace(images, thermal=thermal, thermal_valid=valid)
 
 
 def complete_answer(

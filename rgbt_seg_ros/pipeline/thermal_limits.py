@@ -14,7 +14,7 @@ SHUTTER_SHARE = 0.2
 SHUTTER_NS = 3_000_000_000
 """An image that is even for longer after the last one with contrast shows a wall or fog [ns]."""
 
-_FLAT_COUNTS = {np.dtype(np.uint8): 8.0}
+_FLAT_COUNTS = 8.0
 """Contrast of an 8-bit image that may be that of a closed shutter; of 16 bits the least span of the normalization."""
 
 
@@ -50,38 +50,36 @@ class ThermalFollower:
         thermal = images.thermal
         if thermal is None:
             return images
-        low, high = self._normalization.extent(thermal, images.thermal_valid)
-        if self._is_shutter(thermal, images.thermal_valid, high - low, stamp_ns):
+        if self._is_shutter(images, thermal, stamp_ns):
             return None
         if not self._normalization.follows_image(thermal.dtype):
             return images
-        self._approach((low, high), stamp_ns)
-        assert self._limits is not None
-        return replace(images, thermal_limits=self._normalization.widened(self._limits, thermal.dtype))
+        own = self._normalization.limits(thermal, images.thermal_valid, images.thermal_span)
+        self._limits = self._approached(own, stamp_ns)
+        return replace(images, thermal_limits=self._limits)
 
-    def _is_shutter(
-        self, thermal: np.ndarray, valid: np.ndarray | None, extent: float, stamp_ns: int
-    ) -> bool:
+    def _is_shutter(self, images: ImagePair, thermal: np.ndarray, stamp_ns: int) -> bool:
         """Whether the image is even, and the one before was not; notes its contrast."""
-        kind = thermal.dtype
-        contrast = extent if self._normalization.follows_image(kind) else _contrast(thermal, valid)
-        flat = _FLAT_COUNTS.get(kind, 0.0) or self._normalization.least_span(kind)
+        contrast = _contrast(thermal, images.thermal_valid)
+        if thermal.dtype == np.uint8:
+            flat = _FLAT_COUNTS
+        else:
+            flat = images.thermal_span or self._normalization.least_span(thermal, images.thermal_valid)
         since_ns = stamp_ns - self._contrast_ns
         if contrast < min(SHUTTER_SHARE * self._contrast, flat) and 0 <= since_ns <= SHUTTER_NS:
             return True
         self._contrast, self._contrast_ns = contrast, stamp_ns
         return False
 
-    def _approach(self, extent: tuple[float, float], stamp_ns: int) -> None:
-        """Move the limits towards an image's own."""
+    def _approached(self, own: tuple[float, float], stamp_ns: int) -> tuple[float, float]:
+        """The limits, moved towards an image's own."""
         elapsed_ns = stamp_ns - self._limits_ns
         self._limits_ns = stamp_ns
         if self._limits is None or not 0 <= elapsed_ns < 10 * self._time_constant_ns:
-            self._limits = extent
-            return
+            return own
         share = 1.0 - math.exp(-elapsed_ns / self._time_constant_ns)
-        low, high = ((1.0 - share) * old + share * new for old, new in zip(self._limits, extent, strict=True))
-        self._limits = low, high
+        low, high = ((1.0 - share) * old + share * new for old, new in zip(self._limits, own, strict=True))
+        return low, high
 
 
 def _contrast(thermal: np.ndarray, valid: np.ndarray | None) -> float:

@@ -109,7 +109,7 @@ class ThermalSettings:
     min_span: float = declare(
         0.0,
         "Smallest range of thermal values that becomes 0..1, so that noise is not stretched; in thermal.range.unit. "
-        "0 is 100 counts of a 16-bit image, or 2 K.",
+        "0 is 40 times the noise of a 16-bit image, and 2 K at least where the unit is kelvin.",
         unit="counts or K",
         minimum=0.0,
         maximum=65535.0,

@@ -2,10 +2,14 @@
 
 import numpy as np
 import pytest
+from settings_of import settings_of
 
+from rgbt_seg_ros.images.codec import encode_image
 from rgbt_seg_ros.images.pair import ImagePair
 from rgbt_seg_ros.images.thermal import ThermalNormalization
+from rgbt_seg_ros.pipeline.answer import decode_images, register_thermal
 from rgbt_seg_ros.pipeline.thermal_limits import ThermalFollower
+from rgbt_seg_ros.registration.rules import Homography
 
 MS = 1_000_000
 RGB = np.zeros((120, 160, 3), np.uint8)
@@ -86,6 +90,23 @@ def test_a_closed_shutter_is_told_until_it_opens(kind: type) -> None:
         )
 
 
+@pytest.mark.parametrize("noise", [40, 130])
+def test_a_closed_shutter_of_a_noisy_camera_is_told(noise: int) -> None:
+    follower = ThermalFollower(ThermalNormalization(), 1.0)
+    assert follower.follow(scene(4000), 0) is not None
+    assert follower.follow(shutter(noise=noise), 100 * MS) is None
+
+
+def test_a_registered_image_has_the_least_span_of_the_one_that_the_camera_gave() -> None:
+    even, rgb = encode_image(shutter(noise=20).thermal), encode_image(np.zeros((480, 640, 3), np.uint8))
+    images, _ = decode_images(settings_of(), rgb, even)
+    # Enlarged four times, neighbours are much alike.
+    enlarged = register_thermal(images, Homography([4.0, 0.0, 0.0, 0.0, 4.0, 0.0, 0.0, 0.0, 1.0]))
+    low, high = limits(ThermalFollower(ThermalNormalization(), 1.0), enlarged, 0)
+    assert high - low == pytest.approx(images.thermal_span)
+    assert high - low > 10 * 20
+
+
 def test_what_stays_even_is_a_wall() -> None:
     follower = ThermalFollower(ThermalNormalization(), 1.0)
     follower.follow(scene(), 0)
@@ -102,7 +123,8 @@ def test_an_even_scene_from_the_start_is_no_shutter(mode: str) -> None:
 def test_a_scene_with_less_contrast_is_no_shutter() -> None:
     follower = ThermalFollower(ThermalNormalization(), 1.0)
     follower.follow(scene(4000), 0)
-    wall = ImagePair(RGB, (7_000 + np.random.default_rng(0).integers(0, 130, (120, 160))).astype(np.uint16))
+    noise = np.random.default_rng(0).integers(0, 6, (120, 160))
+    wall = ImagePair(RGB, (7_000 + np.linspace(0, 130, 160) + noise).astype(np.uint16))
     assert follower.follow(wall, 100 * MS) is not None
 
 

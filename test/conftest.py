@@ -50,8 +50,8 @@ def golden() -> Path:
 
 @pytest.fixture(scope="session")
 def node_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model for nodes under test: small random weights, and every class is a thing."""
-    from node_bench import write_node_model
+    """The model of nodes under test, see `write_node_model`."""
+    from random_model import write_node_model
 
     return write_node_model(tmp_path_factory.mktemp("model") / "random.safetensors")
 
@@ -79,6 +79,18 @@ def bench() -> "Iterator[Bench]":
 
 
 @pytest.fixture
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Here and in children: more threads add in another order, and a pixel in doubt changes its class."""
+    import torch
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
 def ros_environment() -> dict[str, str]:
     """Environment of child processes on this run's private ROS graph, with the checkout importable."""
     return {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}
@@ -86,9 +98,10 @@ def ros_environment() -> dict[str, str]:
 
 @pytest.fixture
 def start(ros_environment: dict[str, str]) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
-    """``start("-m", "rgbt_seg_ros.node", ...)`` runs this Python in a child that cannot outlive the test.
+    """``start("-m", "rgbt_seg_ros.play", ...)`` runs this Python in a child that cannot outlive the test.
 
-    Its output and errors come as text through one pipe; read it with ``process.communicate(timeout=...)``.
+    Its output and errors come as text through one pipe; read it with ``process.communicate(timeout=...)``. A program
+    that is talked to while it runs is a `NodeProcess`.
     """
     processes: list[subprocess.Popen[str]] = []
 

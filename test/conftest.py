@@ -1,6 +1,8 @@
 """Fixtures that several test files share."""
 
+import contextlib
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from places import REPOSITORY, SHARED
 
-from rgbt_seg_ros.ros.dds import private_graph_environment
+from rgbt_seg_ros.ros.dds import metatraffic_port, private_graph_environment
 
 if TYPE_CHECKING:
     from node_bench import Bench
@@ -21,9 +23,14 @@ SAMPLES = SHARED / "samples"
 REFERENCES = SHARED / "golden"
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Puts the whole run on a ROS graph of its own, before anything imports rclpy."""
     os.environ.update(private_graph_environment())
+    # Between two tests nobody is on it: whoever looks for a free one meanwhile must find it taken.
+    claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    config.add_cleanup(claim.close)
+    with contextlib.suppress(OSError):  # another one looked at the same moment
+        claim.bind(("", metatraffic_port(int(os.environ["ROS_DOMAIN_ID"]), 3)))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
 """Fixtures that several test files share."""
 
+import contextlib
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from places import REPOSITORY, SHARED
 
-from rgbt_seg_ros.ros.dds import private_graph_environment
+from rgbt_seg_ros.ros.dds import metatraffic_port, private_graph_environment
 
 if TYPE_CHECKING:
     from node_bench import Bench
@@ -21,9 +23,14 @@ SAMPLES = SHARED / "samples"
 REFERENCES = SHARED / "golden"
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Puts the whole run on a ROS graph of its own, before anything imports rclpy."""
     os.environ.update(private_graph_environment())
+    # Between two tests nobody is on it: whoever looks for a free one meanwhile must find it taken.
+    claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    config.add_cleanup(claim.close)
+    with contextlib.suppress(OSError):  # another one looked at the same moment
+        claim.bind(("", metatraffic_port(int(os.environ["ROS_DOMAIN_ID"]), 3)))
 
 
 @pytest.fixture(scope="session")
@@ -50,8 +57,8 @@ def golden() -> Path:
 
 @pytest.fixture(scope="session")
 def node_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model for nodes under test: small random weights, and every class is a thing."""
-    from node_bench import write_node_model
+    """The model of nodes under test, see `write_node_model`."""
+    from random_model import write_node_model
 
     return write_node_model(tmp_path_factory.mktemp("model") / "random.safetensors")
 
@@ -79,6 +86,18 @@ def bench() -> "Iterator[Bench]":
 
 
 @pytest.fixture
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Here and in children: more threads add in another order, and a pixel in doubt changes its class."""
+    import torch
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
 def ros_environment() -> dict[str, str]:
     """Environment of child processes on this run's private ROS graph, with the checkout importable."""
     return {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}
@@ -86,9 +105,10 @@ def ros_environment() -> dict[str, str]:
 
 @pytest.fixture
 def start(ros_environment: dict[str, str]) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
-    """``start("-m", "rgbt_seg_ros.node", ...)`` runs this Python in a child that cannot outlive the test.
+    """``start("-m", "rgbt_seg_ros.play", ...)`` runs this Python in a child that cannot outlive the test.
 
-    Its output and errors come as text through one pipe; read it with ``process.communicate(timeout=...)``.
+    Its output and errors come as text through one pipe; read it with ``process.communicate(timeout=...)``. A program
+    that is talked to while it runs is a `NodeProcess`.
     """
     processes: list[subprocess.Popen[str]] = []
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from bags import START_NS, write_bag
-from running_node import running_node
+from node_process import active_node
 
 from rgbt_seg_ros.bags.reader import Recording
 from rgbt_seg_ros.evaluate_bag import EndOfRecording
@@ -65,11 +65,13 @@ def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def node(tmp_path: Path, repository: Path) -> Iterator[Path]:
+def node(tmp_path: Path, node_model: Path) -> Iterator[Path]:
     """The model of an active node in lossless mode."""
-    (tmp_path / "node").mkdir()
-    with running_node(tmp_path / "node", repository, mode="lossless", use_sim_time=True):
-        yield tmp_path / "node" / "random.safetensors"
+    options = {"mode": "lossless", "use_sim_time": True}
+    # As an offline run has it.
+    options["thermal__time_constant"] = Settings().thermal.time_constant
+    with active_node(tmp_path / "node.txt", topics={}, model=node_model, **options):
+        yield node_model
 
 
 def play(start: Start, bag: Path, *arguments: str) -> None:
@@ -79,6 +81,7 @@ def play(start: Start, bag: Path, *arguments: str) -> None:
     assert player.returncode == 0, output
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_masks_and_scores_are_those_of_an_offline_run(
     tmp_path: Path, bag: Path, node: Path, start: Start
 ) -> None:
@@ -114,8 +117,9 @@ def test_images_that_never_came_are_an_error_beside_the_numbers(
     tmp_path: Path, bag: Path, node: Path, start: Start
 ) -> None:
     out = tmp_path / "out"
-    evaluation = start("-m", "rgbt_seg_ros.evaluate_bag", str(bag), "-o", str(out), "--idle", "8")
-    play(start, bag, "--playback-duration", "1.05")
+    evaluation = start("-m", "rgbt_seg_ros.evaluate_bag", str(bag), "-o", str(out), "--idle", "6")
+    # At half the speed: the node may find evaluate_bag later than the player does.
+    play(start, bag, "--rate", "0.5", "--playback-duration", "1.05")
     output, _ = evaluation.communicate(timeout=TIMEOUT_S)
     assert evaluation.returncode == 1, output
     assert f"error: 9 rgb and 9 thermal images of {bag} never came" in output

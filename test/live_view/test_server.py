@@ -10,7 +10,8 @@ from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
 import pytest
-from watch_client import PART, TIMEOUT_S, wait_for
+from waiting import TIMEOUT_S, wait_for
+from watch_client import PART
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.live_view.latest import Latest

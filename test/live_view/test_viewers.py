@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,10 @@ import pytest
 import rclpy
 import yaml
 from diagnostics_table import documented_keys
+from node_process import active_node
 from rclpy.node import Node
 from rclpy.qos import QoSCompatibility, QoSProfile, ReliabilityPolicy, qos_check_compatible
-from running_node import TIMEOUT, running_node
+from waiting import wait_for
 
 from rgbt_seg_ros.base.diagnostics import STATUS_NAME
 
@@ -21,15 +21,12 @@ INPUTS = {"/rgb/image", "/thermal/image"}
 
 
 @pytest.fixture(scope="module")
-def observer(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterator[Node]:
+def observer(node_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """A node that sees the topics of an active rgbt_segmenter in another process."""
-    with running_node(tmp_path_factory.mktemp("node"), repository):
+    with active_node(tmp_path_factory.mktemp("node") / "log.txt", topics={}, model=node_model):
         rclpy.init()
         node = rclpy.create_node("observer")
-        deadline = time.monotonic() + TIMEOUT
-        while not published(node):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_for(lambda: published(node), "discovery")
         yield node
         node.destroy_node()
         rclpy.shutdown()

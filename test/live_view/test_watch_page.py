@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from browser import PHONE, Visit, chromium, visit
-from watch_client import TIMEOUT_S, wait_for
+from waiting import TIMEOUT_S, wait_for
 
 from rgbt_seg_ros.live_view.latest import Latest, NextItem
 from rgbt_seg_ros.live_view.server import WatchServer

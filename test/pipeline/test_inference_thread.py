@@ -1,9 +1,9 @@
 """The inference thread and its mailboxes: what is superseded, refused, left over, and in which order."""
 
 import threading
-from collections.abc import Callable
 
 import pytest
+from waiting import wait_for
 
 from rgbt_seg_ros.pipeline.inference_thread import InferenceThread, Mailbox
 
@@ -30,15 +30,6 @@ class Gate:
         self.open.release(count)
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    done = threading.Event()
-    for _ in range(int(TIMEOUT / 0.01)):
-        if condition():
-            return
-        done.wait(0.01)
-    raise AssertionError("did not happen")
-
-
 def busy(gate: Gate) -> tuple[InferenceThread[int], Mailbox[int]]:
     """A thread with one item under way that came by a mailbox of one."""
     thread = InferenceThread(gate)
@@ -54,7 +45,7 @@ def test_a_newer_item_replaces_the_waiting_one() -> None:
     assert [mailbox.put(item) for item in (1, 2, 3)] == [None, 1, 2]
     assert mailbox.unfinished == 2
     gate.let_through(2)
-    wait_for(lambda: mailbox.unfinished == 0)
+    wait_for(lambda: mailbox.unfinished == 0, "the end of the work")
     assert gate.done == [[0], [3]]
     thread.stop(TIMEOUT)
 
@@ -67,7 +58,7 @@ def test_a_full_queue_refuses_and_keeps_the_order() -> None:
     gate.wait_until_begun()
     assert [mailbox.put(item) for item in (1, 2, 3, 4)] == [None, None, None, 4]
     gate.let_through(4)
-    wait_for(lambda: gate.done == [[0], [1], [2], [3]])
+    wait_for(lambda: gate.done == [[0], [1], [2], [3]], "four items")
     thread.stop(TIMEOUT)
 
 
@@ -79,7 +70,7 @@ def test_what_waits_in_several_mailboxes_is_worked_on_together() -> None:
         second.put(item)
     first.put(1)
     gate.let_through(4)
-    wait_for(lambda: len(gate.done) == 4)
+    wait_for(lambda: len(gate.done) == 4, "four items")
     assert gate.done == [[0], [1, 10], [11], [12]]
     assert third.unfinished == 0
     thread.stop(TIMEOUT)
@@ -96,7 +87,7 @@ def test_a_full_mailbox_starves_no_other() -> None:
             gate.let_through(1)
             gate.wait_until_begun()
     gate.let_through(50)
-    wait_for(lambda: flood.unfinished == 0)
+    wait_for(lambda: flood.unfinished == 0, "the end of the flood")
     assert gate.done[1] == [10, 100]
     thread.stop(TIMEOUT)
 
@@ -125,7 +116,7 @@ def test_stop_does_not_wait_for_ever() -> None:
     thread.stop(timeout=0.01)
     assert thread.alive
     gate.let_through(1)
-    wait_for(lambda: not thread.alive)
+    wait_for(lambda: not thread.alive, "the end of the thread")
 
 
 def test_an_action_runs_between_two_items() -> None:
@@ -135,7 +126,7 @@ def test_an_action_runs_between_two_items() -> None:
     thread.call(lambda: gate.done.append([-1]))
     assert gate.done == []
     gate.let_through(2)
-    wait_for(lambda: mailbox.unfinished == 0)
+    wait_for(lambda: mailbox.unfinished == 0, "the end of the work")
     assert gate.done == [[0], [-1], [1]]
     thread.stop(TIMEOUT)
 
@@ -181,5 +172,5 @@ def test_an_escaping_exception_ends_the_thread_visibly(error: BaseException) -> 
     thread = InferenceThread(work)
     assert thread.alive
     thread.mailbox().put(0)
-    wait_for(lambda: not thread.alive)
+    wait_for(lambda: not thread.alive, "the end of the thread")
     assert thread.failure == f"{type(error).__name__}: a bug"

@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 import torch
 from lifecycle_msgs.msg import State, Transition
-from node_bench import Bench, NodeProcess, header, load_segmenter, stamp_of, wait_for
+from node_bench import Bench, header, load_segmenter, stamp_of
+from node_process import NodeProcess, active_node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from vision_msgs.msg import LabelInfo
+from waiting import wait_for
 
 from rgbt_seg_ros.masks.classes import MFNET
 from rgbt_seg_ros.models.model_file import read_card
@@ -48,14 +50,13 @@ def node(
     """An active node that answers."""
     parameters = {
         "model": node_model,
-        "device": "cpu",
         "class_embeddings": embeddings,
         "detections__min_area": 1,
         "detections__score_threshold": 0.0,
         "qos_overrides./cam.subscription.reliability": "reliable",
     }
-    with NodeProcess(tmp_path_factory.mktemp("node") / "log.txt", **parameters) as node:
-        node.wait_for_output("active: /cam and /boson to /rgbt_segmenter/mask")
+    with active_node(tmp_path_factory.mktemp("node") / "log.txt", **parameters) as node:
+        assert "active: /cam and /boson to /rgbt_segmenter/mask" in node.output
         bench.new_mask()
         yield node
 

@@ -15,14 +15,14 @@ from node_bench import (
     LATE_NS,
     OLD_STAMP_NS,
     Bench,
-    NodeProcess,
     header,
     pixels,
     stamp_of,
-    wait_for,
 )
+from node_process import NodeProcess, active_node
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
+from waiting import wait_for
 
 from rgbt_seg_ros.ros.messages import ROS_MESSAGES
 from rgbt_seg_ros.segmenter import Segmenter
@@ -35,15 +35,13 @@ def node(bench: Bench, node_model: Path, tmp_path_factory: pytest.TempPathFactor
     """An active node that goes on with one camera."""
     parameters = {
         "model": node_model,
-        "device": "cpu",
         "input_reliability": "reliable",
         "rgb__on_missing": "thermal_only",
         "thermal__on_missing": "rgb_only",
         "rgb__stale_after": STALE_AFTER_S,
         "thermal__stale_after": STALE_AFTER_S,
     }
-    with NodeProcess(tmp_path_factory.mktemp("node") / "log.txt", **parameters) as node:
-        node.wait_for_output("active:")
+    with active_node(tmp_path_factory.mktemp("node") / "log.txt", **parameters) as node:
         bench.new_mask()
         yield node
 

@@ -14,15 +14,14 @@ import numpy as np
 import pytest
 from faulty_node import NOT_FINITE, OUT_OF_MEMORY, mark
 from node_bench import (
-    FAULTY_NODE,
     OLD_STAMP_NS,
     PERIOD_NS,
     Bench,
-    NodeProcess,
     header,
     pixels,
     stamp_of,
 )
+from node_process import FAULTY_NODE, NodeProcess, active_node
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
@@ -37,14 +36,8 @@ NEXT_PAIRS = 10
 @pytest.fixture(scope="module")
 def node(bench: Bench, node_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
     """An active node."""
-    parameters = {
-        "model": node_model,
-        "device": "cpu",
-        "input_reliability": "reliable",
-    }
     log = tmp_path_factory.mktemp("node") / "log.txt"
-    with NodeProcess(log, FAULTY_NODE, **parameters) as node:
-        node.wait_for_output("active:")
+    with active_node(log, FAULTY_NODE, model=node_model, input_reliability="reliable") as node:
         bench.new_mask()
         yield node
 

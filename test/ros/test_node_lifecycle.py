@@ -15,17 +15,15 @@ import pytest
 from faulty_node import END, HANG, mark
 from lifecycle_msgs.msg import State, Transition
 from node_bench import (
-    FAULTY_NODE,
-    TIMEOUT,
     Bench,
-    NodeProcess,
     load_segmenter,
     pixels,
     stamp_of,
-    wait_for,
 )
+from node_process import FAULTY_NODE, NodeProcess, active_node
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
+from waiting import TIMEOUT_S, wait_for
 
 from rgbt_seg_ros.registration.rules import Homography
 from rgbt_seg_ros.ros.messages import ROS_MESSAGES
@@ -41,8 +39,7 @@ MESSAGE_FILTERS = find_spec("message_filters") is not None
 def node(bench: Bench, node_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
     """An active node; the tests that use it run in the order of this file."""
     log = tmp_path_factory.mktemp("node") / "log.txt"
-    with NodeProcess(log, model=node_model, device="cpu", thermal__on_missing="rgb_only") as node:
-        node.wait_for_output("active:")
+    with active_node(log, model=node_model, thermal__on_missing="rgb_only") as node:
         bench.new_mask()
         yield node
 
@@ -118,8 +115,7 @@ def test_sigterms_in_an_inference_end_the_node_cleanly(
 ) -> None:
     environment = {"INFERENCE_S": "1.0"}
     log = tmp_path / "log.txt"
-    with NodeProcess(log, FAULTY_NODE, environment=environment, model=node_model, device="cpu") as node:
-        node.wait_for_output("active:")
+    with active_node(log, FAULTY_NODE, environment=environment, model=node_model) as node:
         bench.new_mask()
         bench.send_until(lambda: bench.diagnostics()[2]["waiting"] == "2", "a pair under way")
         end_by_two(signal.SIGTERM, node)
@@ -141,8 +137,7 @@ def test_without_its_inference_the_node_leaves_with_1_and_the_reason(
         mark(rgb, fault)
         bench.send(ROS_MESSAGES.image(Header(), rgb), ROS_MESSAGES.image(Header(), thermal))
 
-    with NodeProcess(tmp_path / "log.txt", FAULTY_NODE, model=node_model, device="cpu") as node:
-        node.wait_for_output("active:")
+    with active_node(tmp_path / "log.txt", FAULTY_NODE, model=node_model) as node:
         bench.new_mask()
         bench.received["/diagnostics"].clear()
         bench.send_until(lambda: reason in node.output, "the loss of the inference thread", send_fault)
@@ -215,7 +210,7 @@ def outcomes(repository: Path, node_model: Path) -> list[dict[str, str]]:
         env={**os.environ, "PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=2 * TIMEOUT,
+        timeout=2 * TIMEOUT_S,
         check=True,
     ).stdout
     outcomes = [json.loads(line) for line in output.splitlines() if line.startswith("{")]

@@ -8,16 +8,15 @@ from pathlib import Path
 
 import pytest
 from node_bench import (
-    FAULTY_NODE,
     OLD_STAMP_NS,
     Bench,
-    NodeProcess,
     header,
     stamp_of,
-    wait_for,
-    write_node_model,
 )
+from node_process import FAULTY_NODE, active_node
+from random_model import write_node_model
 from rosgraph_msgs.msg import Clock
+from waiting import wait_for
 
 from rgbt_seg_ros.ros.messages import ROS_MESSAGES
 
@@ -73,11 +72,10 @@ def test_a_slow_inference_gives_fresh_masks_in_constant_memory_and_counts_the_re
     masks, ages = bench.received["mask"], bench.ages_s["mask"]
     environment = {"INFERENCE_S": str(INFERENCE_S)}
     model = write_node_model(tmp_path / "model.safetensors", short_side=48)
-    parameters: dict[str, object] = {"model": model, "device": "cpu", "input_reliability": "reliable"}
+    parameters: dict[str, object] = {"model": model, "input_reliability": "reliable"}
     # As deep as the cameras' own queues, so that a node that is held up loses no image uncounted.
     parameters |= {f"qos_overrides./{topic}.subscription.depth": 100 for topic in ("cam", "boson")}
-    with NodeProcess(tmp_path / "log.txt", FAULTY_NODE, environment=environment, **parameters) as node:
-        node.wait_for_output("active:")
+    with active_node(tmp_path / "log.txt", FAULTY_NODE, environment=environment, **parameters) as node:
         wait_for(
             lambda: bench.rgb.get_subscription_count() and bench.thermal.get_subscription_count(), "matching"
         )
@@ -135,8 +133,7 @@ def test_in_simulated_time_a_paused_recording_is_no_dead_camera(
         now.clock.sec, now.clock.nanosec = divmod(stamp, 10**9)
         clock.publish(now)
 
-    with NodeProcess(tmp_path / "log.txt", model=node_model, device="cpu", use_sim_time=True) as node:
-        node.wait_for_output("active:")
+    with active_node(tmp_path / "log.txt", model=node_model, use_sim_time=True):
         bench.received["/diagnostics"].clear()
         bench.send_until(
             lambda: bench.last("/diagnostics") and bench.diagnostics()[0] == 0, "a healthy node", send
@@ -151,9 +148,8 @@ def test_in_simulated_time_a_paused_recording_is_no_dead_camera(
 def test_three_passes_in_lossless_mode_give_every_pair_three_times(
     bench: Bench, node_model: Path, tmp_path: Path
 ) -> None:
-    parameters = {"model": node_model, "device": "cpu", "mode": "lossless"}
-    with NodeProcess(tmp_path / "log.txt", **parameters) as node:
-        node.wait_for_output("active:")
+    parameters = {"model": node_model, "mode": "lossless"}
+    with active_node(tmp_path / "log.txt", **parameters) as node:
         wait_for(
             lambda: bench.rgb.get_subscription_count() and bench.thermal.get_subscription_count(), "matching"
         )
@@ -182,9 +178,8 @@ def test_three_passes_in_lossless_mode_give_every_pair_three_times(
 
 
 def test_lossless_mode_says_that_images_wait_in_vain(bench: Bench, node_model: Path, tmp_path: Path) -> None:
-    parameters = {"model": node_model, "device": "cpu", "mode": "lossless", "lossless__depth": 64}
-    with NodeProcess(tmp_path / "log.txt", **parameters) as node:
-        node.wait_for_output("active:")
+    parameters = {"model": node_model, "mode": "lossless", "lossless__depth": 64}
+    with active_node(tmp_path / "log.txt", **parameters) as node:
         wait_for(lambda: bench.rgb.get_subscription_count(), "matching")
         for _ in range(80):
             bench.send(rgb=ROS_MESSAGES.image(header(0), bench.next_arrays()[0]))

@@ -9,10 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from node_bench import Bench, NodeProcess, header, load_segmenter, pixels, stamp_of, wait_for
+from node_bench import Bench, header, load_segmenter, pixels, stamp_of
+from node_process import NodeProcess, active_node
 from sensor_msgs.msg import CameraInfo, CompressedImage
 from std_msgs.msg import Header
 from vision_msgs.msg import LabelInfo
+from waiting import wait_for
 
 from rgbt_seg_ros.images.codec import decode_compressed_rgb, decode_compressed_thermal
 from rgbt_seg_ros.pipeline.registration_setup import RegistrationSetup
@@ -75,14 +77,13 @@ def node(
 ) -> Iterator[NodeProcess]:
     parameters: dict[str, object] = {
         "model": node_model,
-        "device": "cpu",
         "camera_pairs": "front,rear",
         "rgb_transport": "compressed",
         "thermal_transport": "compressed",
         "input_reliability": "reliable",
         **REGISTRATION,
     }
-    with NodeProcess(tmp_path_factory.mktemp("node") / "log.txt", **parameters) as node:
+    with active_node(tmp_path_factory.mktemp("node") / "log.txt", **parameters) as node:
         for name in ("front", "rear"):
             node.wait_for_output(
                 f"active: /{name}/rgb/image and /{name}/thermal/image to /rgbt_segmenter/{name}/mask"

@@ -7,11 +7,12 @@ import cv2
 import numpy as np
 import pytest
 import rclpy
-from node_bench import header, wait_for
+from node_bench import header
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from vision_msgs.msg import LabelInfo
+from waiting import wait_for
 
 from rgbt_seg_ros.images.pair import ImagePair
 from rgbt_seg_ros.masks.messages import MessageBuilder

@@ -1,30 +1,23 @@
 """Pairing on real topics: this process is both cameras, the node another one; recordings are played three times."""
 
 import random
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
 import pytest
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray
 from diagnostics_table import documented_keys
 from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
+from node_bench import Bench, header, stamp_of
+from node_process import active_node
 from pairing_oracle import MS, Recording, in_stamp_order, stream
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.time import Time
-from running_node import TIMEOUT, running_node
-from sensor_msgs.msg import Image
 from std_msgs.msg import Header
+from waiting import wait_for
 
-from rgbt_seg_ros.base.diagnostics import STATUS_NAME
-from rgbt_seg_ros.images.codec import stamp_ns
 from rgbt_seg_ros.ros.messages import ROS_MESSAGES
 
 RATES = [(30, 30), (30, 25), (30, 9), (60, 30)]
@@ -36,37 +29,22 @@ ATTEMPTS = 3
 """In mode latest, a camera that a busy machine keeps from its turn for two periods is overdue for the node."""
 
 
-class Cameras:
-    """Publishes both cameras' images, and receives masks and diagnostics in a thread."""
+class Cameras(Bench):
+    """Sends the same pair of images again and again, with the stamps of a recording."""
 
     def __init__(self) -> None:
-        self.masks: list[Image] = []
-        self.diagnostics: list[dict[str, str]] = []
-        self._node = rclpy.create_node("cameras")
+        super().__init__("/rgb/image", "/thermal/image")
         pixels = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
-        self._images = (ROS_MESSAGES.image(Header(), pixels), ROS_MESSAGES.image(Header(), pixels[..., 0]))
-        self._publishers = [
-            self._node.create_publisher(Image, topic, 100) for topic in ("rgb/image", "thermal/image")
-        ]
-        self._node.create_subscription(Image, "rgbt_segmenter/mask", self.masks.append, 100)
-        self._node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
-        self._change_state = self._node.create_client(ChangeState, "rgbt_segmenter/change_state")
-        self._executor = SingleThreadedExecutor()
-        self._executor.add_node(self._node)
-        self._thread = threading.Thread(target=self._executor.spin)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._executor.shutdown()
-        self._thread.join()
-        self._node.destroy_node()
+        rgb, thermal = ROS_MESSAGES.image(Header(), pixels), ROS_MESSAGES.image(Header(), pixels[..., 0])
+        self._sides = ((rgb, self.rgb), (thermal, self.thermal))
+        self.masks = self.received["mask"]
 
     def activate_anew(self) -> None:
         """Let the node, which is active, count from zero."""
         self._wait_for_subscriptions(1)
-        self._change(Transition.TRANSITION_DEACTIVATE)
+        assert self.change_state(Transition.TRANSITION_DEACTIVATE)
         self._wait_for_subscriptions(0)
-        self._change(Transition.TRANSITION_ACTIVATE)
+        assert self.change_state(Transition.TRANSITION_ACTIVATE)
         self._wait_for_subscriptions(1)
         self.masks.clear()
 
@@ -75,39 +53,27 @@ class Cameras:
         started = time.monotonic()
         for side, stamp, _ in in_stamp_order(recording):
             time.sleep(max(0, started + stamp / 1e9 / speed - time.monotonic()))
-            self._images[side].header.stamp = Time(nanoseconds=stamp).to_msg()
-            self._publishers[side].publish(self._images[side])
+            image, publisher = self._sides[side]
+            image.header = header(stamp)
+            publisher.publish(image)
 
     def report(self) -> dict[str, str]:
-        """A report of the node that began after this call."""
-        self.diagnostics.clear()
-        wait_for(lambda: len(self.diagnostics) >= 2)
-        return self.diagnostics[-1]
-
-    def _change(self, transition: int) -> None:
-        answer = self._change_state.call_async(ChangeState.Request(transition=Transition(id=transition)))
-        wait_for(answer.done)
-        assert answer.result().success
+        """Values of a report of the node that began after this call."""
+        reports = self.received["/diagnostics"]
+        reports.clear()
+        wait_for(lambda: len(reports) >= 2, "two reports")
+        return self.diagnostics()[2]
 
     def _wait_for_subscriptions(self, number: int) -> None:
-        wait_for(lambda: all(each.get_subscription_count() == number for each in self._publishers))
-
-    def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        for status in message.status:
-            if status.name == STATUS_NAME:
-                self.diagnostics.append({entry.key: entry.value for entry in status.values})
-
-
-def wait_for(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + TIMEOUT
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+        wait_for(
+            lambda: all(each.get_subscription_count() == number for _, each in self._sides),
+            f"{number} subscriptions",
+        )
 
 
 @pytest.fixture(scope="module")
 def cameras(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, repository: Path
+    request: pytest.FixtureRequest, node_model: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cameras]:
     """Cameras before a node in the mode that is the fixture's parameter."""
     parameters = {"mode": request.param, "input_reliability": "reliable", "sync__max_dt": MAX_DT_MS / 1e3}
@@ -115,7 +81,8 @@ def cameras(
         parameters[f"qos_overrides./{camera}/image.subscription.depth"] = 100
     # These cameras send the same image again and again.
     parameters |= {"rgb__stale_after": 0.0, "thermal__stale_after": 0.0}
-    with running_node(tmp_path_factory.mktemp("node"), repository, **parameters):
+    log = tmp_path_factory.mktemp("node") / "log.txt"
+    with active_node(log, topics={}, model=node_model, **parameters):
         rclpy.init()
         cameras = Cameras()
         yield cameras
@@ -140,7 +107,7 @@ def test_every_frame_of_the_slower_stream_gets_its_nearest_in_each_of_three_loop
     cameras.activate_anew()
     for _ in range(LOOPS):
         cameras.play(recording, LOSSLESS_SPEED)
-    wait_for(lambda: len(cameras.masks) >= LOOPS * len(nearest))
+    wait_for(lambda: len(cameras.masks) >= LOOPS * len(nearest), "all masks")
     values = cameras.report()
 
     rgb_stamps = [recording.rgb[i] for i, _ in nearest]
@@ -176,7 +143,3 @@ def check_counts(values: dict[str, str], recording: Recording) -> None:
     skews_ms = [abs(recording.thermal[j] - recording.rgb[i]) / MS for i, j in nearest]
     assert float(values["skew_ms.max"]) == pytest.approx(max(skews_ms), abs=1e-3)
     assert float(values["skew_ms.p50"]) == pytest.approx(median(skews_ms), abs=1e-3)
-
-
-def stamp_of(message: Image) -> int:
-    return stamp_ns(message.header)

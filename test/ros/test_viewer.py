@@ -16,7 +16,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 from vision_msgs.msg import LabelInfo
-from watch_client import wait_for
+from waiting import wait_for
 
 from rgbt_seg_ros.live_view.latest import NextItem
 from rgbt_seg_ros.live_view.state import STATUS_NAME

@@ -7,33 +7,27 @@ import re
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import pytest
-from node_bench import Bench, NodeProcess, wait_for
+from node_bench import Bench
+from node_process import NodeProcess, active_node
+from waiting import wait_for
 from watch_client import Stream
 
 from rgbt_seg_ros.masks.classes import MFNET
 
 WATCH = ("-m", "rgbt_seg_ros.watch", "--port", "0")
 OVERLAY, DETECTIONS = "/rgbt_segmenter/overlay", "/rgbt_segmenter/detections"
-
-
-@contextmanager
-def active_node(model: Path, log: Path) -> Iterator[NodeProcess]:
-    with NodeProcess(
-        log, model=model, device="cpu", detections__min_area=1, detections__score_threshold=0.0
-    ) as node:
-        node.wait_for_output("active: /cam and /boson to /rgbt_segmenter/mask")
-        yield node
+THINGS = {"detections__min_area": 1, "detections__score_threshold": 0.0}
+"""Every mask has detections."""
 
 
 @pytest.fixture(scope="module")
 def node(bench: Bench, node_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
-    with active_node(node_model, tmp_path_factory.mktemp("node") / "log.txt") as node:
+    with active_node(tmp_path_factory.mktemp("node") / "log.txt", model=node_model, **THINGS) as node:
         bench.new_mask()
         yield node
 
@@ -155,7 +149,7 @@ def test_a_node_that_ends_is_waited_for_and_its_return_is_shown(
             lambda: numbers.items[-1]["pictures"]["overlay"]["waiting"] and numbers.items[-1], "no picture"
         )
         assert told["pictures"]["overlay"]["waiting"] == f"waiting for {OVERLAY}: nobody publishes it"
-        with active_node(node_model, tmp_path / "log.txt"):
+        with active_node(tmp_path / "log.txt", model=node_model, **THINGS):
             assert new_item(bench, overlay).shape == (48, 64, 3)
             bench.send_until(lambda: numbers.items[-1]["level"] != "waiting", "a report again")
             wait_for(lambda: numbers.items[-1]["pictures"]["overlay"]["waiting"] == "", "pictures again")

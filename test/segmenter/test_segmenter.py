@@ -1,31 +1,20 @@
 """Arrays in, arrays out."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
+from random_model import write_model
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.images.pair import ImagePair
-from rgbt_seg_ros.masks.classes import MFNET
-from rgbt_seg_ros.models import ModelCard, build_model, load_model, save_model
+from rgbt_seg_ros.models import load_model
 from rgbt_seg_ros.models.scaling import InputScaling
 from rgbt_seg_ros.segmenter import Segmenter
-
-CARD = ModelCard("shifnet", {"size": "nano"}, MFNET.names, MFNET.things, embeddings={})
-
-
-def write_model(path, **card_changes: object):
-    torch.manual_seed(0)
-    model = build_model("shifnet", {"size": "nano"}, torch.randn(9, 384))
-    save_model(path, model, dataclasses.replace(CARD, **card_changes))
-    return path
 
 
 @pytest.fixture(scope="module")
 def model_path(tmp_path_factory):
-    return write_model(tmp_path_factory.mktemp("model") / "m.safetensors")
+    return write_model(tmp_path_factory.mktemp("model") / "m.safetensors", short_side=None)
 
 
 @pytest.fixture(scope="module")

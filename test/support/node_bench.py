@@ -1,13 +1,9 @@
-"""The node as a process of its own, and a bench of cameras and subscribers around it, over real DDS."""
+"""A bench of cameras and subscribers around a node in another process, over real DDS."""
 
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +13,6 @@ import torch
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from places import REPOSITORY
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from rclpy.executors import SingleThreadedExecutor
@@ -25,39 +20,16 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
+from waiting import TIMEOUT_S, wait_for
 
-from rgbt_seg_ros.models.model_file import load_model, read_card, resolve_model, save_model
 from rgbt_seg_ros.ros.messages import ROS_MESSAGES
 from rgbt_seg_ros.segmenter import Segmenter
 
-TIMEOUT = 120.0
 OLD_STAMP_NS = 1_500_000_000 * 10**9
 """The cameras' stamps are years old, as those of a recording, and there is no /clock."""
 PERIOD_NS = 50_000_000
 LATE_NS = 3_000_000
 """Thermal stamps are later than RGB stamps by this."""
-
-FAULTY_NODE = str(Path(__file__).with_name("faulty_node.py"))
-"""The node with an inference that fails on demand."""
-
-
-def wait_for(condition: Callable[[], Any], what: str, timeout: float = TIMEOUT) -> Any:
-    """The first true value of a condition."""
-    deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.02)
-    raise AssertionError(f"{what} did not happen within {timeout:.0f} s")
-
-
-def write_node_model(path: Path, short_side: int = 96) -> Path:
-    """The packaged model with every class a thing, so that every mask has a detection, and made for small images."""
-    packaged = resolve_model("default")
-    card = read_card(packaged)
-    card = replace(card, thing_classes=card.class_names, short_side=short_side)
-    save_model(path, load_model(packaged, torch.device("cpu")), card)
-    return path
 
 
 def load_segmenter(model: Path) -> Segmenter:
@@ -66,82 +38,15 @@ def load_segmenter(model: Path) -> Segmenter:
     return Segmenter.load(model, device="cpu")
 
 
-class NodeProcess:
-    """The node with its log in a file; ended at the latest with the context."""
-
-    def __init__(
-        self, log: Path, *program: str, environment: dict[str, str] | None = None, **parameters: object
-    ) -> None:
-        """Start it.
-
-        Args:
-            log: the file.
-            program: arguments of Python, by default the node.
-            environment: variables beside those of this process.
-            parameters: of the node, with __ for a dot.
-        """
-        arguments = ["-r", "rgb/image:=/cam", "-r", "thermal/image:=/boson"]
-        # Tests compare with the model's own mask of one pair, whatever came before it.
-        for name, value in {"thermal__time_constant": 0.0, **parameters}.items():
-            arguments += ["-p", f"{name.replace('__', '.')}:={value}"]
-        self._log = log
-        variables = {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(REPOSITORY)}
-        with log.open("w") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, *(program or ("-m", "rgbt_seg_ros.node")), "--ros-args", *arguments],
-                cwd=REPOSITORY,
-                env={**os.environ, **variables, **(environment or {})},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-
-    def __enter__(self) -> "NodeProcess":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        # Not killed at once: the graph would list its subscriptions for many seconds more.
-        self.process.terminate()
-        try:
-            self.process.wait(10.0)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-    @property
-    def output(self) -> str:
-        return self._log.read_text()
-
-    @property
-    def memory_kb(self) -> int:
-        return self._status("VmRSS")
-
-    @property
-    def threads(self) -> int:
-        return self._status("Threads")
-
-    def wait_for_output(self, text: str, timeout: float = TIMEOUT) -> None:
-        wait_for(
-            lambda: text in self.output or self.process.poll() is not None, f"{text!r} in the log", timeout
-        )
-        assert text in self.output, self.output
-
-    def wait(self, timeout: float = TIMEOUT) -> int:
-        """The exit code."""
-        return self.process.wait(timeout)
-
-    def _status(self, key: str) -> int:
-        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
-        return int(next(line.split()[1] for line in lines if line.startswith(f"{key}:")))
-
-
 class Bench:
     """Two cameras and a subscriber to mask, detections and diagnostics; `received` lists messages by topic.
 
     `ages_s` lists how old their stamps were when they came.
 
     Args:
-        prefix: of the topics ``rgb`` and ``thermal``; the default ones are /cam and /boson.
-        mask: topic of the masks.
+        rgb, thermal: topics of the cameras.
+        output: prefix of the node's topics.
+        kind: class of the cameras' messages.
     """
 
     def __init__(
@@ -281,7 +186,7 @@ class Bench:
     def call(self, kind: type, service: str, request: Any) -> Any:
         if service not in self._clients:
             self._clients[service] = self.node.create_client(kind, f"/rgbt_segmenter/{service}")
-        assert self._clients[service].wait_for_service(TIMEOUT)
+        assert self._clients[service].wait_for_service(TIMEOUT_S)
         future = self._clients[service].call_async(request)
         wait_for(future.done, f"an answer of {service}")
         return future.result()

@@ -1,7 +1,6 @@
 """A pipeline without ROS between a hand that sends and a segmenter that waits to be let through."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from settings_of import settings_of
+from waiting import wait_for
 
 from rgbt_seg_ros.images.codec import EncodedImage, encode_image
 from rgbt_seg_ros.images.pair import ImagePair
@@ -90,7 +90,7 @@ class Setup:
             pass
 
     def wait_until_idle(self) -> None:
-        wait_for(lambda: self.unaccounted() == 0)
+        wait_for(lambda: self.unaccounted() == 0, "an answer to everything")
 
     def unaccounted(self) -> float:
         """Pairs and single images neither answered nor counted as lost."""
@@ -113,13 +113,6 @@ class Setup:
         action()
         after = self.pipeline.values()
         return {key: after[key] - before.get(key, 0) for key in after if after[key] != before.get(key, 0)}
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + TIMEOUT
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen"
-        time.sleep(0.005)
 
 
 @contextmanager

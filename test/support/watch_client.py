@@ -3,8 +3,6 @@
 import contextlib
 import json
 import threading
-import time
-from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
 from socket import SHUT_RDWR
 from typing import Any
@@ -12,17 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-TIMEOUT_S = 60.0
 PART = b"--next-picture\r\nContent-Type: image/jpeg\r\n\r\n"
-
-
-def wait_for(condition: Callable[[], Any], what: str) -> Any:
-    """The first true value of a condition; as in node_bench, which needs torch."""
-    deadline = time.monotonic() + TIMEOUT_S
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"{what} did not happen within {TIMEOUT_S:.0f} s"
-        time.sleep(0.01)
-    return value
 
 
 class Stream:

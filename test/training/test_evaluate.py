@@ -3,14 +3,13 @@
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from random_model import write_model
 
@@ -44,16 +43,6 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
             Image.fromarray(image).save(root / folder / f"{name}.png")
     (root / "val.txt").write_text("\n".join(NAMES))
     return root
-
-
-@pytest.fixture
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Here and in children: more threads add in another order, and a pixel in doubt changes its class."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,103 @@
+"""The node as a process of its own: the one way to run it. `faulty_node` is the same node with faults on demand."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+
+from places import REPOSITORY
+from waiting import TIMEOUT_S, wait_for
+
+FAULTY_NODE = str(Path(__file__).with_name("faulty_node.py"))
+"""The node with an inference that fails on demand."""
+
+CAMERAS = MappingProxyType({"rgb/image": "/cam", "thermal/image": "/boson"})
+"""Topics of two cameras, which are not the node's own names for them."""
+
+
+class NodeProcess:
+    """A program of ours that is talked to while it runs, with its log in a file; ended at the latest with the context.
+
+    The fixture `start` is for programs that come to an end by themselves, whose output is read then.
+    """
+
+    def __init__(
+        self,
+        log: Path,
+        *program: str,
+        topics: Mapping[str, str] = CAMERAS,
+        environment: Mapping[str, str] = MappingProxyType({}),
+        **parameters: object,
+    ) -> None:
+        """Start it.
+
+        Args:
+            log: the file.
+            program: arguments of Python, by default the node.
+            topics: what is renamed to what.
+            environment: variables beside those of this process.
+            parameters: of the node, with __ for a dot.
+        """
+        arguments = [word for old, new in topics.items() for word in ("-r", f"{old}:={new}")]
+        # Tests compare with the model's own mask of one pair, whatever came before it.
+        for name, value in {"thermal__time_constant": 0.0, **parameters}.items():
+            arguments += ["-p", f"{name.replace('__', '.')}:={value}"]
+        self._log = log
+        variables = {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(REPOSITORY)}
+        with log.open("w") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, *(program or ("-m", "rgbt_seg_ros.node")), "--ros-args", *arguments],
+                cwd=REPOSITORY,
+                env={**os.environ, **variables, **environment},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def __enter__(self) -> "NodeProcess":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        # Not killed at once: the graph would list its subscriptions for many seconds more.
+        self.process.terminate()
+        try:
+            self.process.wait(10.0)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    @property
+    def output(self) -> str:
+        return self._log.read_text()
+
+    @property
+    def memory_kb(self) -> int:
+        return self._status("VmRSS")
+
+    @property
+    def threads(self) -> int:
+        return self._status("Threads")
+
+    def wait_for_output(self, text: str, timeout_s: float = TIMEOUT_S) -> None:
+        wait_for(
+            lambda: text in self.output or self.process.poll() is not None, f"{text!r} in the log", timeout_s
+        )
+        assert text in self.output, self.output
+
+    def wait(self, timeout_s: float = TIMEOUT_S) -> int:
+        """The exit code."""
+        return self.process.wait(timeout_s)
+
+    def _status(self, key: str) -> int:
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return int(next(line.split()[1] for line in lines if line.startswith(f"{key}:")))
+
+
+@contextmanager
+def active_node(log: Path, *program: str, **options: object) -> Iterator[NodeProcess]:
+    """A node that takes images on the CPU; arguments are those of `NodeProcess`."""
+    with NodeProcess(log, *program, device="cpu", **options) as node:
+        node.wait_for_output("active:")
+        yield node

@@ -29,7 +29,7 @@ from launch import LaunchContext, LaunchDescription
 from rgbt_seg_ros.bags.reader import Recording, find_image_topics
 
 ARGUMENTS = {
-    "bag": (None, "The recording: a rosbag2 folder, or an .mcap or .db3 file."),
+    "bag": (None, "The recording: a rosbag2 folder, or an .mcap, .db3 or .bag file."),
     "labels": (
         "",
         "Folder of label PNGs named by RGB stamp in nanoseconds; empty: labels/ in the bag, if there.",

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.progress import Progress
-from rosbags.rosbag2 import Reader
 
 from rgbt_seg_ros.bags.from_images import make_recording
 from rgbt_seg_ros.bags.reader import Recording, find_image_topics, read_images
@@ -69,9 +68,8 @@ class DemoRecording:
         """
         recording = Recording(bag)
         topics = {str(kind): topic for kind, topic in find_image_topics(recording).items()}
-        with Reader(bag) as reader:
-            # A recording of one moment has no rate; a millisecond stands for it.
-            seconds = max(reader.duration / 1e9, 1e-3)
+        # A recording of one moment has no rate; a millisecond stands for it.
+        seconds = max(recording.duration_s, 1e-3)
         pairs = min(recording.topics[topic].count for topic in topics.values())
         return cls(name, recording, topics, seconds, pairs / seconds)
 

@@ -166,7 +166,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         """,
     )
     parser.add_argument(
-        "bag", type=Path, metavar="BAG", help="rosbag2 folder, or .mcap or .db3 file, being played"
+        "bag", type=Path, metavar="BAG", help="rosbag2 folder, or .mcap, .db3 or .bag file, being played"
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder of the files")
     parser.add_argument(

@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         python -m rgbt_seg_ros.offline my.mcap --rgb-topic /cam/image_raw --thermal-topic /boson/image_raw --output out
         """,
     )
-    parser.add_argument("bag", type=Path, metavar="BAG", help="rosbag2 folder, or .mcap or .db3 file")
+    parser.add_argument("bag", type=Path, metavar="BAG", help="rosbag2 folder, or .mcap, .db3 or .bag file")
     parser.add_argument("--output", type=Path, required=True, metavar="OUT", help="folder for the results")
     parser.add_argument(
         "--labels",

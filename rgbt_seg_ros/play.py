@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         python -m rgbt_seg_ros.play my_bag --ros-args -r /rgb/image:=/camera/image_raw
         """,
     )
-    parser.add_argument("bag", type=Path, metavar="BAG", help="rosbag2 folder, or .mcap or .db3 file")
+    parser.add_argument("bag", type=Path, metavar="BAG", help="rosbag2 folder, or .mcap, .db3 or .bag file")
     parser.add_argument(
         "--rate", type=positive_number, default=1.0, metavar="R", help="speed (default 1: as recorded)"
     )

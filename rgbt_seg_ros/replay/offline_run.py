@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 from rich.progress import track
 
-from rgbt_seg_ros.bags.reader import RecordedImage, Recording, find_image_topics, read_images
+from rgbt_seg_ros.bags.image_topics import find_image_topics, image_transports
+from rgbt_seg_ros.bags.reader import RecordedImage, Recording, read_topics
 from rgbt_seg_ros.base.diagnostics import Drop, Key
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import describe_host
@@ -123,9 +124,9 @@ def segment_recording(
 
     Args:
         recording: a rosbag2 with RGB and thermal images.
-        settings: the node's parameters; those about time and queues have no meaning here.
+        settings: the node's parameters; those about time, queues and transports have no meaning here.
         output: folder for masks, mcap and metrics.json, see `rgbt_seg_ros.replay.outputs`.
-        rgb_topic: and thermal_topic: as in `recording.find_image_topics`.
+        rgb_topic: and thermal_topic: as in `find_image_topics`.
         labels: label PNGs by the stamp of the RGB image in nanoseconds.
 
     Returns:
@@ -136,6 +137,8 @@ def segment_recording(
         UserError: no topics, a damaged recording, no mask, labels of another recording, an output that is in the way.
     """
     topics = find_image_topics(recording, rgb_topic, thermal_topic)
+    transports = image_transports(recording, topics)
+    settings = replace(settings, rgb_transport=transports["rgb"], thermal_transport=transports["thermal"])
     segmenter = Segmenter.load(
         settings.model, settings.device, settings.precision, thermal=settings.thermal.normalizer
     )
@@ -151,7 +154,7 @@ def segment_recording(
         capacity=settings.lossless.depth,
     )
     images = track(
-        read_images(recording, rgb_topic, thermal_topic),
+        read_topics(recording, topics),
         "segmenting",
         total=sum(recording.topics[name].count for name in topics.values()),
     )

@@ -149,12 +149,12 @@ def test_a_bag_without_thermal_names_what_it_holds(tmp_path: Path) -> None:
 
 
 def test_a_topic_of_another_type_is_refused(tmp_path: Path) -> None:
-    write_bag(tmp_path / "source", rgb_count=1)
     with BagWriter(tmp_path / "bag") as bag:
         bag.write("/thermal/image", bag.image(thermal_frame(0), 1, "camera"), 1)
-        compressed = bag.messages.types["sensor_msgs/msg/CompressedImage"]
-        bag.write("/rgb/image", compressed(bag.header(1, "camera"), "png", np.zeros(4, np.uint8)), 1)
-    with pytest.raises(UserError, match=r"/rgb/image .* is sensor_msgs/msg/CompressedImage"):
+        bag.write("/rgb/image", bag.header(1, "camera"), 1)
+    with pytest.raises(
+        UserError, match=r"/rgb/image .* is std_msgs/msg/Header, but rgb images are read from"
+    ):
         read_images(tmp_path / "bag")
 
 

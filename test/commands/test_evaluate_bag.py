@@ -8,7 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from bags import START_NS, write_bag
+from bags import START_NS, rgb_frame, thermal_frame, write_bag
+from field_bags import compressed_message, own_time, write_rosbag2
 from running_node import running_node
 
 from rgbt_seg_ros.bags.reader import Recording
@@ -108,6 +109,33 @@ def test_masks_and_scores_are_those_of_an_offline_run(
     assert f"mIoU {metrics['miou']:.3f} on {FRAMES // 2} labels" in output
     assert Recording(out / "segmentation").topics["/rgbt_segmenter/mask"].count == FRAMES
     assert "bag" in (out / "report.html").read_text()
+
+
+def test_compressed_images_are_scored_like_raw_ones(tmp_path: Path, repository: Path, start: Start) -> None:
+    messages = [
+        (topic, own_time(index) + 20_000_000, compressed_message(frame(index), own_time(index)))
+        for index in range(FRAMES)
+        for topic, frame in (
+            ("/rgb/image/compressed", rgb_frame),
+            ("/thermal/image/compressed", thermal_frame),
+        )
+    ]
+    bag = write_rosbag2(tmp_path / "bag", messages)
+    (tmp_path / "node").mkdir()
+    transports = {"rgb_transport": "compressed", "thermal_transport": "compressed"}
+    with running_node(tmp_path / "node", repository, mode="lossless", use_sim_time=True, **transports):
+        evaluation = start("-m", "rgbt_seg_ros.evaluate_bag", str(bag), "-o", str(tmp_path / "out"))
+        remap = ["-r", "/rgb/image/compressed:=/rgb/image", "-r", "/thermal/image/compressed:=/thermal/image"]
+        play(start, bag, "--rate", "0.5", "--ros-args", *remap)
+        output, _ = evaluation.communicate(timeout=TIMEOUT_S)
+    assert evaluation.returncode == 0, output
+    settings = Settings(model=str(tmp_path / "node" / "random.safetensors"), device="cpu")
+    expected = segment_recording(Recording(bag), settings, tmp_path / "offline").to_json()
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    for key in ("pairs", "masks", "mask_hash", "bag_hash"):
+        assert metrics[key] == expected[key]
+    assert metrics["masks"] == FRAMES
+    assert len(list((tmp_path / "out" / "pictures").glob("*_thermal.jpg"))) == FRAMES
 
 
 def test_images_that_never_came_are_an_error_beside_the_numbers(

@@ -79,13 +79,16 @@ def write_rosbag2(
     version: int = 9,
     compression: CompressionMode | None = None,
     qos: Sequence[Qos] = (QOS,),
+    empty: Sequence[str] = (),
 ) -> Path:
-    """A rosbag2 of (topic, time of reception in nanoseconds, message), as another recorder may write it."""
+    """A rosbag2 of (topic, time of reception in nanoseconds, message), and of image topics without messages."""
     writer = Writer(path, version=version, storage_plugin=plugin)
     if compression is not None:
         writer.set_compression(compression, CompressionFormat.ZSTD)
     connections: dict[str, Any] = {}
     with writer:
+        for topic in empty:
+            writer.add_connection(topic, "sensor_msgs/msg/Image", typestore=STORE)
         for topic, received_ns, message in messages:
             kind = message.__msgtype__
             if topic not in connections:

@@ -102,7 +102,7 @@ def _evaluation(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 
 def _player(condition: IfCondition) -> list[LaunchDescriptionEntity]:
     """Plays when node and `evaluate_bag` subscribe to both cameras, and the node to /clock."""
-    options = ["--clock", "--rate", LaunchConfiguration("rate")]
+    options = ["--clock", "--stamps", "auto", "--rate", LaunchConfiguration("rate")]
     subscriptions = ["--subscriptions", "5", "--wait-for-subscribers", "300"]
     player = Node(
         package="rgbt_seg_ros",

@@ -177,7 +177,7 @@ def run_graph(recording: DemoRecording, seconds: float, model: str, rate: float,
         node_arguments += ["-p", f"{kind}_transport:={transport}"]
         recorder_arguments += [f"--{kind}-transport", transport]
     recorder_arguments += remap
-    player_arguments = [str(recording.bag.path), "--rate", str(rate)]
+    player_arguments = [str(recording.bag.path), "--rate", str(rate), "--stamps", "auto"]
     player_arguments += ["--playback-duration", str(seconds)]
     # Node and recorder subscribe to both cameras; each must have found the player before it starts.
     player_arguments += ["--subscriptions", "4", "--wait-for-subscribers", str(START_TIMEOUT_S)]

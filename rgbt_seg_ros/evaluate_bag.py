@@ -23,6 +23,7 @@ from rclpy.utilities import remove_ros_args
 
 from rgbt_seg_ros.bags.image_topics import find_image_topics, image_transports
 from rgbt_seg_ros.bags.recording import Recording
+from rgbt_seg_ros.bags.stamps import useless_stamps
 from rgbt_seg_ros.base.cli import command_parser, positive_number, run_command
 from rgbt_seg_ros.base.diagnostics import Key
 from rgbt_seg_ros.base.errors import UserError
@@ -135,6 +136,11 @@ def _evaluate_bag(args: argparse.Namespace) -> None:
     recording = Recording(args.bag)
     topics = find_image_topics(recording, args.rgb_topic, args.thermal_topic)
     transports = {str(kind): name for kind, name in image_transports(recording, topics).items()}
+    if fault := useless_stamps(recording, list(topics.values())):
+        print(
+            f"{fault}: the node pairs by them, have it played with `python -m rgbt_seg_ros.play --stamps receive`",
+            file=sys.stderr,
+        )
     labels = args.labels
     if labels is None and (args.bag / LABELS_FOLDER).is_dir():
         labels = args.bag / LABELS_FOLDER

@@ -1,7 +1,7 @@
 """Which topics of a recording hold its RGB and its thermal images."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import islice
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ RGB_TOPIC = "/rgb/image"
 THERMAL_TOPIC = "/thermal/image"
 IMAGE_TYPE = "sensor_msgs/msg/Image"
 COMPRESSED_TYPE = "sensor_msgs/msg/CompressedImage"
+IMAGE_TYPES = (IMAGE_TYPE, COMPRESSED_TYPE)
 
 _TRANSPORTS = {IMAGE_TYPE: "raw", COMPRESSED_TYPE: "compressed"}
 _COMPRESSED, _DEPTH = "/compressed", "/compressedDepth"
@@ -27,23 +28,48 @@ _VIDEO_FORMATS = {"h264", "h265", "hevc", "vp8", "vp9", "av1", "theora"}
 _NOT_EIGHT_BITS = re.compile(r"mono16|(16|32|64)[USF]C\d|(rgb|bgr)a?16")
 
 
+class NoImages(UserError):
+    """A camera, `kind`, has no topic, or an empty one."""
+
+    def __init__(self, kind: Kind, sentence: str) -> None:
+        super().__init__(sentence)
+        self.kind: Kind = kind
+
+
 def find_image_topics(
-    recording: Recording, rgb_topic: str | None = None, thermal_topic: str | None = None
+    recording: Recording,
+    rgb_topic: str | None = None,
+    thermal_topic: str | None = None,
+    dispensable: Collection[Kind] = (),
 ) -> dict[Kind, str]:
     """Names of the RGB and the thermal topic.
 
     A topic that is given may be named without the /compressed at its end. One that is not given is /rgb/image or
     /thermal/image, else the one topic of raw images whose name contains the word rgb or color, or thermal or lwir;
-    where there is none, the same with compressed images.
+    where there is none, the same with compressed images. A camera that is dispensable and has no images is left out if
+    there are images of the other one.
 
     Raises:
-        UserError: no such topic, more than one, no message in it, or images that are not read: of another type,
+        NoImages: no such topic, more than one, or no message in it.
+        UserError: images that are not read: of another type,
             videos, depth images, or thermal images of 16 bits in JPEG.
     """
-    return {
-        "rgb": _find_topic(recording, "rgb", rgb_topic, RGB_TOPIC),
-        "thermal": _find_topic(recording, "thermal", thermal_topic, THERMAL_TOPIC),
+    wanted: dict[Kind, tuple[str | None, str]] = {
+        "rgb": (rgb_topic, RGB_TOPIC),
+        "thermal": (thermal_topic, THERMAL_TOPIC),
     }
+    found: dict[Kind, str] = {}
+    absent: list[NoImages] = []
+    for kind, (given, default) in wanted.items():
+        try:
+            found[kind] = _find_topic(recording, kind, given, default)
+        except NoImages as error:
+            if kind not in dispensable or given is not None:
+                raise
+            absent.append(error)
+    if not found:
+        raise absent[0]
+    return found
 
 
 def image_transports(recording: Recording, topics: Mapping[Kind, str]) -> dict[Kind, str]:
@@ -57,9 +83,10 @@ def _find_topic(recording: Recording, kind: Kind, given: str | None, default: st
         name += _COMPRESSED
     topic = recording.topics.get(name)
     if topic is None:
-        raise UserError(
+        raise NoImages(
+            kind,
             f"{recording.path} has no {kind} topic {name}, it holds {_listing(recording)}: "
-            f"name the topic with --{kind}-topic"
+            f"name the topic with --{kind}-topic",
         )
     if _is_video(topic):
         raise UserError(_video(recording, topic.name, topic.type))
@@ -69,9 +96,10 @@ def _find_topic(recording: Recording, kind: Kind, given: str | None, default: st
             f"{COMPRESSED_TYPE}: name another topic with --{kind}-topic"
         )
     if topic.count == 0:
-        raise UserError(
+        raise NoImages(
+            kind,
             f"topic {name} in {recording.path} holds no image: record again, "
-            f"or name another topic with --{kind}-topic"
+            f"or name another topic with --{kind}-topic",
         )
     if topic.type == COMPRESSED_TYPE:
         _require_picture(recording, kind, name)

@@ -19,6 +19,7 @@ from rgbt_seg_ros.bags.image_topics import (
     find_image_topics,
 )
 from rgbt_seg_ros.bags.recording import RecordedMessage, Recording, Topic
+from rgbt_seg_ros.bags.stamps import Stamps
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.images.codec import stamp_ns
 
@@ -37,15 +38,22 @@ __all__ = [
 
 @dataclass(frozen=True)
 class RecordedImage:
-    """One image of a recording.
+    """One image of a recording; times in nanoseconds.
 
-    `message` has the fields of sensor_msgs/Image or CompressedImage, as its topic's type is; its data is a uint8 array.
+    Attributes:
+        kind, topic: whose image it is.
+        received_ns: when the recorder got it.
+        stamp_ns: that of its header, or `received_ns` where that is of no use; it names what is made of the image.
+        time_ns: by which it is paired.
+        message: sensor_msgs/Image or CompressedImage, as the topic's type is; its data is a uint8 array.
+        frame_id: of its header.
     """
 
     kind: Kind
     topic: str
     received_ns: int
     stamp_ns: int
+    time_ns: int
     message: Any
     frame_id: str
 
@@ -62,13 +70,21 @@ def read_images(
     return read_topics(recording, find_image_topics(recording, rgb_topic, thermal_topic))
 
 
-def read_topics(recording: Recording, topics: Mapping[Kind, str]) -> Iterator[RecordedImage]:
-    """Images of these topics in order of reception; the topics are those of `find_image_topics`, or one of them.
+def read_topics(
+    recording: Recording, topics: Mapping[Kind, str], stamps: Stamps | None = None
+) -> Iterator[RecordedImage]:
+    """Images of topics in order of reception.
+
+    Args:
+        recording: that is read.
+        topics: those of `find_image_topics`, or one of them.
+        stamps: which times are used (default: those of the headers).
 
     Raises:
         UserError: the recording is damaged.
     """
     typestore = get_typestore(Stores.ROS2_JAZZY)
+    stamps = stamps or Stamps()
     kinds = {name: kind for kind, name in topics.items()}
     for message in recording.messages(kinds):
         try:
@@ -78,11 +94,14 @@ def read_topics(recording: Recording, topics: Mapping[Kind, str]) -> Iterator[Re
                 f"{recording.path} is damaged: a message of {message.topic.name} at {message.received_ns} ns "
                 f"is not a {message.topic.type}; copy the recording again"
             ) from error
+        kind, received_ns = kinds[message.topic.name], message.received_ns
+        stamp = received_ns if kind in stamps.replaced else stamp_ns(image.header)
         yield RecordedImage(
-            kind=kinds[message.topic.name],
+            kind=kind,
             topic=message.topic.name,
-            received_ns=message.received_ns,
-            stamp_ns=stamp_ns(image.header),
+            received_ns=received_ns,
+            stamp_ns=stamp,
+            time_ns=received_ns if stamps.by_reception else stamp,
             message=image,
             frame_id=image.header.frame_id,
         )

@@ -6,7 +6,10 @@ a metadata.yaml that says otherwise, as after an interrupted recording or a conv
 
 import hashlib
 import heapq
+import shutil
 import sys
+import tempfile
+import weakref
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from operator import itemgetter
@@ -20,6 +23,7 @@ from rgbt_seg_ros.bags.storage import (
     naming_damage,
     open_storage,
     storage_kind,
+    unpack,
 )
 from rgbt_seg_ros.base.errors import UserError
 
@@ -45,9 +49,10 @@ class RecordedMessage:
 
 @dataclass(frozen=True)
 class _Part:
-    """A storage file, and what it says of itself; times of reception in nanoseconds."""
+    """A storage file, the file to read for it, and what it says of itself; times of reception in nanoseconds."""
 
     file: Path
+    unpacked: Path
     kind: str
     topics: tuple[StoredTopic, ...]
     start_ns: int
@@ -55,7 +60,7 @@ class _Part:
 
 
 class Recording:
-    """A recording on disk; nothing is kept open between calls.
+    """A recording on disk; no file is kept open between calls, what is compressed is decompressed once.
 
     What is wrong with a recording that can be read nevertheless is said once on standard error.
 
@@ -151,15 +156,24 @@ class Recording:
         return opened, []
 
     def _open_part(self, file: Path) -> _Part:
-        with naming_damage(self.path, file), open_storage(file) as storage:
-            return _Part(file, storage.kind, tuple(storage.topics), storage.start_ns, storage.end_ns)
+        with naming_damage(self.path, file):
+            unpacked = unpack(file, self._scratch_folder)
+            with open_storage(unpacked) as storage:
+                topics = tuple(storage.topics)
+                return _Part(file, unpacked, storage.kind, topics, storage.start_ns, storage.end_ns)
+
+    def _scratch_folder(self) -> Path:
+        """A folder that lasts as long as this object."""
+        folder = tempfile.mkdtemp(prefix="rgbt_seg_ros_")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return Path(folder)
 
     def _part_messages(self, part: _Part, topics: Collection[str]) -> Iterator[tuple[str, int, bytes]]:
         expected = sum(topic.count for topic in part.topics if topic.name in topics)
         if expected == 0:
             return
         found = 0
-        with naming_damage(self.path, part.file), open_storage(part.file) as storage:
+        with naming_damage(self.path, part.file), open_storage(part.unpacked) as storage:
             for message in storage.messages(topics):
                 found += 1
                 yield message

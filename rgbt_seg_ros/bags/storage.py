@@ -6,11 +6,11 @@ What a file is, is told by its first bytes: names and metadata may be wrong. Mes
 import importlib
 import shutil
 import sqlite3
-from collections.abc import Collection, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
+from tempfile import gettempdir
 from typing import Any, Protocol
 
 from rosbags import rosbag1
@@ -87,45 +87,48 @@ def storage_kind(path: Path) -> str | None:
     return next((suffix for suffix in (MCAP, SQLITE, ROS1) if path.name.lower().endswith(suffix)), None)
 
 
-@contextmanager
-def open_storage(path: Path) -> Iterator[OpenStorage]:
-    """Open a storage file; a compressed one is decompressed into a temporary folder meanwhile.
+def unpack(path: Path, scratch: Callable[[], Path]) -> Path:
+    """The file to be read for a storage file: itself, or what is made of it in a new folder.
+
+    A compressed file is decompressed. A SQLite file is joined with the write-ahead log that a killed recorder left.
+
+    Args:
+        path: of the storage file.
+        scratch: makes a folder.
 
     Raises:
-        UserError: it is no storage file. A damaged one has errors of many kinds, see `naming_damage`.
+        UserError: there is no zstd. A damaged file has errors of many kinds, see `naming_damage`.
     """
-    with ExitStack() as stack:
-        file, kind = path, storage_kind(path)
-        if kind == _ZSTD:
-            file = Path(stack.enter_context(TemporaryDirectory(prefix="rgbt_seg_ros_"))) / "storage"
-            with _zstd().open(path, "rb") as source, file.open("wb") as target:
-                shutil.copyfileobj(source, target, 1 << 20)
-            kind = storage_kind(file)
-        if kind == ROS1:
-            yield _Ros1Storage(stack.enter_context(rosbag1.Reader(file)))
-        elif kind in (MCAP, SQLITE):
-            if kind == SQLITE:
-                file = _with_log(file, Path(f"{path}-wal"), stack)
-            reader = Reader.STORAGE_PLUGINS[kind](file)
-            reader.open()
-            stack.callback(reader.close)
+    if storage_kind(path) == _ZSTD:
+        copy = scratch() / "storage"
+        with _zstd().open(path, "rb") as source, copy.open("wb") as target:
+            shutil.copyfileobj(source, target, 1 << 20)
+        return copy
+    log = Path(f"{path}-wal")
+    if storage_kind(path) == SQLITE and log.is_file() and log.stat().st_size:
+        copy = scratch() / "storage"
+        shutil.copyfile(path, copy)
+        shutil.copyfile(log, f"{copy}-wal")
+        with closing(sqlite3.connect(copy)) as database:
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return copy
+    return path
+
+
+@contextmanager
+def open_storage(path: Path) -> Iterator[OpenStorage]:
+    """Open a storage file as `unpack` gives it; a damaged one has errors of many kinds, see `naming_damage`."""
+    kind = storage_kind(path)
+    if kind == ROS1:
+        with rosbag1.Reader(path) as ros1:
+            yield _Ros1Storage(ros1)
+    elif kind in (MCAP, SQLITE):
+        reader = Reader.STORAGE_PLUGINS[kind](path)
+        reader.open()
+        with closing(reader):
             yield _Rosbag2Storage(reader, kind)
-        else:
-            raise UserError(
-                f"{path} holds no recording: give a rosbag2 folder, or a .mcap, .db3 or .bag file"
-            )
-
-
-def _with_log(file: Path, log: Path, stack: ExitStack) -> Path:
-    """A SQLite file; where a recorder was cut off beside its write-ahead log, a copy that holds the log, too."""
-    if not (log.is_file() and log.stat().st_size):
-        return file
-    copy = Path(stack.enter_context(TemporaryDirectory(prefix="rgbt_seg_ros_"))) / "storage"
-    shutil.copyfile(file, copy)
-    shutil.copyfile(log, f"{copy}-wal")
-    with closing(sqlite3.connect(copy)) as database:
-        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return copy
+    else:
+        raise ValueError("it holds no recording")
 
 
 class _Rosbag2Storage:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from bags import START_NS, rgb_frame, thermal_frame, write_bag
-from field_bags import compressed_message, own_time, write_rosbag2
+from field_bags import compressed_message, own_time, pair_messages, write_rosbag2
 from running_node import running_node
 
 from rgbt_seg_ros.bags.reader import Recording
@@ -149,3 +149,17 @@ def test_images_that_never_came_are_an_error_beside_the_numbers(
     assert f"error: 9 rgb and 9 thermal images of {bag} never came" in output
     metrics = json.loads((out / "metrics.json").read_text())
     assert (metrics["masks"], metrics["missing"]) == (11, {"rgb": 9, "thermal": 9})
+
+
+def test_useless_stamps_are_said_and_a_recording_is_scored_nevertheless(
+    tmp_path: Path, node: Path, start: Start
+) -> None:
+    bag = write_rosbag2(tmp_path / "bag", pair_messages(range(FRAMES), lambda index: 0, lambda index: 0))
+    evaluation = start("-m", "rgbt_seg_ros.evaluate_bag", str(bag), "-o", str(tmp_path / "out"))
+    play(start, bag, "--rate", "0.5", "--stamps", "receive")
+    output, _ = evaluation.communicate(timeout=TIMEOUT_S)
+    assert evaluation.returncode == 0, output
+    assert "the header stamps of /rgb/image and /thermal/image are all zero: " in output
+    assert "play --stamps receive" in output
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert (metrics["pairs"], metrics["masks"]) == (FRAMES, FRAMES)

@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 import pytest
 from bags import START_NS, rgb_frame, thermal_frame, truncate, write_bag
-from field_bags import ROS1_STORE, compressed_message, image_message, pair_messages, write_ros1, write_rosbag2
 from random_model import write_model
 from rosbags.highlevel import AnyReader
 
@@ -189,32 +188,6 @@ def test_labels_are_scored(tmp_path: Path, model: Path, expected: list[Segmentat
     cv2.imwrite(str(tmp_path / "labels" / f"{RGB_STAMPS[3]}.png"), (expected[3].mask + 1) % 9)
     metrics = offline(bag, model, tmp_path / "out", "--labels", str(tmp_path / "labels"))
     assert (metrics["miou"], metrics["labelled_masks"]) == (0.0, 1)
-
-
-@pytest.mark.parametrize(("rgb", "thermal"), [(True, True), (True, False), (False, True)])
-def test_compressed_images_give_the_masks_of_raw_ones(
-    tmp_path: Path, segmented: tuple[Path, Path, dict[str, Any]], model: Path, rgb: bool, thermal: bool
-) -> None:
-    messages = []
-    for index, stamp in enumerate(RGB_STAMPS):
-        for topic, frame, late_ns, compressed in (
-            ("/rgb/image", rgb_frame(index), 0, rgb),
-            ("/thermal/image", thermal_frame(index), 3_000_000, thermal),
-        ):
-            make = compressed_message if compressed else image_message
-            name = topic + "/compressed" if compressed else topic
-            messages.append((name, stamp + late_ns, make(frame, stamp + late_ns)))
-    metrics = offline(write_rosbag2(tmp_path / "bag", messages), model, tmp_path / "out")
-    assert (metrics["masks"], metrics["mask_hash"]) == (6, segmented[2]["mask_hash"])
-
-
-def test_a_ros1_bag_gives_the_masks_of_a_rosbag2(
-    tmp_path: Path, segmented: tuple[Path, Path, dict[str, Any]], model: Path
-) -> None:
-    messages = pair_messages(range(6), types=ROS1_STORE.types)
-    metrics = offline(write_ros1(tmp_path / "drive.bag", messages), model, tmp_path / "out")
-    assert (metrics["masks"], metrics["mask_hash"]) == (6, segmented[2]["mask_hash"])
-    assert metrics["recording"] == "drive.bag"
 
 
 def test_an_undecodable_image_costs_its_pair_only(

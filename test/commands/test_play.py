@@ -124,7 +124,8 @@ def test_a_ros1_bag_is_played_in_messages_of_ros2(tmp_path: Path, start: Start, 
     bag = write_ros1(tmp_path / "drive.bag", messages)
     listener.listen("/rgb/image")
     listener.listen("/thermal/image")
-    code, output = listener.hear(start("-m", "rgbt_seg_ros.play", str(bag), "--rate", "5"))
+    options = ["--rate", "5", "--subscriptions", "2"]
+    code, output = listener.hear(start("-m", "rgbt_seg_ros.play", str(bag), *options))
     assert code == 0, output
     assert "not played: /rosout (rosgraph_msgs/msg/Log of ROS 1)" in output
     assert "played 10 messages" in output
@@ -133,6 +134,30 @@ def test_a_ros1_bag_is_played_in_messages_of_ros2(tmp_path: Path, start: Start, 
         heard = [message for name, message in listener.heard if name == topic]
         for index, image in enumerate(heard):
             assert bytes(image.data) == frame(index).tobytes()
+
+
+@pytest.mark.parametrize("choice", ["header", "auto", "receive"])
+def test_useless_stamps_are_said_and_replaced_if_asked_for(
+    tmp_path: Path, start: Start, listener: Listener, choice: str
+) -> None:
+    bag = write_rosbag2(tmp_path / "bag", pair_messages(range(5), lambda index: 0, own_time))
+    listener.listen("/rgb/image")
+    listener.listen("/thermal/image")
+    code, output = listener.hear(
+        start("-m", "rgbt_seg_ros.play", str(bag), "--rate", "5", "--stamps", choice)
+    )
+    assert code == 0, output
+    is_said = "the header stamps of /rgb/image are all zero" in output
+    assert is_said == (choice != "receive"), output
+    received = [own_time(index) + 20_000_000 for index in range(5)]
+    assert listener.stamps_ns("/rgb/image") == ([0] * 5 if choice == "header" else received)
+    if choice == "header":
+        assert "see --stamps receive" in output
+        assert listener.stamps_ns("/thermal/image") == [own_time(index) for index in range(5)]
+    else:
+        assert listener.stamps_ns("/thermal/image") == [time + 1_000_000 for time in received]
+    for _, image in listener.heard:
+        assert image.header.frame_id == "camera"
 
 
 def test_loop_repeats_the_stamps(tmp_path: Path, start: Start, listener: Listener) -> None:

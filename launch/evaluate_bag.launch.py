@@ -26,10 +26,11 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
-from rgbt_seg_ros.bags.reader import Recording, find_image_topics
+from rgbt_seg_ros.bags.image_topics import find_image_topics, image_transports
+from rgbt_seg_ros.bags.recording import Recording
 
 ARGUMENTS = {
-    "bag": (None, "The recording: a rosbag2 folder, or an .mcap or .db3 file."),
+    "bag": (None, "The recording: a rosbag2 folder, or an .mcap, .db3 or .bag file."),
     "labels": (
         "",
         "Folder of label PNGs named by RGB stamp in nanoseconds; empty: labels/ in the bag, if there.",
@@ -69,10 +70,14 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def _find_topics(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """Put the recording's topics where the arguments leave them open."""
+    """Put the recording's topics where the arguments leave them open, and say how their images are stored."""
     bag, rgb, thermal = (LaunchConfiguration(name).perform(context) for name in ("bag", "rgb", "thermal"))
-    topics = find_image_topics(Recording(bag), rgb or None, thermal or None)
-    return [SetLaunchConfiguration(camera, topic) for camera, topic in topics.items()]
+    recording = Recording(bag)
+    topics = find_image_topics(recording, rgb or None, thermal or None)
+    found = {str(camera): topic for camera, topic in topics.items()}
+    for camera, transport in image_transports(recording, topics).items():
+        found[f"{camera}_transport"] = transport
+    return [SetLaunchConfiguration(name, value) for name, value in found.items()]
 
 
 def _evaluation(context: LaunchContext) -> list[LaunchDescriptionEntity]:
@@ -97,7 +102,7 @@ def _evaluation(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 
 def _player(condition: IfCondition) -> list[LaunchDescriptionEntity]:
     """Plays when node and `evaluate_bag` subscribe to both cameras, and the node to /clock."""
-    options = ["--clock", "--rate", LaunchConfiguration("rate")]
+    options = ["--clock", "--stamps", "auto", "--rate", LaunchConfiguration("rate")]
     subscriptions = ["--subscriptions", "5", "--wait-for-subscribers", "300"]
     player = Node(
         package="rgbt_seg_ros",

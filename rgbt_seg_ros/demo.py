@@ -18,24 +18,25 @@ from pathlib import Path
 from typing import Any
 
 from rich.progress import Progress
-from rosbags.rosbag2 import Reader
 
 from rgbt_seg_ros.bags.from_images import make_recording
-from rgbt_seg_ros.bags.reader import Recording, find_image_topics, read_images
+from rgbt_seg_ros.bags.image_topics import find_image_topics, image_transports
+from rgbt_seg_ros.bags.reader import Recording, read_images
 from rgbt_seg_ros.bags.rendered import write_rendered_bag
 from rgbt_seg_ros.base.child_process import ChildProcess, last_words, wait_until
 from rgbt_seg_ros.base.cli import command_parser, positive_number, run_command
 from rgbt_seg_ros.base.diagnostics import Key
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import describe_host, prepare_process
-from rgbt_seg_ros.images.codec import decode_rgb, decode_thermal
 from rgbt_seg_ros.masks.labels import LABELS_FOLDER, find_labels
+from rgbt_seg_ros.pipeline.answer import decode_images
 from rgbt_seg_ros.report_page.write import write_report
 from rgbt_seg_ros.ros.dds import private_graph_environment
 from rgbt_seg_ros.runs.folder import read_lines, read_run
 from rgbt_seg_ros.runs.summarize import summarize
 from rgbt_seg_ros.runs.verdict import verdict
 from rgbt_seg_ros.segmenter import Segmenter
+from rgbt_seg_ros.settings import Settings
 
 PACKAGED_SEED = 6
 PACKAGED_SECONDS = 12.0
@@ -52,11 +53,20 @@ END_TIMEOUT_S = 30.0
 
 @dataclass(frozen=True)
 class DemoRecording:
-    """The recording of a demo: name for people, topics by kind, its length, and pairs a second that it can give."""
+    """The recording of a demo.
+
+    Attributes:
+        name: for people.
+        bag: the recording itself.
+        topics, transports: by kind, ``rgb`` and ``thermal``.
+        seconds: its length.
+        pairs_hz: pairs a second that it can give.
+    """
 
     name: str
     bag: Recording
     topics: dict[str, str]
+    transports: dict[str, str]
     seconds: float
     pairs_hz: float
 
@@ -68,12 +78,13 @@ class DemoRecording:
             UserError: not a recording, or one without RGB or thermal images.
         """
         recording = Recording(bag)
-        topics = {str(kind): topic for kind, topic in find_image_topics(recording).items()}
-        with Reader(bag) as reader:
-            # A recording of one moment has no rate; a millisecond stands for it.
-            seconds = max(reader.duration / 1e9, 1e-3)
+        found = find_image_topics(recording)
+        topics = {str(kind): topic for kind, topic in found.items()}
+        transports = {str(kind): transport for kind, transport in image_transports(recording, found).items()}
+        # A recording of one moment has no rate; a millisecond stands for it.
+        seconds = max(recording.duration_s, 1e-3)
         pairs = min(recording.topics[topic].count for topic in topics.values())
-        return cls(name, recording, topics, seconds, pairs / seconds)
+        return cls(name, recording, topics, transports, seconds, pairs / seconds)
 
     def labels(self) -> dict[int, Path] | None:
         """Its labels by stamp, where it has any."""
@@ -124,14 +135,16 @@ def measure_model(recording: DemoRecording, model: str) -> tuple[float, str]:
         if len(first) == 2:
             break
     try:
-        rgb, thermal = decode_rgb(first["rgb"]), decode_thermal(first["thermal"])
+        rgb, thermal = recording.transports["rgb"], recording.transports["thermal"]
+        settings = Settings(rgb_transport=rgb, thermal_transport=thermal)
+        images, _ = decode_images(settings, first["rgb"], first["thermal"])
     except ValueError as error:
         raise UserError(f"the first image of {recording.bag.path} cannot be used: {error}") from None
-    segmenter.warm_up(*rgb.shape[:2])
+    segmenter.warm_up(*images.size)
     times = []
     for _ in range(7):
         started = time.perf_counter()
-        segmenter(rgb, thermal)
+        segmenter(images.rgb, images.thermal)
         times.append(time.perf_counter() - started)
     return 1e3 * statistics.median(times), str(segmenter.device)
 
@@ -159,8 +172,12 @@ def run_graph(recording: DemoRecording, seconds: float, model: str, rate: float,
     remap = ["--ros-args", "-r", f"rgb/image:={recording.topics['rgb']}"]
     remap += ["-r", f"thermal/image:={recording.topics['thermal']}"]
     node_arguments = [*remap, "-p", "mode:=lossless", "-p", f"model:={model}"]
-    recorder_arguments = ["-o", str(output), "--input-reliability", "reliable", *remap]
-    player_arguments = [str(recording.bag.path), "--rate", str(rate)]
+    recorder_arguments = ["-o", str(output), "--input-reliability", "reliable"]
+    for kind, transport in recording.transports.items():
+        node_arguments += ["-p", f"{kind}_transport:={transport}"]
+        recorder_arguments += [f"--{kind}-transport", transport]
+    recorder_arguments += remap
+    player_arguments = [str(recording.bag.path), "--rate", str(rate), "--stamps", "auto"]
     player_arguments += ["--playback-duration", str(seconds)]
     # Node and recorder subscribe to both cameras; each must have found the player before it starts.
     player_arguments += ["--subscriptions", "4", "--wait-for-subscribers", str(START_TIMEOUT_S)]

@@ -16,11 +16,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import rclpy
 from rclpy.utilities import remove_ros_args
 
-from rgbt_seg_ros.bags.reader import Recording, find_image_topics
+from rgbt_seg_ros.bags.image_topics import find_image_topics, image_transports
+from rgbt_seg_ros.bags.recording import Recording
+from rgbt_seg_ros.bags.stamps import useless_stamps
 from rgbt_seg_ros.base.cli import command_parser, positive_number, run_command
 from rgbt_seg_ros.base.diagnostics import Key
 from rgbt_seg_ros.base.errors import UserError
@@ -80,6 +83,7 @@ def evaluate_bag(
     end: EndOfRecording,
     stop: threading.Event,
     labels: Mapping[int, Path] | None = None,
+    transports: Mapping[str, str] = MappingProxyType({}),
 ) -> Summary:
     """Record what the node makes of a recording, and write numbers and report; rclpy must be initialised.
 
@@ -89,6 +93,7 @@ def evaluate_bag(
         end: of the recording.
         stop: ends it earlier.
         labels: PNG files of true class ids by the RGB image's stamp in nanoseconds.
+        transports: as in `record`.
 
     Returns:
         What metrics.json holds: `summarize`'s numbers, `recording`, `host`, `settings`, `mask_hash` and `bag_hash` as
@@ -103,7 +108,7 @@ def evaluate_bag(
         last.update(values)
         return stop.is_set() or end.reached(values, time.monotonic())
 
-    mask_hash = record(folder, "reliable", ended, with_bag=True)
+    mask_hash = record(folder, "reliable", ended, with_bag=True, transports=transports)
     run = read_run(folder)
     if not run.masks:
         raise UserError(
@@ -130,6 +135,12 @@ def evaluate_bag(
 def _evaluate_bag(args: argparse.Namespace) -> None:
     recording = Recording(args.bag)
     topics = find_image_topics(recording, args.rgb_topic, args.thermal_topic)
+    transports = {str(kind): name for kind, name in image_transports(recording, topics).items()}
+    if fault := useless_stamps(recording, list(topics.values())):
+        print(
+            f"{fault}: the node pairs by them, have it played with `python -m rgbt_seg_ros.play --stamps receive`",
+            file=sys.stderr,
+        )
     labels = args.labels
     if labels is None and (args.bag / LABELS_FOLDER).is_dir():
         labels = args.bag / LABELS_FOLDER
@@ -138,7 +149,8 @@ def _evaluate_bag(args: argparse.Namespace) -> None:
     stop = join_graph()
     try:
         print(f"waiting for {' and '.join(topics.values())} of {args.bag}", flush=True)
-        metrics = evaluate_bag(recording, args.output, end, stop, find_labels(labels) if labels else None)
+        labels_by_stamp = find_labels(labels) if labels else None
+        metrics = evaluate_bag(recording, args.output, end, stop, labels_by_stamp, transports)
     finally:
         rclpy.try_shutdown()
         # As in the node: `ros2 launch` escalates to SIGTERM while Python still looks through torch's objects.
@@ -166,7 +178,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         """,
     )
     parser.add_argument(
-        "bag", type=Path, metavar="BAG", help="rosbag2 folder, or .mcap or .db3 file, being played"
+        "bag", type=Path, metavar="BAG", help="rosbag2 folder, or .mcap, .db3 or .bag file, being played"
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder of the files")
     parser.add_argument(

@@ -1,8 +1,9 @@
 """Make a rosbag2 from RGB and thermal videos or image folders.
 
 Two folders are paired by equal file names where they share any, else by order; names sort naturally (2 before 10).
-Videos run at their own frame rate and folders at 10 images a second unless --rate says otherwise; both streams
-start at the same time. The stamps begin at a fixed date, so that the same images always give the same recording.
+Videos keep the times of their images, also where the frame rate varies, and folders have 10 images a second, unless
+--rate says otherwise. Both streams start at the same time. The stamps begin at a fixed date, so that the same images
+always give the same recording.
 """
 
 import argparse

@@ -17,20 +17,34 @@ import rclpy
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
-from rgbt_seg_ros.bags.reader import Recording
+from rgbt_seg_ros.bags.image_topics import IMAGE_TYPES
+from rgbt_seg_ros.bags.recording import Recording
+from rgbt_seg_ros.bags.stamps import CHOICES, useless_stamps
 from rgbt_seg_ros.base.cli import command_parser, positive_count, positive_number, run_command
 from rgbt_seg_ros.ros.dds import fastdds_profile_environment
 from rgbt_seg_ros.ros.player import Player
 
 
+def _restamped_topics(recording: Recording, choice: str) -> list[str]:
+    """Topics whose images get the time of reception for a stamp; says what it finds."""
+    images = [topic.name for topic in recording.topics.values() if topic.type in IMAGE_TYPES and topic.count]
+    fault = useless_stamps(recording, images) if choice != "receive" else ""
+    if choice == "header" and fault:
+        print(f"{fault}: whoever pairs images by them finds few, see --stamps receive", file=sys.stderr)
+    if choice == "auto" and fault:
+        print(f"{fault}: images are played with the time of reception as their stamps", file=sys.stderr)
+    return images if choice == "receive" or (choice == "auto" and fault) else []
+
+
 def _play(args: argparse.Namespace) -> None:
     recording = Recording(args.bag)
+    restamped_topics = _restamped_topics(recording, args.stamps)
     os.environ.update(fastdds_profile_environment())
     # rclpy's own handler would invalidate the publishers in the middle of a call.
     rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = rclpy.create_node("rgbt_player", start_parameter_services=False)
-        player = Player(node, recording, reliable=not args.best_effort, clock=args.clock)
+        player = Player(node, recording, not args.best_effort, args.clock, restamped_topics)
         for topic in player.skipped:
             print(f"not played: {topic.name} ({topic.type})")
         if args.wait_for_subscribers > 0:
@@ -58,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         python -m rgbt_seg_ros.play my_bag --ros-args -r /rgb/image:=/camera/image_raw
         """,
     )
-    parser.add_argument("bag", type=Path, metavar="BAG", help="rosbag2 folder, or .mcap or .db3 file")
+    parser.add_argument("bag", type=Path, metavar="BAG", help="rosbag2 folder, or .mcap, .db3 or .bag file")
     parser.add_argument(
         "--rate", type=positive_number, default=1.0, metavar="R", help="speed (default 1: as recorded)"
     )
@@ -71,6 +85,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         default=math.inf,
         metavar="S",
         help="play the first S seconds of the recording (default: all)",
+    )
+    parser.add_argument(
+        "--stamps",
+        choices=CHOICES,
+        default="header",
+        help="stamps of images: their own (default), the bag's time of reception, or auto: their own, but the latter "
+        "where those are all zero, stand still, or go back and forth",
     )
     parser.add_argument("--clock", action="store_true", help="publish the recording's time on /clock")
     parser.add_argument(

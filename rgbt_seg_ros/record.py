@@ -25,7 +25,8 @@ def _record(args: argparse.Namespace) -> None:
     stop = join_graph()
     try:
         print(f"recording to {args.output}, Ctrl-C ends it", flush=True)
-        record(args.output, args.input_reliability, lambda _: stop.is_set(), args.bag)
+        transports = {"rgb": args.rgb_transport, "thermal": args.thermal_transport}
+        record(args.output, args.input_reliability, lambda _: stop.is_set(), args.bag, transports)
     finally:
         rclpy.try_shutdown()
     summary = summarize(read_run(args.output))
@@ -56,6 +57,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         action="store_true",
         help=f"also write the node's messages as a rosbag2 (mcap) into DIR/{BAG}, on the time of the RGB stamps",
     )
+    for camera in ("rgb", "thermal"):
+        parser.add_argument(
+            f"--{camera}-transport",
+            choices=("raw", "compressed"),
+            default="raw",
+            help=f"type of the topic {camera}/image, as the node's parameter {camera}_transport (default raw)",
+        )
     return run_command(parser, _record, remove_ros_args(sys.argv)[1:] if argv is None else argv)
 
 

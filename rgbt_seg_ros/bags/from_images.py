@@ -3,14 +3,14 @@
 import heapq
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 from rich.progress import track
 
 from rgbt_seg_ros.bags.reader import RGB_TOPIC, THERMAL_TOPIC
+from rgbt_seg_ros.bags.videos import VideoInfo, read_info, read_video
 from rgbt_seg_ros.bags.writer import BagWriter
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.images.files import read_image, to_rgb, to_thermal
@@ -27,31 +27,52 @@ _IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 
 @dataclass(frozen=True)
 class ImageStream:
-    """One stream to be recorded: a video (no files) or the image files of a folder, in order."""
+    """One stream to be recorded.
+
+    Attributes:
+        path: of the video or the folder.
+        files: of the folder's images, in order; none of a video.
+        count: how many images there are, 0 if that is not known.
+        rate_hz: images a second; of a video on average.
+        video: what a video says of itself, None of a folder.
+        has_own_times: the images have the video's times, whatever its rate.
+    """
 
     path: Path
     files: tuple[Path, ...]
     count: int
     rate_hz: float
+    video: VideoInfo | None = None
+    has_own_times: bool = False
 
     def stamp_ns(self, index: int) -> int:
-        """Stamp of the image at an index."""
+        """Stamp of the image at an index, at the stream's rate."""
         return START_NS + round(index * 1e9 / self.rate_hz)
 
-    def frames(self) -> Iterator[np.ndarray]:
-        """Images as they are stored: [H, W], or [H, W, 3 or 4] in OpenCV's order of channels (BGR, BGRA).
+    def frames(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Images with their stamps, as they are stored: [H, W], or [H, W, 3 or 4] in OpenCV's order (BGR, BGRA).
 
         Raises:
             UserError: an image or the video cannot be read.
         """
-        if self.files:
-            yield from map(read_image, self.files)
-        else:
-            yield from _read_video(self.path, self.count)
+        if self.video is None:
+            for index, file in enumerate(self.files):
+                yield self.stamp_ns(index), read_image(file)
+            return
+        for index, (time_ns, frame) in enumerate(read_video(self.path, self.video)):
+            yield START_NS + time_ns if self.has_own_times else self.stamp_ns(index), frame
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written of a stream: how many images, and whether they have the stamps of a fixed rate."""
+
+    count: int
+    at_fixed_rate: bool
 
 
 def open_stream(path: Path, rate_hz: float | None) -> ImageStream:
-    """A video or a folder of images; the rate is the video's own, or 10 Hz for a folder, unless it is given.
+    """A video or a folder of images; the times are the video's own, or 10 Hz for a folder, unless a rate is given.
 
     Raises:
         UserError: nothing there, no images in the folder, not a video, or a video that does not tell its rate.
@@ -65,17 +86,13 @@ def open_stream(path: Path, rate_hz: float | None) -> ImageStream:
             raise UserError(f"{path} holds no images: expected files ending in one of {kinds}")
         files.sort(key=_natural_order)
         return ImageStream(path, tuple(files), len(files), rate_hz or FOLDER_RATE_HZ)
-    video = cv2.VideoCapture(str(path))
-    try:
-        if not video.isOpened():
-            raise UserError(f"{path} is not a video that OpenCV can read: give a video or a folder of images")
-        rate = rate_hz or video.get(cv2.CAP_PROP_FPS)
-        count = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
-    finally:
-        video.release()
+    info = read_info(path)
+    rate = rate_hz or info.rate_hz
     if not rate > 0:
         raise UserError(f"video {path} does not tell its frame rate: give it with --rate")
-    return ImageStream(path, (), count, rate)
+    if not info.rate_hz > 0:
+        info = replace(info, rate_hz=rate)
+    return ImageStream(path, (), info.count, rate, info, has_own_times=rate_hz is None)
 
 
 def pair_folders(rgb: ImageStream, thermal: ImageStream) -> tuple[ImageStream, ImageStream]:
@@ -125,10 +142,9 @@ def make_recording(
         raise UserError(
             "--labels needs --rgb to be a folder: labels are found by the names of the RGB images"
         )
-    write_bag(path, rgb_stream, thermal_stream, thermal_encoding, labels)
-    print(
-        f"{path}: {rgb_stream.count} RGB images at {rgb_stream.rate_hz:g} Hz, {thermal_stream.count} thermal"
-    )
+    written_rgb, written_thermal = write_bag(path, rgb_stream, thermal_stream, thermal_encoding, labels)
+    rate = f"at {rgb_stream.rate_hz:g} Hz" if written_rgb.at_fixed_rate else "at the video's own times"
+    print(f"{path}: {written_rgb.count} RGB images {rate}, {written_thermal.count} thermal")
 
 
 def write_bag(
@@ -137,7 +153,7 @@ def write_bag(
     thermal: ImageStream,
     thermal_encoding: str | None = None,
     labels: Path | None = None,
-) -> None:
+) -> tuple[Written, Written]:
     """Write the recording.
 
     Args:
@@ -148,14 +164,21 @@ def write_bag(
             becomes 65535; 16 bits are reduced image by image, as `ThermalNormalization` does.
         labels: folder with a label for each image of the RGB folder, of equal names, copied to `labels/` in the bag.
 
+    Returns:
+        What was written of the RGB stream, and of the thermal one.
+
     Raises:
         UserError: an image that cannot be read, a missing label, or a bag that exists already.
     """
-    rgb_frames = ((rgb.stamp_ns(i), "rgb", frame) for i, frame in enumerate(rgb.frames()))
-    thermal_frames = ((thermal.stamp_ns(i), "thermal", frame) for i, frame in enumerate(thermal.frames()))
+    rgb_frames = ((stamp, "rgb", frame) for stamp, frame in rgb.frames())
+    thermal_frames = ((stamp, "thermal", frame) for stamp, frame in thermal.frames())
     frames = heapq.merge(rgb_frames, thermal_frames, key=lambda frame: frame[:2])
+    streams = {"rgb": rgb, "thermal": thermal}
+    written = {kind: Written(0, True) for kind in streams}
     with BagWriter(path) as bag:
-        for stamp, kind, frame in track(frames, f"writing {path}", total=rgb.count + thermal.count):
+        for stamp, kind, frame in track(frames, f"writing {path}", total=rgb.count + thermal.count or None):
+            count, at_fixed_rate = written[kind].count, written[kind].at_fixed_rate
+            written[kind] = Written(count + 1, at_fixed_rate and stamp == streams[kind].stamp_ns(count))
             if kind == "rgb":
                 bag.write(RGB_TOPIC, bag.image(to_rgb(frame), stamp, RGB_FRAME), stamp)
             else:
@@ -163,6 +186,7 @@ def write_bag(
                 bag.write(THERMAL_TOPIC, bag.image(image, stamp, THERMAL_FRAME), stamp)
         if labels is not None:
             _copy_labels(labels, rgb, path / LABELS_FOLDER)
+    return written["rgb"], written["thermal"]
 
 
 def _copy_labels(labels: Path, rgb: ImageStream, target: Path) -> None:
@@ -172,27 +196,6 @@ def _copy_labels(labels: Path, rgb: ImageStream, target: Path) -> None:
         if not label.is_file():
             raise UserError(f"there is no label {label} for {file}: labels have the RGB images' names")
         (target / f"{rgb.stamp_ns(index)}.png").write_bytes(label.read_bytes())
-
-
-def _read_video(path: Path, count: int) -> Iterator[np.ndarray]:
-    video = cv2.VideoCapture(str(path))
-    read = 0
-    try:
-        while True:
-            found, frame = video.read()
-            if not found:
-                break
-            read += 1
-            yield frame
-    finally:
-        video.release()
-    if read == 0:
-        raise UserError(f"video {path} holds no image that OpenCV can decode: convert it to H.264 in mp4")
-    if read < 0.9 * count:
-        # Containers may count a frame too many, but not a tenth of them.
-        raise UserError(
-            f"video {path} breaks off after {read} of {count} images: it is damaged, copy it again"
-        )
 
 
 def _to_depth(thermal: np.ndarray, encoding: str | None) -> np.ndarray:

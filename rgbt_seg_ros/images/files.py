@@ -6,18 +6,21 @@ import cv2
 import numpy as np
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.images.orientation import read_upright
 
 
 def read_image(file: Path) -> np.ndarray:
     """An image as it is stored: uint8 or uint16 [H, W], or [H, W, 3 or 4] in OpenCV's order of channels (BGR, BGRA).
 
+    It is turned as the file says of the camera's orientation.
+
     Raises:
-        UserError: not an image, or neither 8 nor 16 bits deep.
+        UserError: not an image, more than one, or neither 8 nor 16 bits deep.
     """
     # Tried first, because OpenCV writes a warning of its own about files that it cannot open.
     if not file.is_file():
         raise UserError(f"there is no image {file}: give the path of one")
-    image = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+    image = read_upright(file)
     if image is None or image.dtype not in (np.uint8, np.uint16):
         raise UserError(f"{file} cannot be read as an 8 or 16 bit image: replace it or take it out")
     return image

@@ -2,25 +2,29 @@
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from rich.progress import track
 
-from rgbt_seg_ros.bags.reader import RecordedImage, Recording, find_image_topics, read_images
+from rgbt_seg_ros.bags.image_topics import Kind, NoImages, find_image_topics, image_transports
+from rgbt_seg_ros.bags.reader import RecordedImage, Recording, read_topics
+from rgbt_seg_ros.bags.stamps import choose_stamps
 from rgbt_seg_ros.base.diagnostics import Drop, Key
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import describe_host
 from rgbt_seg_ros.images.codec import UndecodableImage
-from rgbt_seg_ros.images.pair import ImagePair
 from rgbt_seg_ros.pairing.nearest_pairer import NearestPairer, Pair
 from rgbt_seg_ros.pairing.pairer import Pairer
-from rgbt_seg_ros.pipeline.answer import Answer, answer_pair
+from rgbt_seg_ros.pipeline.answer import answer_pair
 from rgbt_seg_ros.pipeline.registration_setup import RegistrationSetup
 from rgbt_seg_ros.pipeline.thermal_limits import ThermalFollower
 from rgbt_seg_ros.registration.rules import Registration
+from rgbt_seg_ros.replay.alone import mark_alone
 from rgbt_seg_ros.replay.outputs import OfflineOutputs, open_outputs
 from rgbt_seg_ros.runs.folder import read_run
 from rgbt_seg_ros.runs.summarize import summarize
@@ -51,24 +55,26 @@ class OfflineRun:
         Raises:
             UserError: the segmenter refuses the pair.
         """
-        try:
-            if self._counts[Key.MASKS] == 0:
-                # The first images of a size take longer; that would be the p99 of a short recording.
-                self._answer(pair)
-            answer = self._answer(pair, partial(self._follower.follow, stamp_ns=pair.thermal.stamp_ns))
-        except UndecodableImage as error:
-            self._counts[Drop.UNDECODABLE] += 1
-            if self._counts[Drop.UNDECODABLE] == 1:
-                print(f"the pair at {pair.rgb_stamp} ns cannot be decoded: {error}", file=sys.stderr)
-            return
-        except ValueError as error:
-            raise UserError(f"the pair at {pair.rgb_stamp} ns cannot be segmented: {error}") from error
-        if answer is None:
-            self._counts[Drop.SHUTTER] += 1
-            return
-        self._counts[Key.MASKS] += 1
-        self._counts[Key.DETECTIONS] += len(answer.detections)
-        self._outputs.add(pair.rgb, answer, pair.skew_ns / 1e6)
+        self._answer(
+            "pair",
+            pair.rgb,
+            pair.rgb.message,
+            pair.thermal.message,
+            pair.skew_ns / 1e6,
+            pair.thermal.stamp_ns,
+        )
+
+    def answer_alone(self, image: RecordedImage) -> None:
+        """Segment an image while the other camera is missing, as `answer` does with a pair."""
+        self._counts[Key.ALONE] += 1
+        self._counts[Key.RGB_IN if image.kind == "rgb" else Key.THERMAL_IN] += 1
+        rgb, thermal = (image.message, None) if image.kind == "rgb" else (None, image.message)
+        self._answer(f"{image.kind} image", image, rgb, thermal, None, image.stamp_ns)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there was nothing to answer."""
+        return not (self._counts[Key.MASKS] or self._counts[Drop.UNDECODABLE])
 
     def report(self, pairing: Mapping[Key | Drop, int], stamp_ns: int, last: bool = False) -> None:
         """Note the counts so far, by the keys of /diagnostics and at its rate: once a second of the recording.
@@ -86,7 +92,8 @@ class OfflineRun:
             Key.MODEL: self._settings.model,
             Key.MODEL_HASH: self._segmenter.model_hash,
             Key.DEVICE: self._segmenter.device,
-            **{key: number for key, number in pairing.items() if isinstance(key, Key)},
+            **{key: number + self._counts[key] for key, number in pairing.items() if isinstance(key, Key)},
+            **({Key.ALONE: self._counts[Key.ALONE]} if self._counts[Key.ALONE] else {}),
             Key.MASKS: self._counts[Key.MASKS],
             Key.DETECTIONS: self._counts[Key.DETECTIONS],
             **{cause: number for cause, number in pairing.items() if isinstance(cause, Drop)},
@@ -96,10 +103,33 @@ class OfflineRun:
         self._outputs.add_counts(stamp_ns, values)
 
     def _answer(
-        self, pair: RecordedPair, follow: Callable[[ImagePair], ImagePair | None] | None = None
-    ) -> Answer | None:
-        messages = pair.rgb.message, pair.thermal.message
-        return answer_pair(self._segmenter, self._settings, *messages, self._register, follow)
+        self,
+        what: str,
+        source: RecordedImage,
+        rgb: Any,
+        thermal: Any,
+        skew_ms: float | None,
+        thermal_stamp_ns: int,
+    ) -> None:
+        try:
+            if self._counts[Key.MASKS] == 0:
+                # The first images of a size take longer; that would be the p99 of a short recording.
+                answer_pair(self._segmenter, self._settings, rgb, thermal, self._register)
+            follow = partial(self._follower.follow, stamp_ns=thermal_stamp_ns)
+            answer = answer_pair(self._segmenter, self._settings, rgb, thermal, self._register, follow)
+        except UndecodableImage as error:
+            self._counts[Drop.UNDECODABLE] += 1
+            if self._counts[Drop.UNDECODABLE] == 1:
+                print(f"the {what} at {source.stamp_ns} ns cannot be decoded: {error}", file=sys.stderr)
+            return
+        except ValueError as error:
+            raise UserError(f"the {what} at {source.stamp_ns} ns cannot be segmented: {error}") from error
+        if answer is None:
+            self._counts[Drop.SHUTTER] += 1
+            return
+        self._counts[Key.MASKS] += 1
+        self._counts[Key.DETECTIONS] += len(answer.detections)
+        self._outputs.add(source, answer, skew_ms)
 
 
 def _registration(settings: Settings) -> Registration | None:
@@ -112,11 +142,22 @@ def _registration(settings: Settings) -> Registration | None:
     return setup.registration
 
 
-def pair_images(images: Iterator[RecordedImage], pairer: Pairer) -> Iterator[RecordedPair]:
-    """Pairs of a recording's images, in the order in which they are decided."""
-    for image in images:
-        add = pairer.add_rgb if image.kind == "rgb" else pairer.add_thermal
-        yield from add(image.stamp_ns, image)
+def pair_images(
+    images: Iterator[RecordedImage], pairer: Pairer, alone_after_ns: Mapping[Kind, int] = MappingProxyType({})
+) -> Iterator[RecordedPair | RecordedImage]:
+    """Pairs of a recording's images, in the order in which they are decided, and images that are answered alone.
+
+    Args:
+        images: in order of reception.
+        pairer: gets all images but those alone.
+        alone_after_ns: as in `mark_alone`.
+    """
+    for image, is_alone in mark_alone(images, alone_after_ns):
+        if is_alone:
+            yield image
+        else:
+            add = pairer.add_rgb if image.kind == "rgb" else pairer.add_thermal
+            yield from add(image.time_ns, image)
     yield from pairer.flush()
 
 
@@ -127,15 +168,17 @@ def segment_recording(
     rgb_topic: str | None = None,
     thermal_topic: str | None = None,
     labels: Mapping[int, Path] | None = None,
+    stamps: str = "auto",
 ) -> Summary:
-    """Segment every pair of a recording.
+    """Segment every pair of a recording, and the images of a camera alone where the settings say so.
 
     Args:
-        recording: a rosbag2 with RGB and thermal images.
-        settings: the node's parameters; those about time and queues have no meaning here.
+        recording: with RGB and thermal images.
+        settings: the node's parameters; those about queues and transports have no meaning here.
         output: folder for masks, mcap and metrics.json, see `rgbt_seg_ros.replay.outputs`.
-        rgb_topic: and thermal_topic: as in `recording.find_image_topics`.
+        rgb_topic: and thermal_topic: as in `find_image_topics`.
         labels: label PNGs by the stamp of the RGB image in nanoseconds.
+        stamps: one of `rgbt_seg_ros.bags.stamps.CHOICES`.
 
     Returns:
         What metrics.json holds: `summarize`'s numbers, `host`, and the hashes. `latency_ms` is the time from an RGB
@@ -144,13 +187,20 @@ def segment_recording(
     Raises:
         UserError: no topics, a damaged recording, no mask, labels of another recording, an output that is in the way.
     """
-    topics = find_image_topics(recording, rgb_topic, thermal_topic)
+    topics = _find_topics(recording, settings, rgb_topic, thermal_topic)
+    times = choose_stamps(recording, topics, stamps)
+    if times.note:
+        print(times.note, file=sys.stderr)
+    transports = image_transports(recording, topics)
+    settings = replace(
+        settings,
+        rgb_transport=transports.get("rgb", "raw"),
+        thermal_transport=transports.get("thermal", "raw"),
+    )
     segmenter = Segmenter.load(
         settings.model, settings.device, settings.precision, thermal=settings.thermal.normalizer
     )
-    print(
-        f"{recording.path}: {topics['rgb']} and {topics['thermal']}, {settings.model} on {segmenter.device}"
-    )
+    print(f"{recording.path}: {' and '.join(topics.values())}, {settings.model} on {segmenter.device}")
     pairer: NearestPairer[RecordedImage, RecordedImage] = NearestPairer(
         round(settings.sync.max_dt * 1e9),
         round(settings.sync.thermal_time_offset * 1e9),
@@ -158,25 +208,32 @@ def segment_recording(
         capacity=settings.lossless.depth,
     )
     images = track(
-        read_images(recording, rgb_topic, thermal_topic),
+        read_topics(recording, topics, times),
         "segmenting",
         total=sum(recording.topics[name].count for name in topics.values()),
     )
     with open_outputs(output, segmenter.class_names) as outputs:
         run = OfflineRun(segmenter, settings, outputs)
         stamp_ns = 0
-        for pair in pair_images(iter(images), pairer):
-            run.answer(pair)
-            stamp_ns = pair.rgb_stamp
+        for found in pair_images(iter(images), pairer, _alone_after(settings, topics)):
+            if isinstance(found, Pair):
+                run.answer(found)
+                stamp_ns = found.rgb.stamp_ns
+            else:
+                run.answer_alone(found)
+                stamp_ns = found.stamp_ns
             run.report(pairer.counts, stamp_ns)
-        _require_pairs(recording, pairer.counts)
+        if run.is_empty:
+            raise _no_pairs(recording, pairer.counts)
         run.report(pairer.counts, stamp_ns, last=True)
     written = read_run(output)
     if not written.masks:
         raise UserError(f"no image pair of {recording.path} could be decoded: see the message above")
+    notes = [note for note in (*recording.notes, times.note) if note]
     metrics = replace(
         summarize(written, labels),
         recording=recording.path.name,
+        note=" ".join(f"{note}." for note in notes) or None,
         host=describe_host(segmenter.device) | {"precision": segmenter.precision},
         mask_hash=outputs.mask_hash,
         bag_hash=recording.content_hash(),
@@ -185,13 +242,58 @@ def segment_recording(
     return metrics
 
 
-def _require_pairs(recording: Recording, counts: Mapping[Key | Drop, int]) -> None:
-    if counts[Key.PAIRS] > 0:
-        return
+def _find_topics(
+    recording: Recording, settings: Settings, rgb_topic: str | None, thermal_topic: str | None
+) -> dict[Kind, str]:
+    """Topics of both cameras, or of one where the other may be missing."""
+    dispensable: set[Kind] = set()
+    if settings.rgb.on_missing == "thermal_only":
+        dispensable.add("rgb")
+    if settings.thermal.on_missing == "rgb_only":
+        dispensable.add("thermal")
+    try:
+        return find_image_topics(recording, rgb_topic, thermal_topic, dispensable)
+    except NoImages as error:
+        given, option = {
+            "rgb": (rgb_topic, "--rgb-on-missing thermal_only"),
+            "thermal": (thermal_topic, "--thermal-on-missing rgb_only"),
+        }[error.kind]
+        if given is not None or not _has_other_images(recording, error.kind, rgb_topic, thermal_topic):
+            raise
+        raise UserError(f"{error}, or segment the other images alone with {option}") from None
+
+
+def _has_other_images(
+    recording: Recording, missing: Kind, rgb_topic: str | None, thermal_topic: str | None
+) -> bool:
+    try:
+        find_image_topics(recording, rgb_topic, thermal_topic, {missing})
+    except UserError:
+        return False
+    return True
+
+
+def _alone_after(settings: Settings, topics: Mapping[Kind, str]) -> dict[Kind, int]:
+    """How long, in nanoseconds, the other camera must be silent around an image that is answered alone; by camera."""
+    # What is near enough for a pair is not alone.
+    silences = {"rgb": settings.thermal.stale_after, "thermal": settings.rgb.stale_after}
+    may_be_alone: dict[Kind, bool] = {
+        "rgb": settings.thermal.on_missing == "rgb_only",
+        "thermal": settings.rgb.on_missing == "thermal_only",
+    }
+    return {
+        kind: round(max(silences[kind], settings.sync.max_dt) * 1e9)
+        for kind, allowed in may_be_alone.items()
+        # A silence of 0 is never judged, but a camera without a topic is missing.
+        if allowed and (silences[kind] > 0 or len(topics) == 1)
+    }
+
+
+def _no_pairs(recording: Recording, counts: Mapping[Key | Drop, int]) -> UserError:
     causes = ", ".join(
         f"{key.cause if isinstance(key, Drop) else key} {number}" for key, number in counts.items() if number
     )
-    raise UserError(
+    return UserError(
         f"no RGB image of {recording.path} has a thermal partner ({causes}): look at the stamps, "
-        "or set --max-dt and --thermal-offset"
+        "or set --max-dt and --thermal-offset, or pair by the time of reception with --stamps receive"
     )

@@ -62,13 +62,13 @@ class OfflineOutputs:
         """See the class."""
         return self._run.mask_hash.hexdigest
 
-    def add(self, source: RecordedImage, answer: Answer, skew_ms: float) -> None:
-        """Add the result for one pair, under the header of its RGB image.
+    def add(self, source: RecordedImage, answer: Answer, skew_ms: float | None) -> None:
+        """Add the result for one pair, under the header of its RGB image, or for an image alone, under its own.
 
         Args:
-            source: the recorded RGB image.
-            answer: to it and its thermal image.
-            skew_ms: stamp of the thermal image minus that of the RGB image.
+            source: the recorded image whose header that is.
+            answer: to the pair or image.
+            skew_ms: time of the thermal image minus that of the RGB image; None without one of them.
         """
         self._add_to_run(source.stamp_ns, answer, skew_ms)
         mask, detections = answer.segmentation.mask, answer.detections
@@ -96,7 +96,7 @@ class OfflineOutputs:
         metrics.write(path)
         return path
 
-    def _add_to_run(self, stamp_ns: int, answer: Answer, skew_ms: float) -> None:
+    def _add_to_run(self, stamp_ns: int, answer: Answer, skew_ms: float | None) -> None:
         segmentation, run = answer.segmentation, self._run
         latency_ms = round(sum(answer.stage_ms.values()), 3)
         run.add_mask(stamp_ns, segmentation.mask, time.monotonic(), latency_ms, skew_ms, answer.stage_ms)

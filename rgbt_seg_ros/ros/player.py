@@ -4,7 +4,7 @@ import importlib
 import math
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,7 +15,8 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 from rosgraph_msgs.msg import Clock
 
-from rgbt_seg_ros.bags.reader import RecordedMessage, Recording, Topic
+from rgbt_seg_ros.bags.recording import RecordedMessage, Recording, Topic
+from rgbt_seg_ros.bags.stamps import restamped
 from rgbt_seg_ros.base.errors import UserError
 
 CLOCK_HZ = 40.0
@@ -48,8 +49,22 @@ class Player:
         played: number of messages published so far.
     """
 
-    def __init__(self, node: Node, recording: Recording, reliable: bool = True, clock: bool = False) -> None:
+    def __init__(
+        self,
+        node: Node,
+        recording: Recording,
+        reliable: bool = True,
+        clock: bool = False,
+        restamped_topics: Collection[str] = (),
+    ) -> None:
         """Create the publishers.
+
+        Args:
+            node: that publishes.
+            recording: to be played.
+            reliable: or best effort.
+            clock: publish the time of reception on /clock.
+            restamped_topics: whose messages get the time of reception for a stamp; they begin with a header.
 
         Raises:
             UserError: the type of no topic is installed.
@@ -57,6 +72,7 @@ class Player:
         self.skipped: list[Topic] = []
         self.played = 0
         self._recording = recording
+        self._restamped_topics = frozenset(restamped_topics)
         self._publishers: dict[str, Publisher] = {}
         self._clock = BagClock(node) if clock else None
         for topic in recording.topics.values():
@@ -117,7 +133,10 @@ class Player:
             _sleep_until(started + due)
             if self._clock:
                 self._clock.publish(message.received_ns)
-            self._publishers[message.topic.name].publish(message.data)
+            data = message.data
+            if message.topic.name in self._restamped_topics:
+                data = restamped(data, message.received_ns)
+            self._publishers[message.topic.name].publish(data)
             self.played += 1
 
     def wait_for_acknowledgement(self) -> None:

@@ -6,19 +6,27 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from rgbt_seg_ros.bags.writer import BagWriter
 from rgbt_seg_ros.base.diagnostics import STATUS_NAME
 from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.images.codec import UndecodableImage, decode_rgb, decode_thermal, stamp_ns
+from rgbt_seg_ros.images.codec import (
+    UndecodableImage,
+    decode_compressed_rgb,
+    decode_compressed_thermal,
+    decode_rgb,
+    decode_thermal,
+    stamp_ns,
+)
 from rgbt_seg_ros.masks.hash import MaskHash
 from rgbt_seg_ros.masks.overlay import thermal_picture
 from rgbt_seg_ros.pairing.stream_clock import StreamClock
@@ -41,7 +49,12 @@ class Recorder(Node):
     """
 
     def __init__(
-        self, writer: RunWriter, jobs: WriterThread, input_reliability: str, bag: OutputBag | None
+        self,
+        writer: RunWriter,
+        jobs: WriterThread,
+        input_reliability: str,
+        bag: OutputBag | None,
+        transports: Mapping[str, str],
     ) -> None:
         super().__init__("rgbt_recorder", start_parameter_services=False)
         self.node_values: dict[str, str] = {}
@@ -52,15 +65,16 @@ class Recorder(Node):
         self._newest_rgb_ns: int | None = None
         self._stream_clock = StreamClock()
         self._thermal_stamps: deque[int] = deque(maxlen=_KEPT_TIMES)
-        self._rgb_images: dict[int, Image] = {}
-        self._thermal_images: dict[int, Image] = {}
+        self._rgb_images: dict[int, Image | CompressedImage] = {}
+        self._thermal_images: dict[int, Image | CompressedImage] = {}
         reliable = input_reliability == "reliable"
         cameras = QoSProfile(
             depth=100 if reliable else 5,
             reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
         )
-        self.create_subscription(Image, "rgb/image", self._on_rgb, cameras)
-        self.create_subscription(Image, "thermal/image", self._on_thermal, cameras)
+        for camera, receive in (("rgb", self._on_rgb), ("thermal", self._on_thermal)):
+            kind = CompressedImage if transports.get(camera) == "compressed" else Image
+            self.create_subscription(kind, f"{camera}/image", receive, cameras)
         self._mask_topic = self._subscribe_output(Image, "rgbt_segmenter/mask", self._on_mask)
         self._subscribe_output(Detection2DArray, "rgbt_segmenter/detections", self._on_detections)
         self._subscribe_output(Image, "rgbt_segmenter/overlay", self._on_overlay)
@@ -88,14 +102,14 @@ class Recorder(Node):
         topic: str = self.create_subscription(kind, name, take, qos).topic_name
         return topic
 
-    def _on_rgb(self, message: Image) -> None:
+    def _on_rgb(self, message: Image | CompressedImage) -> None:
         stamp = stamp_ns(message.header)
         self._newest_rgb_ns = stamp
         self._stream_clock.add(stamp, time.monotonic_ns())
         _keep(self._rgb_times, stamp, time.monotonic(), _KEPT_TIMES)
         _keep(self._rgb_images, stamp, message, _KEPT_IMAGES)
 
-    def _on_thermal(self, message: Image) -> None:
+    def _on_thermal(self, message: Image | CompressedImage) -> None:
         stamp = stamp_ns(message.header)
         self._stream_clock.add(stamp, time.monotonic_ns())
         self._thermal_stamps.append(stamp)
@@ -172,7 +186,11 @@ class Recorder(Node):
 
 
 def record(
-    folder: Path, input_reliability: str, ended: Callable[[Mapping[str, str]], bool], with_bag: bool = False
+    folder: Path,
+    input_reliability: str,
+    ended: Callable[[Mapping[str, str]], bool],
+    with_bag: bool = False,
+    transports: Mapping[str, str] = MappingProxyType({}),
 ) -> MaskHash:
     """Record into a folder until `ended` says so; rclpy must be initialised.
 
@@ -182,6 +200,7 @@ def record(
         ended: asked about ten times a second, with the values of the node's newest report; what is under way by
             then is still recorded.
         with_bag: also write the node's messages into a rosbag2 in the folder.
+        transports: of the cameras ``rgb`` and ``thermal``: raw (default) or compressed.
 
     Returns:
         Of all masks, in the order in which they came.
@@ -193,7 +212,7 @@ def record(
     with ExitStack() as stack:
         bag = OutputBag(stack.enter_context(_new_bag(folder / BAG))) if with_bag else None
         jobs = WriterThread()
-        node = Recorder(writer, jobs, input_reliability, bag)
+        node = Recorder(writer, jobs, input_reliability, bag, transports)
         stack.callback(writer.close)
         stack.callback(jobs.finish)
         stack.callback(node.destroy_node)
@@ -220,16 +239,21 @@ def _keep(items: dict[int, Any], key: int, value: Any, limit: int) -> None:
         del items[next(iter(items))]
 
 
-def _rgb_picture(message: Image | None) -> np.ndarray | None:
+def _rgb_picture(message: Image | CompressedImage | None) -> np.ndarray | None:
     """The image, or None where there is none to be seen."""
+    if message is None:
+        return None
     try:
-        return None if message is None else decode_rgb(message)
+        return decode_compressed_rgb(message) if isinstance(message, CompressedImage) else decode_rgb(message)
     except UndecodableImage:
         return None
 
 
-def _thermal_picture(message: Image | None) -> np.ndarray | None:
+def _thermal_picture(message: Image | CompressedImage | None) -> np.ndarray | None:
+    if message is None:
+        return None
+    decode = decode_compressed_thermal if isinstance(message, CompressedImage) else decode_thermal
     try:
-        return None if message is None else thermal_picture(decode_thermal(message))
+        return thermal_picture(decode(message))
     except UndecodableImage:
         return None

@@ -52,6 +52,7 @@ def summarize(run: RunFolder, labels: Mapping[int, Path] | None = None) -> Summa
         confidence=round(float(np.mean([*run.confidence.values()])), 4) if run.confidence else None,
         classes=_classes(run),
         labelled=score_masks(run, labels) if labels else None,
+        alone=_node_count(run, Key.ALONE) or None,
     )
 
 

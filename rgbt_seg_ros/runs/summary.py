@@ -121,6 +121,7 @@ class Summary:
         settings, host: that it ran with and on, by name.
         mask_hash, bag_hash: of all masks in order, and of the recording.
         missing: images of the recording that the node did not get, by camera.
+        alone: images that were answered without the other camera's; None if there were none.
     """
 
     pairs: int | None = None
@@ -150,6 +151,7 @@ class Summary:
     mask_hash: str | None = None
     bag_hash: str | None = None
     missing: Mapping[str, int] | None = None
+    alone: int | None = None
 
     @property
     def scores(self) -> Scores | None:
@@ -227,4 +229,14 @@ _PLAIN = (
     *("pairs", "masks", "detections", "masks_hz", "duration_s", "rgb_in", "thermal_in", "possible_hz"),
     *("model", "model_hash", "device", "confidence"),
 )
-_NOTED = ("recording", "playback_rate", "note", "settings", "host", "mask_hash", "bag_hash", "missing")
+_NOTED = (
+    "recording",
+    "playback_rate",
+    "note",
+    "settings",
+    "host",
+    "mask_hash",
+    "bag_hash",
+    "missing",
+    "alone",
+)

@@ -18,6 +18,12 @@ LOST_BEFORE_PAIRING = (
 """Why images are in no pair. `Drop.SURPLUS` is none of these: it is what two camera rates leave over."""
 
 
+def is_mostly_unpaired(summary: Summary) -> bool:
+    """Whether most images of the camera that has fewer of them are in no pair, and are not answered alone."""
+    fewer = min(summary.rgb_in or 0, summary.thermal_in or 0)
+    return summary.pairs is not None and summary.pairs + (summary.alone or 0) < 0.5 * fewer
+
+
 def verdict(summary: Summary) -> tuple[str, str]:
     """A level (ok, warn or error) and one sentence."""
     evaluation, labelled = summary.evaluation, summary.labelled
@@ -31,8 +37,10 @@ def verdict(summary: Summary) -> tuple[str, str]:
         return "error", "No mask came."
     if pairs is None:
         return "ok", f"{masks} masks were received; the node's own counts were not."
-    if masks < ENOUGH_MASKS * pairs:
-        return "warn", f"Only {masks} of {pairs} pairs became a mask."
+    answered = pairs + (summary.alone or 0)
+    asked = f"{pairs} pairs and {summary.alone} single images" if summary.alone else f"{pairs} pairs"
+    if masks < ENOUGH_MASKS * answered:
+        return "warn", f"Only {masks} of {asked} became a mask."
     lost = {drop: summary.dropped.by_cause.get(drop, 0) for drop in LOST_BEFORE_PAIRING}
     rgb_in = summary.rgb_in or 0
     if sum(lost.values()) > (1.0 - ENOUGH_MASKS) * rgb_in > 0:
@@ -41,8 +49,10 @@ def verdict(summary: Summary) -> tuple[str, str]:
             f"Only {pairs} pairs came of {rgb_in} RGB and {summary.thermal_in} thermal images: "
             f"{sum(lost.values())} images were dropped, mostly {most.cause.replace('_', ' ')}."
         )
-    if masks < pairs:
-        return "ok", f"{masks} of {pairs} pairs became a mask."
-    if masks > pairs:
+    if is_mostly_unpaired(summary):
+        return "warn", f"Only {asked} came of {rgb_in} RGB and {summary.thermal_in} thermal images."
+    if masks < answered:
+        return "ok", f"{masks} of {asked} became a mask."
+    if masks > answered:
         return "ok", f"{masks} masks were received; the node's last count of pairs is {pairs}."
-    return "ok", f"Every one of the {pairs} pairs became a mask."
+    return "ok", f"Every one of the {asked} became a mask."

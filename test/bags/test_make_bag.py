@@ -1,17 +1,21 @@
 """The command make_bag: videos and folders to a recording, through its command line."""
 
+import subprocess
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from rgbt_seg_ros.bags.from_images import START_NS
 from rgbt_seg_ros.bags.reader import RecordedImage, Recording, read_images
 from rgbt_seg_ros.images.codec import decode_rgb, decode_thermal
 from rgbt_seg_ros.make_bag import main
 from rgbt_seg_ros.masks.labels import find_labels, read_label
+from rgbt_seg_ros.runs.video import ffmpeg_program
 
 Command = Callable[..., int]
 
@@ -103,6 +107,164 @@ def test_videos_run_at_their_own_rates(tmp_path: Path, make_bag: Command) -> Non
         assert abs(red - level) < 12
         assert max(green, blue) < 12
     assert [image.message.encoding for image in thermal] == ["mono8"] * 3
+
+
+VARYING_MS = [0, 100, 150, 500, 600, 1300, 1350, 1400, 2000, 2100, 3000, 3040]
+"""Times of the images of a video whose rate varies between 1 and 25 a second."""
+
+CONTAINERS = [
+    ("mp4", "libx264", ()),
+    ("mov", "mpeg4", ()),
+    ("mkv", "libx264", ()),
+    ("mkv", "ffv1", ()),
+    ("webm", "libvpx-vp9", ()),
+    ("mp4", "libx264", ("-movflags", "frag_keyframe+empty_moov")),
+    ("mp4", "libx264", ("-bf", "0", "-output_ts_offset", "7.5")),
+]
+
+
+def write_varying_video(path: Path, times_ms: list[int], codec: str, options: tuple[str, ...] = ()) -> None:
+    """Grey images, 20 brighter each, at the given times."""
+    times = "".join(f"if(eq(N,{index}),{time},0)+" for index, time in enumerate(times_ms)) + "0"
+    images = b"".join(np.full((48, 64, 3), 20 * index, np.uint8).tobytes() for index in range(len(times_ms)))
+    source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "64x48", "-i", "-"]
+    filters = [
+        "-vf",
+        f"settb=1/1000,setpts='{times}'",
+        "-fps_mode",
+        "passthrough",
+        "-enc_time_base",
+        "1/1000",
+    ]
+    command = [ffmpeg_program(), "-y", "-loglevel", "error", *source, *filters, "-pix_fmt", "yuv420p"]
+    subprocess.run([*command, "-c:v", codec, *options, str(path)], input=images, check=True)
+
+
+@pytest.mark.parametrize(("suffix", "codec", "options"), CONTAINERS)
+def test_videos_of_varying_rate_keep_their_times(
+    tmp_path: Path,
+    make_bag: Command,
+    suffix: str,
+    codec: str,
+    options: tuple[str, ...],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_varying_video(tmp_path / f"rgb.{suffix}", VARYING_MS, codec, options)
+    write_video(tmp_path / "thermal.mp4", list(range(0, 240, 8)), fps=10)
+    assert make_bag(rgb=f"rgb.{suffix}", thermal="thermal.mp4") == 0
+    rgb, thermal = bag_images(tmp_path / "bag")
+    assert [(image.stamp_ns - START_NS) / 1e6 for image in rgb] == VARYING_MS
+    for index, image in enumerate(rgb):
+        assert abs(int(decode_rgb(image.message)[24, 32, 0]) - 20 * index) < 6
+    assert [(image.stamp_ns - START_NS) / 1e6 for image in thermal] == [100 * index for index in range(30)]
+    assert "12 RGB images at the video's own times, 30 thermal" in capsys.readouterr().out
+
+
+def test_both_videos_may_vary(tmp_path: Path, make_bag: Command) -> None:
+    write_varying_video(tmp_path / "rgb.mkv", VARYING_MS, "ffv1")
+    write_varying_video(tmp_path / "thermal.mp4", VARYING_MS[::2], "libx264")
+    assert make_bag(rgb="rgb.mkv", thermal="thermal.mp4") == 0
+    rgb, thermal = bag_images(tmp_path / "bag")
+    assert [image.stamp_ns for image in thermal] == [image.stamp_ns for image in rgb[::2]]
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "webm"])
+@pytest.mark.parametrize("rate", ["24000/1001", "30", "9", "22"])
+def test_the_rounding_of_a_container_is_no_varying_rate(
+    tmp_path: Path, make_bag: Command, suffix: str, rate: str
+) -> None:
+    """Some count whole milliseconds."""
+    source = ["-f", "lavfi", "-i", f"testsrc=size=64x48:rate={rate}", "-frames:v", "40"]
+    codec = "libvpx-vp9" if suffix == "webm" else "libx264"
+    command = [ffmpeg_program(), "-y", "-loglevel", "error", *source, "-c:v", codec, "-pix_fmt", "yuv420p"]
+    subprocess.run([*command, str(tmp_path / f"rgb.{suffix}")], check=True)
+    write_images(tmp_path / "thermal", {"0.png": np.zeros((4, 6), np.uint8)})
+    assert make_bag(rgb=f"rgb.{suffix}") == 0
+    rgb, _ = bag_images(tmp_path / "bag")
+    period_ns = 1e9 / float(Fraction(rate))
+    assert [image.stamp_ns - START_NS for image in rgb] == [round(index * period_ns) for index in range(40)]
+
+
+def test_a_given_rate_overrides_the_times_of_a_video(tmp_path: Path, make_bag: Command) -> None:
+    write_varying_video(tmp_path / "rgb.mkv", VARYING_MS, "libx264")
+    write_varying_video(tmp_path / "thermal.mkv", VARYING_MS, "libx264")
+    assert make_bag("--rate", "4", rgb="rgb.mkv", thermal="thermal.mkv") == 0
+    rgb, _ = bag_images(tmp_path / "bag")
+    assert [image.stamp_ns - START_NS for image in rgb] == [index * 250_000_000 for index in range(12)]
+
+
+def test_a_stream_without_times_runs_at_its_rate(tmp_path: Path, make_bag: Command) -> None:
+    """A bare stream of H.264, as some recorders write it, has neither times nor a number of images."""
+    write_varying_video(tmp_path / "rgb.h264", [40 * index for index in range(12)], "libx264")
+    write_video(tmp_path / "thermal.mp4", [50, 150], fps=25)
+    assert make_bag(rgb="rgb.h264", thermal="thermal.mp4") == 0
+    rgb, _ = bag_images(tmp_path / "bag")
+    assert [image.stamp_ns - START_NS for image in rgb] == [index * 40_000_000 for index in range(12)]
+
+
+def test_a_varying_video_that_breaks_off_is_named(
+    tmp_path: Path, make_bag: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (12, 48, 64, 3), np.uint8)
+    times = "".join(f"if(eq(N,{index}),{time},0)+" for index, time in enumerate(VARYING_MS)) + "0"
+    command = [
+        ffmpeg_program(),
+        "-y",
+        "-loglevel",
+        "error",
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "rgb24",
+        "-s",
+        "64x48",
+    ]
+    command += [
+        "-i",
+        "-",
+        "-vf",
+        f"settb=1/1000,setpts='{times}'",
+        "-fps_mode",
+        "passthrough",
+        "-c:v",
+        "ffv1",
+    ]
+    subprocess.run([*command, str(tmp_path / "rgb.mkv")], input=images.tobytes(), check=True)
+    content = (tmp_path / "rgb.mkv").read_bytes()
+    (tmp_path / "rgb.mkv").write_bytes(content[: len(content) // 2])
+    write_video(tmp_path / "thermal.mp4", [50, 150], fps=10)
+    assert make_bag(rgb="rgb.mkv", thermal="thermal.mp4") == 1
+    assert "rgb.mkv breaks off after" in capsys.readouterr().err
+    assert not (tmp_path / "bag").exists()
+
+
+def test_images_of_a_folder_are_right_side_up_in_both_cameras(tmp_path: Path, make_bag: Command) -> None:
+    """See test_orientation: here as users meet it."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    upright = np.zeros((40, 60, 3), np.uint8)
+    upright[:20, :30] = 200
+    for name in ("rgb", "thermal"):
+        (tmp_path / name).mkdir()
+        stored = Image.fromarray(upright).transpose(Image.Transpose.ROTATE_90)
+        stored.save(tmp_path / name / "0.jpg", exif=exif, quality=97)
+    assert make_bag() == 0
+    (rgb,), (thermal,) = bag_images(tmp_path / "bag")
+    for image in (decode_rgb(rgb.message)[..., 0], decode_thermal(thermal.message)):
+        assert image.shape == (40, 60)
+        assert np.abs(image.astype(int) - upright[..., 0]).max() < 16
+
+
+def test_an_animation_among_the_images_is_named(
+    tmp_path: Path, make_bag: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rgb").mkdir()
+    frames = [Image.fromarray(np.full((4, 6, 3), 50 * index, np.uint8)) for index in range(3)]
+    frames[0].save(tmp_path / "rgb" / "0.png", save_all=True, append_images=frames[1:])
+    write_images(tmp_path / "thermal", {"0.png": np.zeros((4, 6), np.uint8)})
+    assert make_bag() == 1
+    assert "0.png holds 3 pictures" in capsys.readouterr().err
 
 
 def test_a_given_rate_overrides_the_videos_own(tmp_path: Path, make_bag: Command) -> None:

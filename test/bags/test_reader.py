@@ -149,12 +149,12 @@ def test_a_bag_without_thermal_names_what_it_holds(tmp_path: Path) -> None:
 
 
 def test_a_topic_of_another_type_is_refused(tmp_path: Path) -> None:
-    write_bag(tmp_path / "source", rgb_count=1)
     with BagWriter(tmp_path / "bag") as bag:
         bag.write("/thermal/image", bag.image(thermal_frame(0), 1, "camera"), 1)
-        compressed = bag.messages.types["sensor_msgs/msg/CompressedImage"]
-        bag.write("/rgb/image", compressed(bag.header(1, "camera"), "png", np.zeros(4, np.uint8)), 1)
-    with pytest.raises(UserError, match=r"/rgb/image .* is sensor_msgs/msg/CompressedImage"):
+        bag.write("/rgb/image", bag.header(1, "camera"), 1)
+    with pytest.raises(
+        UserError, match=r"/rgb/image .* is std_msgs/msg/Header, but rgb images are read from"
+    ):
         read_images(tmp_path / "bag")
 
 
@@ -184,21 +184,12 @@ def test_damage_in_the_middle_is_named(tmp_path: Path) -> None:
         list(read_images(bag))
 
 
-def test_missing_messages_are_noticed(tmp_path: Path) -> None:
+def test_missing_messages_are_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The metadata of one bag beside the storage of a shorter one."""
     long, short = write_bag(tmp_path / "a" / "bag"), write_bag(tmp_path / "b" / "bag", rgb_count=4)
     shutil.copy(long / "metadata.yaml", short / "metadata.yaml")
-    with pytest.raises(UserError, match=r"is damaged or truncated \(it holds 10 of 12 messages\)"):
-        list(read_images(short))
-
-
-def test_damaged_metadata_is_named(tmp_path: Path) -> None:
-    bag = write_bag(tmp_path / "bag")
-    for text in ("", "{", "rosbag2_bagfile_information: 3", "rosbag2_bagfile_information: {version: 9}"):
-        (bag / "metadata.yaml").write_text(text)
-        with pytest.raises(UserError, match="is damaged or truncated") as caught:
-            read_images(bag)
-        assert "\n" not in str(caught.value)
+    assert len(list(read_images(short))) == 10
+    assert "it counts 12 messages where 10 are stored" in capsys.readouterr().err
 
 
 def test_what_is_not_a_recording_is_named(tmp_path: Path) -> None:
@@ -206,12 +197,8 @@ def test_what_is_not_a_recording_is_named(tmp_path: Path) -> None:
         read_images(tmp_path / "absent")
     with pytest.raises(UserError, match=r"has no metadata\.yaml: give a recording"):
         read_images(tmp_path)
-    bag = write_bag(tmp_path / "bag")
-    (bag / "metadata.yaml").unlink()
-    with pytest.raises(UserError, match=r"has no metadata.yaml: give .*bag.mcap itself"):
-        read_images(bag)
     (tmp_path / "old.bag").write_bytes(b"#ROSBAG V2.0")
-    with pytest.raises(UserError, match="ROS 1"):
+    with pytest.raises(UserError, match=r"old.bag is damaged or truncated .*rosbag reindex"):
         read_images(tmp_path / "old.bag")
 
 

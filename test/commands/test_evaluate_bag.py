@@ -8,7 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from bags import START_NS, write_bag
+from bags import START_NS, rgb_frame, thermal_frame, write_bag
+from field_bags import compressed_message, own_time, pair_messages, write_rosbag2
 from node_process import active_node
 
 from rgbt_seg_ros.bags.reader import Recording
@@ -113,6 +114,34 @@ def test_masks_and_scores_are_those_of_an_offline_run(
     assert "bag" in (out / "report.html").read_text()
 
 
+def test_compressed_images_are_scored_like_raw_ones(tmp_path: Path, node_model: Path, start: Start) -> None:
+    messages = [
+        (topic, own_time(index) + 20_000_000, compressed_message(frame(index), own_time(index)))
+        for index in range(FRAMES)
+        for topic, frame in (
+            ("/rgb/image/compressed", rgb_frame),
+            ("/thermal/image/compressed", thermal_frame),
+        )
+    ]
+    bag = write_rosbag2(tmp_path / "bag", messages)
+    transports = {"rgb_transport": "compressed", "thermal_transport": "compressed"}
+    options = {"mode": "lossless", "use_sim_time": True, **transports}
+    options["thermal__time_constant"] = Settings().thermal.time_constant
+    with active_node(tmp_path / "node.txt", topics={}, model=node_model, **options):
+        evaluation = start("-m", "rgbt_seg_ros.evaluate_bag", str(bag), "-o", str(tmp_path / "out"))
+        remap = ["-r", "/rgb/image/compressed:=/rgb/image", "-r", "/thermal/image/compressed:=/thermal/image"]
+        play(start, bag, "--rate", "0.5", "--ros-args", *remap)
+        output, _ = evaluation.communicate(timeout=TIMEOUT_S)
+    assert evaluation.returncode == 0, output
+    settings = Settings(model=str(node_model), device="cpu")
+    expected = segment_recording(Recording(bag), settings, tmp_path / "offline").to_json()
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    for key in ("pairs", "masks", "mask_hash", "bag_hash"):
+        assert metrics[key] == expected[key]
+    assert metrics["masks"] == FRAMES
+    assert len(list((tmp_path / "out" / "pictures").glob("*_thermal.jpg"))) == FRAMES
+
+
 def test_images_that_never_came_are_an_error_beside_the_numbers(
     tmp_path: Path, bag: Path, node: Path, start: Start
 ) -> None:
@@ -125,3 +154,17 @@ def test_images_that_never_came_are_an_error_beside_the_numbers(
     assert f"error: 9 rgb and 9 thermal images of {bag} never came" in output
     metrics = json.loads((out / "metrics.json").read_text())
     assert (metrics["masks"], metrics["missing"]) == (11, {"rgb": 9, "thermal": 9})
+
+
+def test_useless_stamps_are_said_and_a_recording_is_scored_nevertheless(
+    tmp_path: Path, node: Path, start: Start
+) -> None:
+    bag = write_rosbag2(tmp_path / "bag", pair_messages(range(FRAMES), lambda index: 0, lambda index: 0))
+    evaluation = start("-m", "rgbt_seg_ros.evaluate_bag", str(bag), "-o", str(tmp_path / "out"))
+    play(start, bag, "--rate", "0.5", "--stamps", "receive")
+    output, _ = evaluation.communicate(timeout=TIMEOUT_S)
+    assert evaluation.returncode == 0, output
+    assert "the header stamps of /rgb/image and /thermal/image are all zero: " in output
+    assert "play --stamps receive" in output
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert (metrics["pairs"], metrics["masks"]) == (FRAMES, FRAMES)

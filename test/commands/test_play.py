@@ -9,7 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bags import truncate, write_bag
+from bags import rgb_frame, thermal_frame, truncate, write_bag
+from field_bags import (
+    ROS1_STORE,
+    compressed_message,
+    header,
+    own_time,
+    pair_messages,
+    write_ros1,
+    write_rosbag2,
+)
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
@@ -21,7 +30,7 @@ rclpy = pytest.importorskip("rclpy", reason="needs rclpy: the player is a ROS 2 
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
 from rosgraph_msgs.msg import Clock  # noqa: E402
-from sensor_msgs.msg import Image  # noqa: E402
+from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
 from vision_msgs.msg import LabelInfo  # noqa: E402
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -92,6 +101,63 @@ def test_everything_arrives_as_recorded(tmp_path: Path, start: Start, listener: 
     played = re.search(r"played 40 messages in ([\d.]+) s", output)
     assert played, output
     assert float(played[1]) >= 1.9
+
+
+def test_compressed_images_arrive_as_recorded(tmp_path: Path, start: Start, listener: Listener) -> None:
+    message = compressed_message(thermal_frame(3), own_time(3))
+    bag = write_rosbag2(tmp_path / "bag", [("/thermal/image/compressed", own_time(3), message)])
+    listener.listen("/thermal/image/compressed", CompressedImage)
+    code, output = listener.hear(start("-m", "rgbt_seg_ros.play", str(bag)))
+    assert code == 0, output
+    ((_, heard),) = listener.heard
+    assert (heard.format, bytes(heard.data)) == (message.format, message.data.tobytes())
+    assert listener.stamps_ns("/thermal/image/compressed") == [own_time(3)]
+
+
+def test_a_ros1_bag_is_played_in_messages_of_ros2(tmp_path: Path, start: Start, listener: Listener) -> None:
+    """What has no like in ROS 2 is named."""
+    types = ROS1_STORE.types
+    log = types["rosgraph_msgs/msg/Log"](
+        header(own_time(0), types), 2, "node", "text", "file", "function", 3, []
+    )
+    messages = [*pair_messages(range(5), types=types), ("/rosout", own_time(9), log)]
+    bag = write_ros1(tmp_path / "drive.bag", messages)
+    listener.listen("/rgb/image")
+    listener.listen("/thermal/image")
+    options = ["--rate", "5", "--subscriptions", "2"]
+    code, output = listener.hear(start("-m", "rgbt_seg_ros.play", str(bag), *options))
+    assert code == 0, output
+    assert "not played: /rosout (rosgraph_msgs/msg/Log of ROS 1)" in output
+    assert "played 10 messages" in output
+    for topic, frame in (("/rgb/image", rgb_frame), ("/thermal/image", thermal_frame)):
+        assert listener.stamps_ns(topic) == [own_time(index) for index in range(5)]
+        heard = [message for name, message in listener.heard if name == topic]
+        for index, image in enumerate(heard):
+            assert bytes(image.data) == frame(index).tobytes()
+
+
+@pytest.mark.parametrize("choice", ["header", "auto", "receive"])
+def test_useless_stamps_are_said_and_replaced_if_asked_for(
+    tmp_path: Path, start: Start, listener: Listener, choice: str
+) -> None:
+    bag = write_rosbag2(tmp_path / "bag", pair_messages(range(5), lambda index: 0, own_time))
+    listener.listen("/rgb/image")
+    listener.listen("/thermal/image")
+    code, output = listener.hear(
+        start("-m", "rgbt_seg_ros.play", str(bag), "--rate", "5", "--stamps", choice)
+    )
+    assert code == 0, output
+    is_said = "the header stamps of /rgb/image are all zero" in output
+    assert is_said == (choice != "receive"), output
+    received = [own_time(index) + 20_000_000 for index in range(5)]
+    assert listener.stamps_ns("/rgb/image") == ([0] * 5 if choice == "header" else received)
+    if choice == "header":
+        assert "see --stamps receive" in output
+        assert listener.stamps_ns("/thermal/image") == [own_time(index) for index in range(5)]
+    else:
+        assert listener.stamps_ns("/thermal/image") == [time + 1_000_000 for time in received]
+    for _, image in listener.heard:
+        assert image.header.frame_id == "camera"
 
 
 def test_loop_repeats_the_stamps(tmp_path: Path, start: Start, listener: Listener) -> None:

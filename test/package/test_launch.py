@@ -150,3 +150,5 @@ def test_topics_that_are_left_open_are_those_of_the_recording(
             action.execute(context)
         assert context.launch_configurations["rgb"] == "/cam/color/image_raw"
         assert context.launch_configurations["thermal"] == "/boson/lwir"
+        assert context.launch_configurations["rgb_transport"] == "raw"
+        assert context.launch_configurations["thermal_transport"] == "raw"

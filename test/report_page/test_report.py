@@ -169,6 +169,25 @@ def test_verdict_on_images_without_a_partner() -> None:
     )
 
 
+def test_verdict_on_a_run_that_used_few_images() -> None:
+    """Whatever the causes are called, it is not green."""
+    summary = Summary(rgb_in=100, thermal_in=90, pairs=44, masks=44, dropped=Dropped({Drop.SURPLUS: 102}))
+    sentence = "Only 44 pairs came of 100 RGB and 90 thermal images."
+    assert verdict(summary) == ("warn", sentence)
+    assert verdict(replace(summary, pairs=45, masks=45))[0] == "ok"
+
+
+def test_verdict_on_images_answered_alone() -> None:
+    summary = Summary(rgb_in=100, thermal_in=0, pairs=0, masks=100, alone=100)
+    assert verdict(summary) == ("ok", "Every one of the 0 pairs and 100 single images became a mask.")
+    assert verdict(replace(summary, masks=90)) == (
+        "warn",
+        "Only 90 of 0 pairs and 100 single images became a mask.",
+    )
+    mixed = replace(summary, thermal_in=40, pairs=40, alone=60, masks=99)
+    assert verdict(mixed) == ("ok", "99 of 40 pairs and 60 single images became a mask.")
+
+
 def test_page_stands_alone(folder: Path) -> None:
     path = write_report(folder)
     text = path.read_text()

@@ -17,6 +17,8 @@ so that a run can be watched while it goes on and survives a crash.
 """
 
 import json
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,7 +33,7 @@ DIAGNOSTIC_LEVELS = ("ok", "warn", "error", "stale")
 PICTURE_KINDS = ("rgb", "thermal", "confidence")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class MaskRecord:
     """One mask.
 
@@ -55,7 +57,7 @@ class MaskRecord:
     name: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Box:
     """One detection as it came over the wire: pixels, pixel centres at integers."""
 
@@ -150,20 +152,17 @@ def read_run(folder: Path) -> RunFolder:
             f"{folder} has no masks.jsonl: it is no folder that record, offline or evaluate --report has written"
         )
     names = _read_json(folder / "classes.json") if (folder / "classes.json").is_file() else []
-    masks = [
-        MaskRecord(**{**line, "pixels": {int(class_id): count for class_id, count in line["pixels"].items()}})
-        for line in read_lines(folder / "masks.jsonl")
-    ]
+    masks = [_mask_record(line) for line in _each_line(folder / "masks.jsonl")]
     return RunFolder(
         path=folder,
         class_names=tuple(names),
         masks=tuple(sorted(masks, key=lambda mask: mask.stamp_ns)),
-        confidence={line["stamp_ns"]: line["mean"] for line in read_lines(folder / "confidence.jsonl")},
+        confidence={line["stamp_ns"]: line["mean"] for line in _each_line(folder / "confidence.jsonl")},
         detections={
-            line["stamp_ns"]: tuple(Box(**box) for box in line["detections"])
-            for line in read_lines(folder / "detections.jsonl")
+            line["stamp_ns"]: tuple(_box(box) for box in line["detections"])
+            for line in _each_line(folder / "detections.jsonl")
         },
-        diagnostics=tuple(Diagnostics(**line) for line in read_lines(folder / "diagnostics.jsonl")),
+        diagnostics=tuple(Diagnostics(**line) for line in _each_line(folder / "diagnostics.jsonl")),
     )
 
 
@@ -173,15 +172,32 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     Raises:
         UserError: a line is not JSON.
     """
+    return list(_each_line(path))
+
+
+def _each_line(path: Path) -> Iterator[dict[str, Any]]:
+    """As `read_lines`, one by one: a run of hours has files that are best not in memory as a whole."""
     if not path.is_file():
-        return []
-    lines = path.read_text().splitlines(keepends=True)
-    if lines and not lines[-1].endswith("\n"):
-        lines.pop()
-    try:
-        return [json.loads(line) for line in lines]
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path} is damaged: {error}") from None
+        return
+    with path.open() as file:
+        for line in file:
+            if not line.endswith("\n"):
+                return
+            try:
+                yield json.loads(line)
+            except json.JSONDecodeError as error:
+                raise UserError(f"{path} is damaged: {error}") from None
+
+
+def _box(values: dict[str, Any]) -> Box:
+    return Box(**{**values, "class_name": sys.intern(values["class_name"])})
+
+
+def _mask_record(line: dict[str, Any]) -> MaskRecord:
+    pixels = {int(class_id): count for class_id, count in line["pixels"].items()}
+    # Each line brings names of its own; a run has very many lines.
+    stage_ms = {sys.intern(stage): time for stage, time in line.get("stage_ms", {}).items()}
+    return MaskRecord(**{**line, "pixels": pixels, "stage_ms": stage_ms})
 
 
 def _read_json(path: Path) -> Any:

@@ -25,6 +25,7 @@ from rgbt_seg_ros.runs.video import VideoWriter
 MAX_PICTURES = 960
 PICTURE_WIDTH = 480
 JPEG_QUALITY = 80
+_RECENT_FRAMES = 1000
 FOLDERS = ("masks", "truth", "pictures")
 LINES = ("masks", "confidence", "detections", "diagnostics")
 
@@ -56,6 +57,7 @@ class RunWriter:
         except OSError as error:
             raise UserError(f"cannot write to {folder}: {error.strerror or error}") from None
         self._frames: dict[int, int] = {}
+        self._frame_count = 0
         self._stride = 1
 
     def add_classes(self, names: Sequence[str]) -> None:
@@ -142,13 +144,27 @@ class RunWriter:
 
     def _is_pictured(self, stamp_ns: int) -> bool:
         """Whether pictures are kept of a frame: of every n-th, and n is doubled whenever they become too many."""
-        frame = self._frames.setdefault(stamp_ns, len(self._frames))
+        if stamp_ns not in self._frames:
+            self._frames[stamp_ns] = self._frame_count
+            self._frame_count += 1
+            self._forget_frames()
+        frame = self._frames[stamp_ns]
         while frame >= self.max_pictures * self._stride:
             self._stride *= 2
             for path in self.folder.glob("pictures/*.jpg"):
                 if self._frames[int(path.stem.partition("_")[0])] % self._stride:
                     path.unlink()
         return frame % self._stride == 0
+
+    def _forget_frames(self) -> None:
+        """Keep the places of the frames with pictures, and of those that more pictures may come of."""
+        if len(self._frames) > 2 * (self.max_pictures + _RECENT_FRAMES):
+            oldest = self._frame_count - _RECENT_FRAMES
+            self._frames = {
+                stamp: frame
+                for stamp, frame in self._frames.items()
+                if frame % self._stride == 0 or frame >= oldest
+            }
 
 
 def _open_lines(path: Path) -> TextIO:

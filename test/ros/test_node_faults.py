@@ -20,6 +20,7 @@ from node_bench import (
     header,
     pixels,
     stamp_of,
+    told,
 )
 from node_process import FAULTY_NODE, NodeProcess, active_node
 from sensor_msgs.msg import Image
@@ -31,13 +32,17 @@ from rgbt_seg_ros.segmenter import Segmenter
 LOSSES = {"undecodable": "had an undecodable image", "failed": "inference failed"}
 """Causes, with what the report says of them."""
 NEXT_PAIRS = 10
+REPORT_S = 0.25
+"""Sooner than a node reports by itself, as each of these tests waits for two reports."""
 
 
 @pytest.fixture(scope="module")
 def node(bench: Bench, node_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
     """An active node."""
     log = tmp_path_factory.mktemp("node") / "log.txt"
-    with active_node(log, FAULTY_NODE, model=node_model, input_reliability="reliable") as node:
+    environment = {"REPORT_S": str(REPORT_S)}
+    parameters = {"model": node_model, "input_reliability": "reliable"}
+    with active_node(log, FAULTY_NODE, environment=environment, **parameters) as node:
         bench.new_mask()
         yield node
 
@@ -172,10 +177,11 @@ def assert_lost(
         bench.send_pair()
 
     def counted() -> tuple[int, str] | None:
-        level, sentence, values = bench.diagnostics()
-        now = losses(values)
-        assert all(now[other] == before[other] for other in LOSSES if other != cause)
-        return (level, sentence) if now[cause] > before[cause] and is_explained() else None
+        reports = [told(report) for report in list(bench.received["/diagnostics"])]
+        counts = [losses(values) for _, _, values in reports]
+        assert all(now[other] == before[other] for now in counts for other in LOSSES if other != cause)
+        grown = [i for i in range(1, len(counts)) if counts[i][cause] > counts[i - 1][cause]]
+        return reports[grown[0]][:2] if grown and is_explained() else None
 
     def is_explained() -> bool:
         lines = node.output[logged:].splitlines()

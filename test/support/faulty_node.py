@@ -1,6 +1,7 @@
 """The node with an inference that fails on demand, to be run as a program: the first RGB pixel says how.
 
 INFERENCE_S is how long a batch takes at least [s]; the longest that one took is printed at the end.
+REPORT_S is the time from one report to the next [s].
 """
 
 import os
@@ -13,13 +14,14 @@ import torch
 
 from rgbt_seg_ros import node
 from rgbt_seg_ros.images.pair import ImagePair
-from rgbt_seg_ros.ros import configured_node
+from rgbt_seg_ros.ros import configured_node, segmenter_node
 from rgbt_seg_ros.segmenter import Segmentation, Segmenter
 
 OUT_OF_MEMORY, NOT_FINITE, END, HANG = 1, 2, 3, 4
 
 HANG_S = 3.0
 INFERENCE_S = float(os.environ.get("INFERENCE_S", "0"))
+REPORT_S = float(os.environ.get("REPORT_S", segmenter_node.DIAGNOSTICS_PERIOD_S))
 
 real_segment = Segmenter.segment
 taken_s: list[float] = []
@@ -63,6 +65,7 @@ def fail(segmenter: Segmenter, fault: int) -> None:
 if __name__ == "__main__":
     Segmenter.segment = segment  # type: ignore[method-assign]
     configured_node.HANG_S = HANG_S
+    segmenter_node.DIAGNOSTICS_PERIOD_S = REPORT_S
     exit_code = node.main()
     print(f"longest inference: {max(taken_s, default=0.0):.3f} s", flush=True)
     sys.exit(exit_code)

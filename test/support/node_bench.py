@@ -95,8 +95,7 @@ class Bench:
 
     def diagnostics(self, status: int = 0) -> tuple[int, str, dict[str, str]]:
         """Level, sentence and values of the last report."""
-        report = self.last("/diagnostics").status[status]
-        return report.level[0], report.message, {item.key: item.value for item in report.values}
+        return told(self.last("/diagnostics"), status)
 
     def next_diagnostics(self) -> tuple[int, str, dict[str, str]]:
         """The first report from now on."""
@@ -215,6 +214,12 @@ def header(stamp_ns: int, frame: str = "cam_optical") -> Header:
     message = Header(frame_id=frame)
     message.stamp.sec, message.stamp.nanosec = divmod(stamp_ns, 10**9)
     return message
+
+
+def told(report: DiagnosticArray, status: int = 0) -> tuple[int, str, dict[str, str]]:
+    """Level, sentence and values of a report."""
+    part = report.status[status]
+    return part.level[0], part.message, {item.key: item.value for item in part.values}
 
 
 def stamp_of(message: Any) -> int:

@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from accelerate.state import AcceleratorState
@@ -21,6 +22,7 @@ from places import REPOSITORY
 from rgbt_seg_ros.scenes import render_still
 from training import train
 from training.engine.checkpoint import load_state
+from training.engine.trainer import Trainer
 
 TIMEOUT_S = 300.0
 MSRS_FOLDERS = ("vi", "ir", "Segmentation_labels")
@@ -52,11 +54,15 @@ TINY = (
 SARTM = ("model.arch=sartm",)
 
 
-def train_tiny(run: Path, *overrides: str) -> int:
-    """Exit code of `training.train` in this process."""
+def train_tiny(run: Path, *overrides: str, pictures: bool = False) -> int:
+    """Exit code of `training.train` in this process.
+
+    To draw predictions takes as long as several steps, and is done only where `pictures` asks for it.
+    """
     config = run.with_name(run.name + ".yaml")
     config.write_text("train: {}\n")
-    return train_here("--config", str(config), *TINY, f"run.dir={run}", *overrides)
+    with nullcontext() if pictures else patch.object(Trainer, "_save_pictures"):
+        return train_here("--config", str(config), *TINY, f"run.dir={run}", *overrides)
 
 
 @contextmanager

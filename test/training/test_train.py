@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,8 @@ def test_run_leaves_configuration_metrics_state_and_a_model_that_segments(tmp_pa
 
 def test_tensorboard_shows_losses_scores_and_predictions(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    assert train_tiny(run, "train.max_steps=4", "train.eval_every=1", "train.pictures_every=3") == 0
+    steps = ("train.max_steps=4", "train.eval_every=1", "train.pictures_every=3")
+    assert train_tiny(run, *steps, pictures=True) == 0
     board = EventAccumulator(str(run / "tensorboard"))
     board.Reload()
     logged = [event.value for event in board.Scalars("train/loss")]
@@ -67,7 +69,17 @@ def test_epochs_are_passes_over_the_training_images(tmp_path: Path) -> None:
     assert len(losses(run)) == 4
 
 
-def test_bfloat16_trains_and_validates_in_float32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def two_steps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of two steps, which others are compared with."""
+    run = tmp_path_factory.mktemp("plain") / "run"
+    assert train_tiny(run, "train.max_steps=2") == 0
+    return run
+
+
+def test_bfloat16_trains_and_validates_in_float32(
+    tmp_path: Path, two_steps: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     inputs = []
     evaluate = Trainer._evaluate
 
@@ -78,27 +90,23 @@ def test_bfloat16_trains_and_validates_in_float32(tmp_path: Path, monkeypatch: p
             return evaluate(self, log)
 
     monkeypatch.setattr(Trainer, "_evaluate", evaluate_and_look)
-    precise, half = tmp_path / "precise", tmp_path / "half"
-    assert train_tiny(precise, "train.max_steps=2") == 0
+    half = tmp_path / "half"
     assert train_tiny(half, "train.max_steps=2", "train.precision=bf16") == 0
-    assert losses(half) == pytest.approx(losses(precise), rel=0.05)
-    assert losses(half) != losses(precise)
+    assert losses(half) == pytest.approx(losses(two_steps), rel=0.05)
+    assert losses(half) != losses(two_steps)
     assert set(inputs) == {torch.float32}
 
 
-def test_checkpointing_trains_the_same(tmp_path: Path) -> None:
-    plain, checkpointed = tmp_path / "plain", tmp_path / "checkpointed"
-    assert train_tiny(plain, "train.max_steps=2") == 0
+def test_checkpointing_trains_the_same(tmp_path: Path, two_steps: Path) -> None:
+    checkpointed = tmp_path / "checkpointed"
     assert train_tiny(checkpointed, "train.max_steps=2", "train.checkpointing=true") == 0
-    assert losses(checkpointed) == losses(plain)
+    assert losses(checkpointed) == losses(two_steps)
 
 
 def test_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_state(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, two_steps: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = tmp_path / "run"
-    assert train_tiny(run, "train.max_steps=2") == 0
-    capsys.readouterr()
+    run = Path(shutil.copytree(two_steps, tmp_path / "run"))
     before = (run / STATE_FILE).read_bytes()
     wild = ("train.lr=1e30", "train.max_steps=20", "train.eval_every=1")
     assert train_here("--resume", str(run), *wild) == 1

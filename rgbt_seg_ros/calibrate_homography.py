@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from rgbt_seg_ros.base.cli import command_parser, positive_number, run_command
 from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.images.files import read_image, to_rgb, to_thermal
+from rgbt_seg_ros.images.files import read_pair
 from rgbt_seg_ros.images.thermal import ThermalNormalization
 from rgbt_seg_ros.masks.overlay import thermal_picture
 from rgbt_seg_ros.registration.point_pairs import (
@@ -30,7 +30,10 @@ _MAGNIFIED = 20
 
 
 def _calibrate(args: argparse.Namespace) -> None:
-    rgb, thermal = to_rgb(read_image(args.rgb)), to_thermal(read_image(args.thermal))
+    rgb, infrared = read_pair(args.rgb, args.thermal)
+    assert rgb is not None
+    assert infrared is not None
+    thermal = infrared.counts
     try:
         args.output.parent.mkdir(parents=True, exist_ok=True)
         if args.points is not None:

@@ -13,8 +13,10 @@ from rich.progress import track
 from rgbt_seg_ros.bags.reader import RGB_TOPIC, THERMAL_TOPIC
 from rgbt_seg_ros.bags.writer import BagWriter
 from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.images.files import read_image, to_rgb, to_thermal
+from rgbt_seg_ros.images.files import checked_thermal, read_image, same_path, to_rgb
+from rgbt_seg_ros.images.palette import palette_note
 from rgbt_seg_ros.images.thermal import ThermalNormalization
+from rgbt_seg_ros.images.thermal_image import ThermalReading
 from rgbt_seg_ros.masks.labels import LABELS_FOLDER
 
 START_NS = 1_700_000_000 * 1_000_000_000
@@ -38,8 +40,12 @@ class ImageStream:
         """Stamp of the image at an index."""
         return START_NS + round(index * 1e9 / self.rate_hz)
 
+    def name(self, index: int) -> str:
+        """What errors call the image at an index."""
+        return str(self.files[index]) if self.files else f"image {index + 1} of {self.path}"
+
     def frames(self) -> Iterator[np.ndarray]:
-        """Images as they are stored: [H, W], or [H, W, 3 or 4] in OpenCV's order of channels (BGR, BGRA).
+        """Images as they are stored, see `read_image`.
 
         Raises:
             UserError: an image or the video cannot be read.
@@ -102,14 +108,15 @@ def make_recording(
     rate_hz: float | None = None,
     thermal_encoding: str | None = None,
     labels: Path | None = None,
+    reading: ThermalReading | None = None,
 ) -> None:
     """Write two videos or folders as a rosbag2, and print what came of it.
 
     Args:
         path: the new bag's folder.
-        rgb, thermal: a video or a folder of images each.
+        rgb, thermal: a video or a folder of images each; one folder, if its images hold both as MFNet's do.
         rate_hz: see `open_stream`.
-        thermal_encoding, labels: see `write_bag`.
+        thermal_encoding, labels, reading: see `write_bag`.
 
     Raises:
         UserError: see `open_stream`, `pair_folders` and `write_bag`.
@@ -125,7 +132,7 @@ def make_recording(
         raise UserError(
             "--labels needs --rgb to be a folder: labels are found by the names of the RGB images"
         )
-    write_bag(path, rgb_stream, thermal_stream, thermal_encoding, labels)
+    write_bag(path, rgb_stream, thermal_stream, thermal_encoding, labels, reading)
     print(
         f"{path}: {rgb_stream.count} RGB images at {rgb_stream.rate_hz:g} Hz, {thermal_stream.count} thermal"
     )
@@ -137,8 +144,9 @@ def write_bag(
     thermal: ImageStream,
     thermal_encoding: str | None = None,
     labels: Path | None = None,
+    reading: ThermalReading | None = None,
 ) -> None:
-    """Write the recording.
+    """Write the recording. Thermal pixels that are missing are 0, those under an overlay keep their nearest value.
 
     Args:
         path: the new bag's folder.
@@ -147,20 +155,38 @@ def write_bag(
         thermal_encoding: `mono8` or `mono16`; None keeps the depth of the stream. 8 bits are widened so that 255
             becomes 65535; 16 bits are reduced image by image, as `ThermalNormalization` does.
         labels: folder with a label for each image of the RGB folder, of equal names, copied to `labels/` in the bag.
+        reading: what thermal images do not say of themselves; None: the defaults.
 
     Raises:
-        UserError: an image that cannot be read, a missing label, or a bag that exists already.
+        UserError: an image that cannot be read, or is not what it is given as, a missing label, or a bag that exists
+            already.
     """
-    rgb_frames = ((rgb.stamp_ns(i), "rgb", frame) for i, frame in enumerate(rgb.frames()))
-    thermal_frames = ((thermal.stamp_ns(i), "thermal", frame) for i, frame in enumerate(thermal.frames()))
+    together = same_path(rgb.path, thermal.path)
+    rgb_frames = ((rgb.stamp_ns(i), "rgb", i, frame) for i, frame in enumerate(rgb.frames()))
+    thermal_frames = ((thermal.stamp_ns(i), "thermal", i, frame) for i, frame in enumerate(thermal.frames()))
     frames = heapq.merge(rgb_frames, thermal_frames, key=lambda frame: frame[:2])
+    palette = ""
+    newest_rgb: tuple[np.ndarray, str] | None = None
     with BagWriter(path) as bag:
-        for stamp, kind, frame in track(frames, f"writing {path}", total=rgb.count + thermal.count):
+        for stamp, kind, index, frame in track(frames, f"writing {path}", total=rgb.count + thermal.count):
             if kind == "rgb":
-                bag.write(RGB_TOPIC, bag.image(to_rgb(frame), stamp, RGB_FRAME), stamp)
-            else:
-                image = _to_depth(to_thermal(frame), thermal_encoding)
-                bag.write(THERMAL_TOPIC, bag.image(image, stamp, THERMAL_FRAME), stamp)
+                image = to_rgb(frame, rgb.name(index), holds_thermal=together)
+                bag.write(RGB_TOPIC, bag.image(image, stamp, RGB_FRAME), stamp)
+                newest_rgb = None if together else (frame, rgb.name(index))
+                continue
+            found = checked_thermal(
+                frame,
+                reading or ThermalReading(),
+                thermal.name(index),
+                palette,
+                newest_rgb,
+                holds_rgb=together,
+            )
+            if found.palette and found.palette != palette:
+                palette = found.palette
+                print(f"{thermal.path}: {palette_note(palette)}")
+            image = _to_depth(found.counts, thermal_encoding)
+            bag.write(THERMAL_TOPIC, bag.image(image, stamp, THERMAL_FRAME), stamp)
         if labels is not None:
             _copy_labels(labels, rgb, path / LABELS_FOLDER)
 

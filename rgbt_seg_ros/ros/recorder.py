@@ -20,7 +20,7 @@ from rgbt_seg_ros.base.diagnostics import STATUS_NAME
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.images.codec import UndecodableImage, decode_rgb, decode_thermal, stamp_ns
 from rgbt_seg_ros.masks.hash import MaskHash
-from rgbt_seg_ros.masks.overlay import thermal_picture
+from rgbt_seg_ros.masks.overlay import thermal_message_picture
 from rgbt_seg_ros.pairing.stream_clock import StreamClock
 from rgbt_seg_ros.ros.graph import spin_until
 from rgbt_seg_ros.ros.output_bag import OutputBag
@@ -230,6 +230,6 @@ def _rgb_picture(message: Image | None) -> np.ndarray | None:
 
 def _thermal_picture(message: Image | None) -> np.ndarray | None:
     try:
-        return None if message is None else thermal_picture(decode_thermal(message))
+        return None if message is None else thermal_message_picture(message)
     except UndecodableImage:
         return None

@@ -17,7 +17,7 @@ from rgbt_seg_ros.images.codec import UndecodableImage
 from rgbt_seg_ros.images.pair import ImagePair
 from rgbt_seg_ros.pairing.nearest_pairer import NearestPairer, Pair
 from rgbt_seg_ros.pairing.pairer import Pairer
-from rgbt_seg_ros.pipeline.answer import Answer, answer_pair
+from rgbt_seg_ros.pipeline.answer import Answer, SeenPalette, answer_pair
 from rgbt_seg_ros.pipeline.registration_setup import RegistrationSetup
 from rgbt_seg_ros.pipeline.thermal_limits import ThermalFollower
 from rgbt_seg_ros.registration.rules import Registration
@@ -41,6 +41,7 @@ class OfflineRun:
         self._settings = settings
         self._register = _registration(settings)
         self._follower = ThermalFollower(settings.thermal.normalizer, settings.thermal.time_constant)
+        self._palette = SeenPalette(print)
         self._outputs = outputs
         self._counts: Counter[Key | Drop] = Counter()
         self._reported_ns: int | None = None
@@ -99,7 +100,7 @@ class OfflineRun:
         self, pair: RecordedPair, follow: Callable[[ImagePair], ImagePair | None] | None = None
     ) -> Answer | None:
         messages = pair.rgb.message, pair.thermal.message
-        return answer_pair(self._segmenter, self._settings, *messages, self._register, follow)
+        return answer_pair(self._segmenter, self._settings, *messages, self._register, follow, self._palette)
 
 
 def _registration(settings: Settings) -> Registration | None:

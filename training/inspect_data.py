@@ -12,6 +12,7 @@ from rich.table import Column, Table
 
 from rgbt_seg_ros.base.cli import command_parser, run_command
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.images.palette import CHOICES as PALETTES
 
 from .data.contact_sheet import save_contact_sheet
 from .data.inspection import Inspection, Paths, inspect
@@ -21,7 +22,9 @@ from .data.validation_lists import choose_validation_names
 
 def _run(args: argparse.Namespace) -> None:
     console = Console()
-    inspection = inspect(DATASETS[args.data], Path(args.root), args.thermal, _with_progress)
+    inspection = inspect(
+        DATASETS[args.data], Path(args.root), args.thermal, _with_progress, args.thermal_palette
+    )
     _print(console, inspection)
     if args.json:
         _prepared(args.json).write_text(json.dumps(inspection.as_dict(), indent=2) + "\n")
@@ -114,6 +117,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         default="8bit",
         choices=("8bit", "16bit"),
         help="which thermal images (16bit: PST900 alone; default: 8bit)",
+    )
+    parser.add_argument(
+        "--thermal-palette",
+        default="auto",
+        choices=PALETTES,
+        metavar="NAME",
+        help=f"false colours of thermal images: {', '.join(PALETTES)} (default: auto)",
     )
     parser.add_argument("--sheet", metavar="PNG", help="draw samples and a histogram of the classes")
     parser.add_argument("--json", metavar="FILE", help="write everything that was found to this file")

@@ -13,8 +13,10 @@ from rgbt_seg_ros.bags.reader import RGB_TOPIC, THERMAL_TOPIC
 from rgbt_seg_ros.bags.videos import VideoInfo, read_info, read_video
 from rgbt_seg_ros.bags.writer import BagWriter
 from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.images.files import read_image, to_rgb, to_thermal
+from rgbt_seg_ros.images.files import checked_thermal, read_image, same_path, to_rgb
+from rgbt_seg_ros.images.palette import palette_note
 from rgbt_seg_ros.images.thermal import ThermalNormalization
+from rgbt_seg_ros.images.thermal_image import ThermalReading
 from rgbt_seg_ros.masks.labels import LABELS_FOLDER
 
 START_NS = 1_700_000_000 * 1_000_000_000
@@ -48,6 +50,10 @@ class ImageStream:
     def stamp_ns(self, index: int) -> int:
         """Stamp of the image at an index, at the stream's rate."""
         return START_NS + round(index * 1e9 / self.rate_hz)
+
+    def name(self, index: int) -> str:
+        """What errors call the image at an index."""
+        return str(self.files[index]) if self.files else f"image {index + 1} of {self.path}"
 
     def frames(self) -> Iterator[tuple[int, np.ndarray]]:
         """Images with their stamps, as they are stored: [H, W], or [H, W, 3 or 4] in OpenCV's order (BGR, BGRA).
@@ -119,14 +125,15 @@ def make_recording(
     rate_hz: float | None = None,
     thermal_encoding: str | None = None,
     labels: Path | None = None,
+    reading: ThermalReading | None = None,
 ) -> None:
     """Write two videos or folders as a rosbag2, and print what came of it.
 
     Args:
         path: the new bag's folder.
-        rgb, thermal: a video or a folder of images each.
+        rgb, thermal: a video or a folder of images each; one folder, if its images hold both as MFNet's do.
         rate_hz: see `open_stream`.
-        thermal_encoding, labels: see `write_bag`.
+        thermal_encoding, labels, reading: see `write_bag`.
 
     Raises:
         UserError: see `open_stream`, `pair_folders` and `write_bag`.
@@ -142,7 +149,9 @@ def make_recording(
         raise UserError(
             "--labels needs --rgb to be a folder: labels are found by the names of the RGB images"
         )
-    written_rgb, written_thermal = write_bag(path, rgb_stream, thermal_stream, thermal_encoding, labels)
+    written_rgb, written_thermal = write_bag(
+        path, rgb_stream, thermal_stream, thermal_encoding, labels, reading
+    )
     rate = f"at {rgb_stream.rate_hz:g} Hz" if written_rgb.at_fixed_rate else "at the video's own times"
     print(f"{path}: {written_rgb.count} RGB images {rate}, {written_thermal.count} thermal")
 
@@ -153,8 +162,9 @@ def write_bag(
     thermal: ImageStream,
     thermal_encoding: str | None = None,
     labels: Path | None = None,
+    reading: ThermalReading | None = None,
 ) -> tuple[Written, Written]:
-    """Write the recording.
+    """Write the recording. Thermal pixels that are missing are 0, those under an overlay keep their nearest value.
 
     Args:
         path: the new bag's folder.
@@ -163,27 +173,45 @@ def write_bag(
         thermal_encoding: `mono8` or `mono16`; None keeps the depth of the stream. 8 bits are widened so that 255
             becomes 65535; 16 bits are reduced image by image, as `ThermalNormalization` does.
         labels: folder with a label for each image of the RGB folder, of equal names, copied to `labels/` in the bag.
+        reading: what thermal images do not say of themselves; None: the defaults.
 
     Returns:
         What was written of the RGB stream, and of the thermal one.
 
     Raises:
-        UserError: an image that cannot be read, a missing label, or a bag that exists already.
+        UserError: an image that cannot be read, or is not what it is given as, a missing label, or a bag that exists
+            already.
     """
+    together = same_path(rgb.path, thermal.path)
     rgb_frames = ((stamp, "rgb", frame) for stamp, frame in rgb.frames())
     thermal_frames = ((stamp, "thermal", frame) for stamp, frame in thermal.frames())
     frames = heapq.merge(rgb_frames, thermal_frames, key=lambda frame: frame[:2])
     streams = {"rgb": rgb, "thermal": thermal}
     written = {kind: Written(0, True) for kind in streams}
+    palette = ""
+    newest_rgb: tuple[np.ndarray, str] | None = None
     with BagWriter(path) as bag:
         for stamp, kind, frame in track(frames, f"writing {path}", total=rgb.count + thermal.count or None):
-            count, at_fixed_rate = written[kind].count, written[kind].at_fixed_rate
-            written[kind] = Written(count + 1, at_fixed_rate and stamp == streams[kind].stamp_ns(count))
+            index, at_fixed_rate = written[kind].count, written[kind].at_fixed_rate
+            written[kind] = Written(index + 1, at_fixed_rate and stamp == streams[kind].stamp_ns(index))
             if kind == "rgb":
-                bag.write(RGB_TOPIC, bag.image(to_rgb(frame), stamp, RGB_FRAME), stamp)
-            else:
-                image = _to_depth(to_thermal(frame), thermal_encoding)
-                bag.write(THERMAL_TOPIC, bag.image(image, stamp, THERMAL_FRAME), stamp)
+                image = to_rgb(frame, rgb.name(index), holds_thermal=together)
+                bag.write(RGB_TOPIC, bag.image(image, stamp, RGB_FRAME), stamp)
+                newest_rgb = None if together else (frame, rgb.name(index))
+                continue
+            found = checked_thermal(
+                frame,
+                reading or ThermalReading(),
+                thermal.name(index),
+                palette,
+                newest_rgb,
+                holds_rgb=together,
+            )
+            if found.palette and found.palette != palette:
+                palette = found.palette
+                print(f"{thermal.path}: {palette_note(palette)}")
+            image = _to_depth(found.counts, thermal_encoding)
+            bag.write(THERMAL_TOPIC, bag.image(image, stamp, THERMAL_FRAME), stamp)
         if labels is not None:
             _copy_labels(labels, rgb, path / LABELS_FOLDER)
     return written["rgb"], written["thermal"]

@@ -4,41 +4,58 @@ Arrays are views of the message's data wherever its layout allows it; they may t
 be padded (`step`). Encodings are those of sensor_msgs/image_encodings.hpp.
 
 Compressed images are JPEG and PNG. What they hold is read off their data: `format` ("rgb8; jpeg compressed bgr8",
-"mono16; png compressed ", "jpeg", ...) differs between publishers and is only believed where it names a depth image.
+"mono16; png compressed ", "jpeg", ...) differs between publishers and is only believed where it names a depth image, or
+more bits than a JPEG has.
 """
 
+import re
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
 
-# encoding: (channels, bytes per channel, conversion to RGB)
-_RGB_ENCODINGS: dict[str, tuple[int, int, int | None]] = {
-    "rgb8": (3, 1, None),
-    "bgr8": (3, 1, cv2.COLOR_BGR2RGB),
-    "rgba8": (4, 1, cv2.COLOR_RGBA2RGB),
-    "bgra8": (4, 1, cv2.COLOR_BGRA2RGB),
-    "mono8": (1, 1, cv2.COLOR_GRAY2RGB),
-    "8UC1": (1, 1, cv2.COLOR_GRAY2RGB),
+from rgbt_seg_ros.images.messages import CompressedMessage, ImageMessage
+from rgbt_seg_ros.images.signatures import JPEG, PNG, format_name
+from rgbt_seg_ros.images.thermal_image import ThermalImage, ThermalReading, thermal_image
+
+# encoding: (channels of 8 bits, conversion to RGB)
+_RGB_ENCODINGS: dict[str, tuple[int, int | None]] = {
+    "rgb8": (3, None),
+    "bgr8": (3, cv2.COLOR_BGR2RGB),
+    "rgba8": (4, cv2.COLOR_RGBA2RGB),
+    "bgra8": (4, cv2.COLOR_BGRA2RGB),
+    "mono8": (1, cv2.COLOR_GRAY2RGB),
+    "8UC1": (1, cv2.COLOR_GRAY2RGB),
     # OpenCV's own order, as cv_bridge reads it.
-    "8UC3": (3, 1, cv2.COLOR_BGR2RGB),
+    "8UC3": (3, cv2.COLOR_BGR2RGB),
+    "8UC4": (4, cv2.COLOR_BGRA2RGB),
 }
 
-# encoding: (channels, bytes per channel, conversion to one channel)
-_THERMAL_ENCODINGS: dict[str, tuple[int, int, int | None]] = {
-    "mono8": (1, 1, None),
-    "8UC1": (1, 1, None),
-    "mono16": (1, 2, None),
-    "16UC1": (1, 2, None),
-    "rgb8": (3, 1, cv2.COLOR_RGB2GRAY),
-    "bgr8": (3, 1, cv2.COLOR_BGR2GRAY),
+# encoding: (channels, type of a channel, conversion to OpenCV's order of channels)
+_THERMAL_ENCODINGS: dict[str, tuple[int, str, int | None]] = {
+    "mono8": (1, "u1", None),
+    "8UC1": (1, "u1", None),
+    "mono16": (1, "u2", None),
+    "16UC1": (1, "u2", None),
+    "16SC1": (1, "i2", None),
+    "32FC1": (1, "f4", None),
+    "64FC1": (1, "f8", None),
+    "rgb8": (3, "u1", cv2.COLOR_RGB2BGR),
+    "bgr8": (3, "u1", None),
+    "8UC3": (3, "u1", None),
+    "rgba8": (4, "u1", cv2.COLOR_RGBA2BGRA),
+    "bgra8": (4, "u1", None),
+    "8UC4": (4, "u1", None),
 }
 
-_JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 _JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
 _PNG_END = b"IEND\xaeB`\x82"
+_WIDE = re.compile(r"mono16|\b(16[US]|32[SF]|64F)C\d", re.IGNORECASE)
+"""Encodings with more bits than a JPEG has, as a message's `format` names them."""
+
+_AS_THEY_SAY = ThermalReading()
 
 # Long runs of equal ids: on predicted masks run lengths take half the bytes of the usual search and no more time
 # (VGA: 3 KB, 2.4 ms).
@@ -47,38 +64,6 @@ _PNG_OPTIONS = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IM
 
 class UndecodableImage(ValueError):
     """An image message that cannot be read; the message is one sentence."""
-
-
-class ImageMessage(Protocol):
-    """What is read of sensor_msgs/Image; `data` is any buffer: bytes, array.array, memoryview, numpy array."""
-
-    @property
-    def height(self) -> int: ...
-
-    @property
-    def width(self) -> int: ...
-
-    @property
-    def encoding(self) -> str: ...
-
-    @property
-    def is_bigendian(self) -> int: ...
-
-    @property
-    def step(self) -> int: ...
-
-    @property
-    def data(self) -> Any: ...
-
-
-class CompressedMessage(Protocol):
-    """What is read of sensor_msgs/CompressedImage; `data` is any buffer."""
-
-    @property
-    def format(self) -> str: ...
-
-    @property
-    def data(self) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -94,7 +79,7 @@ class EncodedImage:
 
 
 def decode_rgb(message: ImageMessage) -> np.ndarray:
-    """RGB image uint8 [H, W, 3] of a message in rgb8, bgr8, rgba8, bgra8, mono8, 8UC1 (grey) or 8UC3 (as bgr8).
+    """RGB image uint8 [H, W, 3] of rgb8, bgr8, rgba8, bgra8, mono8, 8UC1 (grey), 8UC3 (as bgr8) or 8UC4 (as bgra8).
 
     A view of the message's data for rgb8, a copy otherwise. Other encodings (Bayer patterns, YUV, 16 bits) are read
     by cv_bridge where it is installed.
@@ -104,18 +89,47 @@ def decode_rgb(message: ImageMessage) -> np.ndarray:
     """
     if message.encoding not in _RGB_ENCODINGS:
         return _decode_by_cv_bridge(message)
-    return _decode(message, "RGB", _RGB_ENCODINGS)
+    channels, conversion = _RGB_ENCODINGS[message.encoding]
+    rows = _rows(message, "RGB", channels)
+    image = rows if channels == 1 else rows.reshape(message.height, message.width, channels)
+    return image if conversion is None else cv2.cvtColor(image, conversion)
 
 
-def decode_thermal(message: ImageMessage) -> np.ndarray:
-    """Thermal image [H, W] of a message: uint8 of mono8, 8UC1, rgb8 or bgr8 (pseudo-grey), uint16 of mono16 or 16UC1.
+def decode_thermal(message: ImageMessage, reading: ThermalReading = _AS_THEY_SAY) -> np.ndarray:
+    """The counts of `decode_thermal_image`: uint8 or uint16 [H, W]; masks are read by this, too."""
+    return decode_thermal_image(message, reading).counts
 
-    Values are in native byte order; a view of the message's data unless bytes are swapped or channels merged.
+
+def decode_thermal_image(
+    message: ImageMessage, reading: ThermalReading = _AS_THEY_SAY, before: str = ""
+) -> ThermalImage:
+    """Thermal image [H, W] of a message, as counts; `thermal_image` says how other encodings become counts.
+
+    mono8, 8UC1, mono16 and 16UC1 are counts already: in native byte order, a view of the message's data unless bytes
+    are swapped. 16SC1 are signed counts, 32FC1 and 64FC1 temperatures, and rgb8, bgr8, 8UC3, rgba8, bgra8 and 8UC4
+    false colours or grey.
+
+    Args:
+        message: sensor_msgs/Image or alike.
+        reading: what the message does not say of itself.
+        before: palette of the image before; empty: not known.
 
     Raises:
-        UndecodableImage: empty image, unknown encoding, or data that is too short for the size and step.
+        UndecodableImage: empty image, unknown encoding, data that is too short for the size and step, or an image that
+            `thermal_image` refuses.
     """
-    return _decode(message, "thermal", _THERMAL_ENCODINGS)
+    encoding = message.encoding
+    if encoding not in _THERMAL_ENCODINGS:
+        known = ", ".join(_THERMAL_ENCODINGS)
+        raise UndecodableImage(f"the thermal image has encoding {encoding!r}: it must be one of {known}")
+    channels, kind, conversion = _THERMAL_ENCODINGS[encoding]
+    native = np.dtype(kind)
+    rows = _rows(message, "thermal", channels * native.itemsize)
+    stored = rows.view(native.newbyteorder(">" if message.is_bigendian else "<")).astype(native, copy=False)
+    if channels > 1:
+        stored = stored.reshape(message.height, message.width, channels)
+        stored = stored if conversion is None else cv2.cvtColor(stored, conversion)
+    return _counts(stored, f"the thermal image with encoding {encoding!r}", reading, before)
 
 
 def decode_compressed_rgb(message: CompressedMessage) -> np.ndarray:
@@ -127,38 +141,41 @@ def decode_compressed_rgb(message: CompressedMessage) -> np.ndarray:
     return cv2.cvtColor(_decompress(message, "RGB", cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
-def decode_compressed_thermal(message: CompressedMessage) -> np.ndarray:
-    """Thermal image [H, W] of a JPEG or PNG: uint8, or uint16 of a PNG with 16 bits; pseudo-grey becomes one channel.
+def decode_compressed_thermal(
+    message: CompressedMessage, reading: ThermalReading = _AS_THEY_SAY
+) -> np.ndarray:
+    """The counts of `decode_compressed_thermal_image`: uint8 or uint16 [H, W]."""
+    return decode_compressed_thermal_image(message, reading).counts
+
+
+def decode_compressed_thermal_image(
+    message: CompressedMessage, reading: ThermalReading = _AS_THEY_SAY, before: str = ""
+) -> ThermalImage:
+    """Thermal image [H, W] of a JPEG or PNG, as counts: see `thermal_image`; the arguments are as above.
 
     Raises:
-        UndecodableImage: no data, neither JPEG nor PNG, cut short or damaged, a depth image, or channels that
-            make no thermal image.
+        UndecodableImage: no data, neither JPEG nor PNG, cut short or damaged, a depth image, a JPEG of what had more
+            than 8 bits, or an image that `thermal_image` refuses.
     """
     image = _decompress(message, "thermal", cv2.IMREAD_UNCHANGED)
-    if image.ndim == 2:
-        return image
-    if image.shape[2] != 3 or image.dtype != np.uint8:
+    if _WIDE.search(message.format) and bytes(message.data[: len(JPEG)]) == JPEG:
+        raise UndecodableImage(
+            f"the compressed thermal image ({message.format!r}) is a JPEG, whose 8 bits cannot hold its values: "
+            "have it published as PNG, or raw"
+        )
+    if image.ndim == 3 and image.dtype != np.uint8:
         raise UndecodableImage(
             f"the compressed thermal image has {image.shape[2]} channels of {8 * image.dtype.itemsize} bits: "
             "it must have one of 8 or 16 bits, or three of 8"
         )
-    return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    return _counts(image, "the compressed thermal image", reading, before)
 
 
-def _decode(
-    message: ImageMessage, side: str, encodings: dict[str, tuple[int, int, int | None]]
-) -> np.ndarray:
-    if message.encoding not in encodings:
-        raise UndecodableImage(
-            f"the {side} image has encoding {message.encoding!r}: it must be one of {', '.join(encodings)}"
-        )
-    channels, bytes_per_channel, conversion = encodings[message.encoding]
-    rows = _rows(message, side, channels * bytes_per_channel)
-    if bytes_per_channel == 2:
-        stored = rows.view(">u2" if message.is_bigendian else "<u2")
-        return stored.astype(np.uint16, copy=False)
-    image = rows if channels == 1 else rows.reshape(message.height, message.width, channels)
-    return image if conversion is None else cv2.cvtColor(image, conversion)
+def _counts(stored: np.ndarray, subject: str, reading: ThermalReading, before: str) -> ThermalImage:
+    try:
+        return thermal_image(stored, reading, before)
+    except ValueError as error:
+        raise UndecodableImage(f"{subject} {error}") from error
 
 
 def _decode_by_cv_bridge(message: ImageMessage) -> np.ndarray:
@@ -215,18 +232,22 @@ def _rows(message: ImageMessage, side: str, bytes_per_pixel: int) -> np.ndarray:
 def _decompress(message: CompressedMessage, side: str, mode: int) -> np.ndarray:
     """The image as OpenCV reads it (BGR), not turned by what a JPEG says of the camera's orientation."""
     what = f"the compressed {side} image ({message.format!r})"
-    if "compressedDepth" in message.format:
-        raise UndecodableImage(f"{what} is a depth image: subscribe to the transport 'compressed' instead")
     data = bytes(message.data)
+    if "compresseddepth" in message.format.lower() or data[12:20] == PNG:
+        # compressedDepth: 12 bytes of quantization before the PNG.
+        raise UndecodableImage(f"{what} is a depth image: subscribe to the transport 'compressed' instead")
     if not data:
         raise UndecodableImage(f"{what} is empty")
-    if data.startswith(_JPEG):
+    if data.startswith(JPEG):
         # A preview inside the file has an end of its own, but before the picture's scan.
         complete = data.rfind(_JPEG_END) > data.rfind(_JPEG_SCAN)
-    elif data.startswith(_PNG):
+    elif data.startswith(PNG):
         complete = _PNG_END in data
     else:
-        raise UndecodableImage(f"{what} is neither JPEG nor PNG")
+        name = format_name(data)
+        raise UndecodableImage(
+            f"{what} is neither JPEG nor PNG{f' but {name}: have it published as PNG, or raw' if name else ''}"
+        )
     if not complete:
         raise UndecodableImage(f"{what} is cut short: its {len(data)} bytes have no end marker")
     try:

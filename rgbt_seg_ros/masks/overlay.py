@@ -1,11 +1,21 @@
 """Pictures for people: masks as colours, tints and boxes over the RGB image, thermal in false colours."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
 
+from rgbt_seg_ros.images.codec import (
+    UndecodableImage,
+    decode_compressed_rgb,
+    decode_compressed_thermal_image,
+    decode_rgb,
+    decode_thermal_image,
+)
+from rgbt_seg_ros.images.palette import UnknownPalette
 from rgbt_seg_ros.images.thermal import ThermalNormalization
+from rgbt_seg_ros.images.thermal_image import ThermalReading
 from rgbt_seg_ros.masks.detections import Detection
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -51,14 +61,31 @@ def draw_overlay(
     return picture
 
 
-def thermal_picture(thermal: np.ndarray) -> np.ndarray:
+def thermal_picture(thermal: np.ndarray, valid: np.ndarray | None = None) -> np.ndarray:
     """Thermal uint8 or uint16 [H, W] in false colours (inferno: cold is black, hot is yellow): uint8 [H, W, 3].
 
     Stretched over the image's own range whatever the network is fed with: cameras of fixed gain use a small part of
-    theirs, which the eye sees as black.
+    theirs, which the eye sees as black. What is not `valid` (bool [H, W]; None: all is) has no part in that range.
     """
-    grey = np.round(_FOR_THE_EYE(thermal) * 255.0).astype(np.uint8)
+    grey = np.round(_FOR_THE_EYE(thermal, valid) * 255.0).astype(np.uint8)
     return cv2.cvtColor(cv2.applyColorMap(grey, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
+
+
+def thermal_message_picture(message: Any, compressed: bool = False) -> np.ndarray:
+    """`thermal_picture` of a message, however it must be read: what the node is told of its camera is not known here.
+
+    Raises:
+        UndecodableImage: see `decode_thermal_image` and, of a CompressedImage, `decode_compressed_thermal_image`.
+    """
+    decode = decode_compressed_thermal_image if compressed else decode_thermal_image
+    try:
+        image = decode(message)
+    except UndecodableImage as error:
+        if isinstance(error.__cause__, UnknownPalette):
+            # As the camera paints it, if we do not know how to undo that.
+            return (decode_compressed_rgb if compressed else decode_rgb)(message)
+        image = decode(message, ThermalReading(float_unit="celsius"))
+    return thermal_picture(image.counts, image.valid)
 
 
 def _vivid(color: np.ndarray) -> tuple[int, int, int]:

@@ -9,11 +9,12 @@ import numpy as np
 
 from rgbt_seg_ros.images.codec import (
     decode_compressed_rgb,
-    decode_compressed_thermal,
+    decode_compressed_thermal_image,
     decode_rgb,
-    decode_thermal,
+    decode_thermal_image,
 )
 from rgbt_seg_ros.images.pair import ImagePair
+from rgbt_seg_ros.images.palette import palette_note
 from rgbt_seg_ros.masks.detections import Detection, find_detections
 from rgbt_seg_ros.masks.overlay import thermal_picture
 from rgbt_seg_ros.segmenter import Segmentation, Segmenter
@@ -48,7 +49,25 @@ class Answer:
         if self.images.rgb is not None:
             return self.images.rgb
         assert self.images.thermal is not None
-        return thermal_picture(self.images.thermal)
+        return thermal_picture(self.images.thermal, self.images.thermal_valid)
+
+
+class SeenPalette:
+    """The false colours of a thermal camera's last image: a hint for the next one, and said once.
+
+    Args:
+        say: told a sentence when they are found, and when they have changed.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self.name = ""
+        self._say = say
+
+    def see(self, name: str) -> None:
+        """Take note of the palette of an image; empty: it was in none."""
+        if name and name != self.name:
+            self.name = name
+            self._say(palette_note(name))
 
 
 def answer_pair(
@@ -58,11 +77,13 @@ def answer_pair(
     thermal_message: Any,
     register: Register | None = None,
     follow: Callable[[ImagePair], ImagePair | None] | None = None,
+    palette: SeenPalette | None = None,
 ) -> Answer | None:
     """Decode, segment and find the objects of one pair; the arguments are those of the functions below.
 
     Args:
         follow: what the thermal images before say of this one, see `ThermalFollower.follow`; None: nothing.
+        palette: of the thermal images before; None: not known.
 
     Returns:
         None if the thermal camera's shutter was closed and RGB alone is not to be answered (`thermal.on_missing`).
@@ -71,7 +92,7 @@ def answer_pair(
         ValueError: see the functions below, or the segmenter's output is not finite.
     """
     started = time.perf_counter()
-    images, _ = decode_images(settings, rgb_message, thermal_message)
+    images, _ = decode_images(settings, rgb_message, thermal_message, palette)
     images = register_thermal(images, register)
     if follow is not None:
         followed = follow(images)
@@ -83,13 +104,16 @@ def answer_pair(
     return complete_answer(settings, rgb_message, images, decode_ms, segmentation)
 
 
-def decode_images(settings: Settings, rgb_message: Any, thermal_message: Any) -> tuple[ImagePair, int]:
+def decode_images(
+    settings: Settings, rgb_message: Any, thermal_message: Any, palette: SeenPalette | None = None
+) -> tuple[ImagePair, int]:
     """The images of one pair, as the cameras see them, and the number of thermal pixels that are no temperatures.
 
     Args:
-        settings: say whether the messages are sensor_msgs/Image or CompressedImage.
+        settings: say whether the messages are sensor_msgs/Image or CompressedImage, and what thermal ones mean.
         rgb_message: or None where the RGB camera is missing.
         thermal_message: or None where the thermal camera is missing.
+        palette: of the thermal images before, which this one's is added to; None: not known.
 
     Raises:
         UndecodableImage: one of the messages holds no image that can be read.
@@ -102,9 +126,13 @@ def decode_images(settings: Settings, rgb_message: Any, thermal_message: Any) ->
         rgb = (decode_compressed_rgb if compressed else decode_rgb)(rgb_message)
     if thermal_message is not None:
         compressed = settings.thermal_transport == "compressed"
-        thermal = (decode_compressed_thermal if compressed else decode_thermal)(thermal_message)
+        decode = decode_compressed_thermal_image if compressed else decode_thermal_image
+        found = decode(thermal_message, settings.thermal.reading, "" if palette is None else palette.name)
+        if palette is not None:
+            palette.see(found.palette)
         normalizer = settings.thermal.normalizer
-        thermal, valid, defects = normalizer.clean(settings.thermal.cropped(thermal))
+        known = None if found.valid is None else settings.thermal.cropped(found.valid)
+        thermal, valid, defects = normalizer.clean(settings.thermal.cropped(found.counts), known)
         span = normalizer.least_span(thermal, valid)
     return ImagePair(rgb, thermal, valid, thermal_span=span), defects
 

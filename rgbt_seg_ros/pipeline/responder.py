@@ -10,7 +10,14 @@ import torch
 
 from rgbt_seg_ros.base.diagnostics import Drop, Key, Stage
 from rgbt_seg_ros.images.pair import ImagePair
-from rgbt_seg_ros.pipeline.answer import Answer, Register, complete_answer, decode_images, register_thermal
+from rgbt_seg_ros.pipeline.answer import (
+    Answer,
+    Register,
+    SeenPalette,
+    complete_answer,
+    decode_images,
+    register_thermal,
+)
 from rgbt_seg_ros.pipeline.statistics import Statistics
 from rgbt_seg_ros.pipeline.thermal_limits import ThermalFollower
 from rgbt_seg_ros.segmenter import Segmentation, Segmenter
@@ -34,6 +41,7 @@ class Responder:
         register: see `register_thermal`; may be replaced at any time.
         unregistered: why a pair cannot be registered yet, in one sentence; pairs are dropped while it is not empty.
         report: told the cause and one sentence of everything that goes wrong.
+        inform: told a sentence of what is worth knowing, in the inference thread.
 
     Args:
         deliver: publishes an answer.
@@ -52,12 +60,14 @@ class Responder:
         self.register: Register | None = None
         self.unregistered = ""
         self.report = report
+        self.inform: Callable[[str], None] = lambda sentence: None
         self._statistics = statistics
         self._deliver = deliver
         self._clock_ns = clock_ns
         self._sizes: dict[str, str] = {}
         self._follower = ThermalFollower(settings.thermal.normalizer, settings.thermal.time_constant)
         self._defects_said = False
+        self._palette = SeenPalette(lambda sentence: self.inform(sentence))
 
     def open(self, job: "Job") -> "OpenJob | None":
         """Decode and register a job's images; None, and counted, if it is too old or that fails."""
@@ -72,7 +82,7 @@ class Responder:
         rgb = job.rgb.message if job.rgb is not None else None
         thermal = job.thermal.message if job.thermal is not None else None
         try:
-            images, defects = decode_images(self.settings, rgb, thermal)
+            images, defects = decode_images(self.settings, rgb, thermal, self._palette)
         except ValueError as error:
             self.lose(Drop.UNDECODABLE, str(error))
             return None

@@ -20,7 +20,7 @@ from rgbt_seg_ros.base.host import describe_host
 from rgbt_seg_ros.images.codec import UndecodableImage
 from rgbt_seg_ros.pairing.nearest_pairer import NearestPairer, Pair
 from rgbt_seg_ros.pairing.pairer import Pairer
-from rgbt_seg_ros.pipeline.answer import answer_pair
+from rgbt_seg_ros.pipeline.answer import SeenPalette, answer_pair
 from rgbt_seg_ros.pipeline.registration_setup import RegistrationSetup
 from rgbt_seg_ros.pipeline.thermal_limits import ThermalFollower
 from rgbt_seg_ros.registration.rules import Registration
@@ -45,6 +45,7 @@ class OfflineRun:
         self._settings = settings
         self._register = _registration(settings)
         self._follower = ThermalFollower(settings.thermal.normalizer, settings.thermal.time_constant)
+        self._palette = SeenPalette(print)
         self._outputs = outputs
         self._counts: Counter[Key | Drop] = Counter()
         self._reported_ns: int | None = None
@@ -55,14 +56,8 @@ class OfflineRun:
         Raises:
             UserError: the segmenter refuses the pair.
         """
-        self._answer(
-            "pair",
-            pair.rgb,
-            pair.rgb.message,
-            pair.thermal.message,
-            pair.skew_ns / 1e6,
-            pair.thermal.stamp_ns,
-        )
+        rgb, thermal = pair.rgb, pair.thermal
+        self._answer("pair", rgb, rgb.message, thermal.message, pair.skew_ns / 1e6, thermal.stamp_ns)
 
     def answer_alone(self, image: RecordedImage) -> None:
         """Segment an image while the other camera is missing, as `answer` does with a pair."""
@@ -116,7 +111,9 @@ class OfflineRun:
                 # The first images of a size take longer; that would be the p99 of a short recording.
                 answer_pair(self._segmenter, self._settings, rgb, thermal, self._register)
             follow = partial(self._follower.follow, stamp_ns=thermal_stamp_ns)
-            answer = answer_pair(self._segmenter, self._settings, rgb, thermal, self._register, follow)
+            answer = answer_pair(
+                self._segmenter, self._settings, rgb, thermal, self._register, follow, self._palette
+            )
         except UndecodableImage as error:
             self._counts[Drop.UNDECODABLE] += 1
             if self._counts[Drop.UNDECODABLE] == 1:

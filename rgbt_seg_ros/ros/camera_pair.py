@@ -67,6 +67,7 @@ class CameraPair:
             report=self._report,
             clock_ns=lambda: self._node.get_clock().now().nanoseconds,
         )
+        pipeline.responder.inform = self._inform
         topics = {
             "rgb": self._subscribe_images(
                 "rgb", settings, settings.rgb_transport, pipeline, pipeline.add_rgb
@@ -82,6 +83,9 @@ class CameraPair:
         self._node.get_logger().info(
             f"active: {topics['rgb']} and {topics['thermal']} to {self.outputs.mask_topic}"
         )
+
+    def _inform(self, sentence: str) -> None:
+        self._node.get_logger().info(f"{self.name}: {sentence}" if self.name else sentence)
 
     def poll(self) -> None:
         """Let the pipeline see that time passes."""

@@ -22,13 +22,12 @@ from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.images.codec import (
     UndecodableImage,
     decode_compressed_rgb,
-    decode_compressed_thermal,
     decode_rgb,
     decode_thermal,
     stamp_ns,
 )
 from rgbt_seg_ros.masks.hash import MaskHash
-from rgbt_seg_ros.masks.overlay import thermal_picture
+from rgbt_seg_ros.masks.overlay import thermal_message_picture
 from rgbt_seg_ros.pairing.stream_clock import StreamClock
 from rgbt_seg_ros.ros.graph import spin_until
 from rgbt_seg_ros.ros.output_bag import OutputBag
@@ -252,8 +251,7 @@ def _rgb_picture(message: Image | CompressedImage | None) -> np.ndarray | None:
 def _thermal_picture(message: Image | CompressedImage | None) -> np.ndarray | None:
     if message is None:
         return None
-    decode = decode_compressed_thermal if isinstance(message, CompressedImage) else decode_thermal
     try:
-        return thermal_picture(decode(message))
+        return thermal_message_picture(message, isinstance(message, CompressedImage))
     except UndecodableImage:
         return None

@@ -21,7 +21,7 @@ from rgbt_seg_ros.images import codec
 from rgbt_seg_ros.live_view.latest import Latest
 from rgbt_seg_ros.live_view.state import NodeState, PictureState
 from rgbt_seg_ros.masks.classes import palette_for
-from rgbt_seg_ros.masks.overlay import colorize, thermal_picture
+from rgbt_seg_ros.masks.overlay import colorize, thermal_message_picture
 
 FOLLOW_PERIOD_S = 0.1
 """How soon a topic is subscribed when a viewer comes, and given up when the last one leaves [s]."""
@@ -122,8 +122,8 @@ class Viewer(Node):
             "thermal",
             f"{inputs}thermal/image",
             CAMERA,
-            lambda message: thermal_picture(codec.decode_thermal(message)),
-            lambda message: thermal_picture(codec.decode_compressed_thermal(message)),
+            thermal_message_picture,
+            partial(thermal_message_picture, compressed=True),
         )
         self._add_picture("mask", f"{outputs}/mask", NEWEST, self._mask_picture)
         self._number_topics = self._make_number_topics(outputs)

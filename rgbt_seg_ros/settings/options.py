@@ -28,6 +28,8 @@ OPTIONS = {
     "thermal.crop.right": "--thermal-crop-right",
     "thermal.kelvin_per_count": "--kelvin-per-count",
     "thermal.kelvin_offset": "--kelvin-offset",
+    "thermal.palette": "--thermal-palette",
+    "thermal.float_unit": "--thermal-float-unit",
     "registration.mode": "--registration",
     "registration.homography": "--homography",
     "detections.min_area": "--min-area",

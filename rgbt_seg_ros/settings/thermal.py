@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.images.palette import CHOICES
 from rgbt_seg_ros.images.thermal import ThermalNormalization
+from rgbt_seg_ros.images.thermal_image import FLOAT_UNITS, ThermalReading
 from rgbt_seg_ros.settings.parameter import declare
 
 
@@ -142,6 +144,26 @@ class ThermalSettings:
         minimum=-10_000.0,
         maximum=10_000.0,
     )
+
+    palette: str = declare(
+        "auto",
+        "False colours of thermal images of three channels, which are undone. auto finds them, and takes grey as "
+        "white-hot. none takes the brightness. black-hot also inverts one channel. rainbow is OpenCV's, whose red is "
+        "cold; -reversed is a palette from hot to cold.",
+        choices=CHOICES,
+        aliases={"iron": "ironbow"},
+    )
+    float_unit: str = declare(
+        "kelvin",
+        "Unit of thermal images of floats (32FC1). They become counts of 0.01 K, see thermal.kelvin_per_count; what is "
+        "not finite is missing.",
+        choices=FLOAT_UNITS,
+    )
+
+    @property
+    def reading(self) -> ThermalReading:
+        """What thermal images do not say of themselves."""
+        return ThermalReading(self.palette, self.float_unit)
 
     @property
     def normalizer(self) -> ThermalNormalization:

@@ -363,6 +363,114 @@ def test_wrong_usage_exits_with_2(tmp_path: Path, make_bag: Command) -> None:
         assert caught.value.code == 2
 
 
+def smooth(shift: int = 0) -> np.ndarray:
+    return np.tile(np.roll(np.linspace(10, 240, 64).astype(np.uint8), shift), (48, 1))
+
+
+def photograph() -> np.ndarray:
+    rows, columns = np.mgrid[:48, :64]
+    return np.dstack([120 + rows, 60 + columns // 2, 200 - rows]).astype(np.uint8)
+
+
+def test_one_folder_of_four_channels_gives_both_streams(tmp_path: Path, make_bag: Command) -> None:
+    thermal = [smooth(0), smooth(9), np.full((48, 64), 90, np.uint8)]
+    write_images(
+        tmp_path / "images", {f"{i}N.png": np.dstack([photograph(), t]) for i, t in enumerate(thermal)}
+    )
+    assert make_bag(rgb="images", thermal="images") == 0
+    rgb, infrared = bag_images(tmp_path / "bag")
+    assert len(rgb) == 3
+    for image in rgb:
+        np.testing.assert_array_equal(decode_rgb(image.message), photograph()[..., ::-1])
+    for image, expected in zip(infrared, thermal, strict=True):
+        assert image.message.encoding == "mono8"
+        np.testing.assert_array_equal(decode_thermal(image.message), expected)
+    write_images(tmp_path / "rgb", {f"{i}N.png": photograph() for i in range(3)})
+    assert make_bag("-o", str(tmp_path / "alone"), thermal="images") == 0
+    _, infrared = bag_images(tmp_path / "alone")
+    np.testing.assert_array_equal(decode_thermal(infrared[1].message), thermal[1])
+
+
+@pytest.mark.parametrize("colormap", [cv2.COLORMAP_JET, cv2.COLORMAP_INFERNO])
+def test_false_colours_are_undone(
+    tmp_path: Path, make_bag: Command, capsys: pytest.CaptureFixture[str], colormap: int
+) -> None:
+    write_images(tmp_path / "rgb", {f"{i}.png": photograph() for i in range(3)})
+    write_images(tmp_path / "thermal", {f"{i}.png": cv2.applyColorMap(smooth(i), colormap) for i in range(3)})
+    assert make_bag() == 0
+    assert capsys.readouterr().out.count("thermal is in the false colours of") == 1
+    _, thermal = bag_images(tmp_path / "bag")
+    for i, image in enumerate(thermal):
+        np.testing.assert_array_equal(decode_thermal(image.message), smooth(i))
+    assert make_bag("--thermal-palette", "none", "-o", str(tmp_path / "grey")) == 0
+    _, (first, *_) = bag_images(tmp_path / "grey")
+    by_brightness = cv2.cvtColor(cv2.applyColorMap(smooth(), colormap), cv2.COLOR_BGR2GRAY)
+    np.testing.assert_array_equal(decode_thermal(first.message), by_brightness)
+
+
+def test_a_video_in_false_colours_is_undone(tmp_path: Path, make_bag: Command) -> None:
+    video = cv2.VideoWriter(str(tmp_path / "t.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 10, (64, 48))
+    for i in range(4):
+        video.write(cv2.applyColorMap(smooth(i), cv2.COLORMAP_INFERNO))
+    video.release()
+    write_video(tmp_path / "rgb.mp4", [40, 80, 120, 160], fps=10)
+    assert make_bag(rgb="rgb.mp4", thermal="t.mp4") == 0
+    _, thermal = bag_images(tmp_path / "bag")
+    for i, image in enumerate(thermal):
+        assert np.median(np.abs(decode_thermal(image.message).astype(int) - smooth(i))) <= 6
+
+
+def test_temperatures_are_recorded_as_counts_and_missing_ones_as_0(tmp_path: Path, make_bag: Command) -> None:
+    counts = 29_000 + smooth().astype(np.uint16)
+    celsius = (counts / 100 - 273.15).astype(np.float32)
+    celsius[0, :5] = np.nan
+    write_images(tmp_path / "rgb", {"0.png": photograph()})
+    write_images(tmp_path / "thermal", {"0.tiff": celsius})
+    assert make_bag("--thermal-float-unit", "celsius") == 0
+    _, (image,) = bag_images(tmp_path / "bag")
+    counts[0, :5] = 0
+    np.testing.assert_array_equal(decode_thermal(image.message), counts)
+
+
+@pytest.mark.parametrize(
+    ("rgb", "thermal", "sentence"),
+    [
+        (
+            photograph(),
+            photograph()[::-1],
+            "thermal/0.png is in colours that are those of no palette known here",
+        ),
+        (photograph(), photograph()[::-1], "set thermal.palette"),
+        (smooth(), photograph(), "rgb/0.png looks like a thermal image: swap RGB and thermal"),
+        (
+            smooth().astype(np.uint16),
+            photograph(),
+            "rgb/0.png is one channel of uint16, as thermal images are",
+        ),
+        (
+            np.dstack([photograph(), smooth()]),
+            smooth(),
+            "rgb/0.png has a fourth channel that is no opaque alpha",
+        ),
+    ],
+)
+def test_what_is_not_what_it_is_given_as_is_named(
+    tmp_path: Path,
+    make_bag: Command,
+    capsys: pytest.CaptureFixture[str],
+    rgb: np.ndarray,
+    thermal: np.ndarray,
+    sentence: str,
+) -> None:
+    write_images(tmp_path / "rgb", {"0.png": rgb})
+    write_images(tmp_path / "thermal", {"0.png": thermal})
+    assert make_bag() == 1
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert "Traceback" not in error
+    assert not (tmp_path / "bag").exists()
+
+
 def test_real_video(tmp_path: Path, samples: Path) -> None:
     """A real pair of videos: number of images, rate, sizes, and that thermal is grey."""
     video = samples / "video"

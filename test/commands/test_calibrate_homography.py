@@ -206,6 +206,28 @@ def test_files_that_hold_no_points_are_refused(
         read_point_pairs(tmp_path / name)
 
 
+def test_false_colours_of_the_thermal_image_are_undone(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    painted = cv2.applyColorMap(
+        cv2.imread(str(folder / "thermal.png"), cv2.IMREAD_GRAYSCALE), cv2.COLORMAP_JET
+    )
+    cv2.imwrite(str(tmp_path / "jet.png"), painted)
+    overlays = []
+    for thermal in (folder / "thermal.png", tmp_path / "jet.png"):
+        images = [str(folder / "rgb.png"), str(thermal), "--points", str(folder / "points.csv")]
+        outputs = ["-o", str(tmp_path / "h.yaml"), "--overlay", str(tmp_path / "overlay.png")]
+        assert calibrate_homography.main([*images, *outputs, "--thermal-palette", "jet"]) == 0
+        overlays.append((tmp_path / "overlay.png").read_bytes())
+    assert overlays[0] == overlays[1]
+    images = [str(folder / "rgb.png"), str(tmp_path / "jet.png"), "--points", str(folder / "points.csv")]
+    capsys.readouterr()
+    assert (
+        calibrate_homography.main([*images, "-o", str(tmp_path / "h.yaml"), "--thermal-palette", "hot"]) == 1
+    )
+    assert "jet.png is not in the colours of hot: set thermal.palette" in capsys.readouterr().err
+
+
 def test_four_pairs_fit_and_say_nothing_of_how_well(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

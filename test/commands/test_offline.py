@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -314,3 +315,96 @@ def test_a_bad_setting_names_its_parameter(
     bag = write_bag(tmp_path / "bag")
     assert main([str(bag), "--output", str(tmp_path / "out"), "--max-dt", "-1"]) == 1
     assert "parameter sync.max_dt must be double from 0 to 10" in capsys.readouterr().err
+
+
+def smooth(index: int) -> np.ndarray:
+    """Warmth that differs from frame to frame, uint8."""
+    return np.tile(np.roll(np.linspace(10, 240, 64).astype(np.uint8), 5 * index), (48, 1))
+
+
+def write_thermal_bag(path: Path, thermal: list[tuple[str, np.ndarray]]) -> Path:
+    """A bag of RGB images and of thermal ones of an encoding and pixels."""
+    with BagWriter(path) as bag:
+        for index, (encoding, pixels) in enumerate(thermal):
+            stamp = START_NS + index * 100_000_000
+            bag.write("/rgb/image", bag.image(rgb_frame(index), stamp, "rgb"), stamp)
+            image = replace(
+                bag.image(np.zeros((1, 1), np.uint8), stamp, "thermal"),
+                height=len(pixels),
+                width=pixels.shape[1],
+                encoding=encoding,
+                step=pixels.nbytes // len(pixels),
+                data=np.frombuffer(pixels.tobytes(), np.uint8),
+            )
+            bag.write("/thermal/image", image, stamp)
+    return path
+
+
+def detections_of(output: Path) -> list[Any]:
+    messages = read_outputs(output / "segmentation")["/rgbt_segmenter/detections"]
+    return [[d.results[0].hypothesis.score for d in message.detections] for message in messages]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "paint", "options"),
+    [
+        ("bgr8", lambda t: cv2.applyColorMap(t, cv2.COLORMAP_JET), ()),
+        ("rgb8", lambda t: cv2.applyColorMap(t, cv2.COLORMAP_HOT)[..., ::-1], ()),
+        ("8UC3", lambda t: cv2.applyColorMap(t, cv2.COLORMAP_RAINBOW), ("--thermal-palette", "rainbow")),
+        ("mono8", lambda t: 255 - t, ("--thermal-palette", "black-hot")),
+    ],
+)
+def test_false_colours_give_the_answers_of_their_values(
+    tmp_path: Path,
+    model: Path,
+    capsys: pytest.CaptureFixture[str],
+    encoding: str,
+    paint: Callable[[np.ndarray], np.ndarray],
+    options: tuple[str, ...],
+) -> None:
+    plain = write_thermal_bag(tmp_path / "plain", [("mono8", smooth(i)) for i in range(3)])
+    painted = write_thermal_bag(tmp_path / "painted", [(encoding, paint(smooth(i))) for i in range(3)])
+    expected = offline(plain, model, tmp_path / "plain_out")
+    capsys.readouterr()
+    found = offline(painted, model, tmp_path / "painted_out", *options)
+    assert found["masks"] == 3
+    assert found["mask_hash"] == expected["mask_hash"]
+    assert detections_of(tmp_path / "painted_out") == detections_of(tmp_path / "plain_out")
+    said = capsys.readouterr().out.count("thermal is in the false colours of")
+    assert said == (0 if encoding == "mono8" else 1)
+
+
+def test_temperatures_give_the_answers_of_their_counts(tmp_path: Path, model: Path) -> None:
+    counts = [29_000 + 4 * smooth(i).astype(np.uint16) for i in range(3)]
+    plain = write_thermal_bag(tmp_path / "plain", [("mono16", c) for c in counts])
+    expected = offline(plain, model, tmp_path / "plain_out")
+    kinds: list[tuple[str, list[np.ndarray], tuple[str, ...]]] = [
+        ("32FC1", [(c / 100).astype(np.float32) for c in counts], ()),
+        (
+            "32FC1",
+            [(c / 100 - 273.15).astype(np.float32) for c in counts],
+            ("--thermal-float-unit", "celsius"),
+        ),
+        ("16SC1", [(c.astype(np.int32) - 32768).astype(np.int16) for c in counts], ()),
+    ]
+    for number, (encoding, images, options) in enumerate(kinds):
+        bag = write_thermal_bag(tmp_path / f"bag{number}", [(encoding, image) for image in images])
+        found = offline(bag, model, tmp_path / f"out{number}", *options)
+        assert found["mask_hash"] == expected["mask_hash"], encoding
+        assert detections_of(tmp_path / f"out{number}") == detections_of(tmp_path / "plain_out"), encoding
+
+
+def test_a_photograph_on_the_thermal_topic_ends_with_the_parameter(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bag = write_thermal_bag(tmp_path / "bag", [("rgb8", rgb_frame(i + 10)) for i in range(3)])
+    base = [str(bag), "--model", str(model), "--device", "cpu"]
+    assert main([*base, "--output", str(tmp_path / "out")]) == 1
+    error = capsys.readouterr().err
+    assert (
+        "the thermal image with encoding 'rgb8' is in colours that are those of no palette known here"
+        in error
+    )
+    assert "set thermal.palette" in error
+    assert "Traceback" not in error
+    assert main([*base, "--output", str(tmp_path / "out"), "--thermal-palette", "none"]) == 0

@@ -87,3 +87,94 @@ def test_bad_input_is_one_sentence(
         assert sentence in error
         assert len(error.strip().splitlines()) == 1
     assert not (tmp_path / "out.png").exists()
+
+
+def write(path: Path, image: np.ndarray) -> str:
+    assert cv2.imwrite(str(path), image)
+    return str(path)
+
+
+def smooth(size: tuple[int, int] = (48, 64)) -> np.ndarray:
+    return np.tile(np.linspace(10, 240, size[1]).astype(np.uint8), (size[0], 1))
+
+
+def answer_of(model: Path, folder: Path, *arguments: str) -> list[dict]:
+    """The detections that the command writes: their scores tell any difference of the images."""
+    options = ["--model", str(model), "--device", "cpu", "--score-threshold", "0.0", "--min-area", "1"]
+    assert main([*arguments, *options, "-o", str(folder / "mask.png")]) == 0
+    detections = json.loads((folder / "mask.json").read_text())["detections"]
+    assert detections
+    return detections
+
+
+def test_a_file_of_four_channels_is_the_pair_of_its_parts(tmp_path: Path, model: Path) -> None:
+    bgr = cv2.cvtColor(rgb_frame(0), cv2.COLOR_RGB2BGR)
+    rgb, thermal = write(tmp_path / "rgb.png", bgr), write(tmp_path / "t.png", smooth())
+    both = write(tmp_path / "00001N.png", np.dstack([bgr, smooth()]))
+    expected = answer_of(model, tmp_path, rgb, thermal)
+    np.testing.assert_array_equal(answer_of(model, tmp_path, both, both), expected)
+    np.testing.assert_array_equal(answer_of(model, tmp_path, rgb, both), expected)
+    assert not np.array_equal(
+        expected, answer_of(model, tmp_path, rgb, write(tmp_path / "g.png", bgr[..., 0]))
+    )
+
+
+@pytest.mark.parametrize(
+    ("colormap", "palette"),
+    [(cv2.COLORMAP_JET, "jet"), (cv2.COLORMAP_INFERNO, "inferno"), (None, "black-hot")],
+)
+def test_false_colours_give_the_mask_of_their_values(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str], colormap: int | None, palette: str
+) -> None:
+    rgb = write(tmp_path / "rgb.png", rgb_frame(0))
+    expected = answer_of(model, tmp_path, rgb, write(tmp_path / "t.png", smooth()))
+    painted = cv2.merge([255 - smooth()] * 3) if colormap is None else cv2.applyColorMap(smooth(), colormap)
+    file = write(tmp_path / "painted.png", painted)
+    np.testing.assert_array_equal(
+        answer_of(model, tmp_path, rgb, file, "--thermal-palette", palette), expected
+    )
+    capsys.readouterr()
+    if colormap is not None:
+        assert answer_of(model, tmp_path, rgb, file) == expected
+        assert f"{file}: thermal is in the false colours of {palette}" in capsys.readouterr().out
+    assert answer_of(model, tmp_path, rgb, file, "--thermal-palette", "none") != expected
+
+
+def test_temperatures_of_a_tiff_are_segmented(tmp_path: Path, model: Path) -> None:
+    counts = 29_000 + 4 * smooth().astype(np.uint16)
+    rgb = write(tmp_path / "rgb.png", rgb_frame(0))
+    expected = answer_of(model, tmp_path, rgb, write(tmp_path / "t.png", counts))
+    celsius = write(tmp_path / "c.tiff", (counts / 100 - 273.15).astype(np.float32))
+    assert answer_of(model, tmp_path, rgb, celsius, "--thermal-float-unit", "celsius") == expected
+
+
+def test_what_is_not_thermal_or_swapped_is_one_sentence(
+    tmp_path: Path, model: Path, pair: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    rgb, thermal = str(pair[0]), str(pair[1])
+    rows, columns = np.mgrid[:48, :64]
+    photograph = write(
+        tmp_path / "photo.png", np.dstack([120 + rows, 60 + columns // 2, 200 - rows]).astype(np.uint8)
+    )
+    warm = write(tmp_path / "jet.png", cv2.applyColorMap(smooth(), cv2.COLORMAP_JET))
+    both = write(tmp_path / "both.png", np.dstack([rgb_frame(0), smooth()]))
+    celsius = write(tmp_path / "c.tiff", np.full((48, 64), 21.5, np.float32))
+    for arguments, sentence in [
+        ((rgb, photograph), f"{photograph} is in colours that are those of no palette known here"),
+        ((rgb, photograph), "set thermal.palette to the right palette"),
+        (
+            (rgb, warm, "--thermal-palette", "hot"),
+            f"{warm} is not in the colours of hot: set thermal.palette",
+        ),
+        ((rgb, warm, "--thermal-palette", "blue"), "thermal.palette must be one of auto, none"),
+        ((thermal, rgb), f"{thermal} is one channel of uint16, as thermal images are: give it as thermal"),
+        ((warm, photograph), f"and {warm} looks like a thermal image: swap RGB and thermal"),
+        ((both, "none"), f"{both} has a fourth channel that is no opaque alpha channel"),
+        ((both, thermal), f"{both} has a fourth channel that is no opaque alpha channel"),
+        ((rgb, celsius), "not in kelvin: set thermal.float_unit to celsius"),
+    ]:
+        assert main([*arguments, "--model", str(model), "-o", str(tmp_path / "out.png")]) == 1
+        error = capsys.readouterr().err
+        assert sentence in error
+        assert len(error.strip().splitlines()) == 1
+    assert not (tmp_path / "out.png").exists()

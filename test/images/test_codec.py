@@ -13,11 +13,14 @@ from rgbt_seg_ros.images.codec import (
     UndecodableImage,
     decode_compressed_rgb,
     decode_compressed_thermal,
+    decode_compressed_thermal_image,
     decode_rgb,
     decode_thermal,
+    decode_thermal_image,
     encode_image,
     encode_png,
 )
+from rgbt_seg_ros.images.thermal_image import ThermalReading
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ def test_every_colour_encoding_becomes_rgb(size: tuple[int, int], padding: int) 
         ("8UC3", bgr, rgb),
         ("rgba8", np.concatenate([rgb, alpha], 2), rgb),
         ("bgra8", np.concatenate([bgr, alpha], 2), rgb),
+        ("8UC4", np.concatenate([bgr, alpha], 2), rgb),
         ("mono8", grey, np.dstack([grey] * 3)),
         ("8UC1", grey, np.dstack([grey] * 3)),
     ]:
@@ -91,9 +95,70 @@ def test_thermal_in_pseudo_grey_keeps_its_values() -> None:
 def test_pseudo_grey_of_unequal_channels_weighs_them_in_their_order() -> None:
     red = np.zeros((2, 2, 3), np.uint8)
     red[..., 0] = 255
-    as_rgb, as_bgr = decode_thermal(message(red, "rgb8")), decode_thermal(message(red, "bgr8"))
+    brightness = ThermalReading("none")
+    as_rgb, as_bgr = (decode_thermal(message(red, encoding), brightness) for encoding in ("rgb8", "bgr8"))
     # Rec. 601: red counts more than blue.
     assert (as_rgb[0, 0], as_bgr[0, 0]) == (76, 29)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("padding", [0, 1, 6])
+@pytest.mark.parametrize("big_endian", [False, True])
+def test_thermal_of_other_numbers_becomes_counts(
+    size: tuple[int, int], padding: int, big_endian: bool
+) -> None:
+    counts = random_image(*size, dtype=np.uint16).clip(10_001, 65_534)
+    for encoding, stored in [
+        ("16SC1", (counts.astype(np.int32) - 32768).astype(np.int16)),
+        ("32FC1", (counts / 100).astype(np.float32)),
+        ("64FC1", counts / 100),
+    ]:
+        found = decode_thermal_image(message(stored, encoding, padding, big_endian))
+        assert (found.counts.dtype, found.valid, found.palette) == (np.uint16, None, ""), encoding
+        assert found.counts.dtype.isnative
+        np.testing.assert_array_equal(found.counts, counts, encoding)
+    celsius = message((counts / 100 - 273.15).astype(np.float32), "32FC1", padding, big_endian)
+    reading = ThermalReading(float_unit="celsius")
+    np.testing.assert_array_equal(decode_thermal(celsius, reading), counts)
+
+
+def test_missing_floats_are_missing_pixels() -> None:
+    kelvin = np.full((4, 6), 300, np.float32)
+    kelvin[2, 1] = np.nan
+    found = decode_thermal_image(message(kelvin, "32FC1", 5))
+    assert found.valid is not None
+    assert np.argwhere(~found.valid).tolist() == [[2, 1]]
+
+
+@pytest.mark.parametrize("padding", [0, 1, 6])
+@pytest.mark.parametrize("encoding", ["rgb8", "bgr8", "8UC3", "rgba8", "bgra8", "8UC4"])
+@pytest.mark.parametrize("size", [(32, 64), (33, 61)])
+def test_false_colours_are_undone_in_every_order_of_channels(
+    size: tuple[int, int], encoding: str, padding: int
+) -> None:
+    values = np.tile(np.linspace(0, 255, size[1]).astype(np.uint8), (size[0], 1))
+    pixels = cv2.applyColorMap(values, cv2.COLORMAP_JET)
+    if encoding.startswith("rgb"):
+        pixels = pixels[..., ::-1]
+    if "a" in encoding or encoding.endswith("4"):
+        pixels = np.dstack([pixels, np.full(size, 255, np.uint8)])
+    found = decode_thermal_image(message(pixels, encoding, padding))
+    assert (found.palette, found.valid) == ("jet", None)
+    np.testing.assert_array_equal(found.counts, values)
+    np.testing.assert_array_equal(decode_thermal(message(pixels, encoding, padding)), values)
+
+
+def test_colours_of_no_palette_name_encoding_and_parameter() -> None:
+    photograph = message(random_image(32, 48, 3), "rgb8")
+    with pytest.raises(
+        UndecodableImage, match=r"thermal image with encoding 'rgb8' is in colours.*thermal\.palette"
+    ):
+        decode_thermal(photograph)
+    assert decode_thermal(photograph, ThermalReading("none")).shape == (32, 48)
+    with pytest.raises(
+        UndecodableImage, match="thermal image with encoding '32FC1' has temperatures of 1 at most"
+    ):
+        decode_thermal(message(np.ones((4, 4), np.float32), "32FC1"))
 
 
 @pytest.mark.parametrize(
@@ -265,6 +330,89 @@ def test_thermal_counts_of_a_png_are_kept(dtype: type, container: Any) -> None:
 def test_compressed_pseudo_grey_keeps_its_values() -> None:
     grey = np.arange(256, dtype=np.uint8).reshape(8, 32)
     np.testing.assert_array_equal(decode_compressed_thermal(compressed(np.dstack([grey] * 3))), grey)
+
+
+@pytest.mark.parametrize(("kind", "error"), [("png", 0), ("jpg", 3)])
+@pytest.mark.parametrize("format", ["jpeg", "rgb8; jpeg compressed bgr8", "bgr8; png compressed bgr8"])
+def test_compressed_false_colours_are_undone(kind: str, error: int, format: str) -> None:
+    values = np.tile(np.linspace(0, 255, 160).astype(np.uint8), (96, 1))
+    image = cv2.applyColorMap(values, cv2.COLORMAP_INFERNO)
+    found = decode_compressed_thermal_image(compressed(image, kind, format))
+    assert found.palette == "inferno"
+    assert np.median(np.abs(found.counts.astype(int) - values)) <= error
+
+
+def test_an_opaque_alpha_channel_of_a_png_is_passed_over() -> None:
+    grey = random_image(8, 12)
+    opaque = np.dstack([grey, grey, grey, np.full(grey.shape, 255, np.uint8)])
+    np.testing.assert_array_equal(decode_compressed_thermal(compressed(opaque)), grey)
+
+
+@pytest.mark.parametrize(
+    "format",
+    [
+        "16UC1; jpeg compressed ",
+        "16UC1;jpeg",
+        "mono16; jpeg compressed mono8",
+        "mono16; jpeg compressed bgr8",
+        "16SC1; jpeg compressed ",
+        "32FC1; jpeg compressed ",
+        "16UC1",
+    ],
+)
+def test_a_jpeg_of_16_bits_is_refused_as_a_png_of_them_is_not(format: str) -> None:
+    white = np.full((8, 8), 255, np.uint8)
+    for container in (bytes, lambda data: array.array("B", data), lambda data: np.frombuffer(data, np.uint8)):
+        squeezed = compressed(white, "jpg", format)
+        with pytest.raises(
+            UndecodableImage, match=f"'{format}'.* is a JPEG, whose 8 bits cannot hold its values: have"
+        ):
+            decode_compressed_thermal(replace(squeezed, data=container(squeezed.data)))
+    counts = random_image(8, 8, dtype=np.uint16)
+    np.testing.assert_array_equal(decode_compressed_thermal(compressed(counts, format=format)), counts)
+
+
+@pytest.mark.parametrize(
+    "format", ["mono8; jpeg compressed ", "8UC1; jpeg compressed ", "jpeg", "rgb8; jpeg"]
+)
+def test_a_jpeg_of_8_bits_is_taken(format: str) -> None:
+    assert decode_compressed_thermal(compressed(np.full((8, 8), 200, np.uint8), "jpg", format))[0, 0] == 200
+
+
+DEPTH_PNG = b"\0" * 12 + compressed(random_image(8, 8, dtype=np.uint16)).data
+
+
+@pytest.mark.parametrize("decode", [decode_compressed_rgb, decode_compressed_thermal])
+@pytest.mark.parametrize(
+    "format",
+    ["16UC1; compressedDepth png", "16UC1; compressedDepth", "32FC1; compressedDepth rvl", "16UC1; png", ""],
+)
+def test_depth_images_are_refused_by_format_or_header(decode: Any, format: str) -> None:
+    with pytest.raises(
+        UndecodableImage, match="is a depth image: subscribe to the transport 'compressed' instead"
+    ):
+        decode(Compressed(format, DEPTH_PNG))
+
+
+@pytest.mark.parametrize("decode", [decode_compressed_rgb, decode_compressed_thermal])
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (cv2.imencode(".tiff", random_image(8, 8, dtype=np.uint16))[1].tobytes(), "TIFF"),
+        (b"MM\0*" + bytes(60), "TIFF"),
+        (b"\xff\x0a" + bytes(60), "JPEG XL"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(60), "JPEG XL"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(60), "JPEG 2000"),
+        (cv2.imencode(".webp", random_image(8, 8, 3))[1].tobytes(), "WebP"),
+        (b"\0\0\0\x20ftypavif" + bytes(60), "AVIF"),
+        (cv2.imencode(".bmp", random_image(8, 8, 3))[1].tobytes(), "BMP"),
+    ],
+)
+def test_other_formats_are_named(decode: Any, data: bytes, name: str) -> None:
+    with pytest.raises(
+        UndecodableImage, match=f"is neither JPEG nor PNG but {name}: have it published as PNG, or raw$"
+    ):
+        decode(Compressed("16UC1; jxl", data))
 
 
 JPEG = compressed(random_image(40, 50, 3), "jpg").data

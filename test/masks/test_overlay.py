@@ -1,11 +1,15 @@
 """Pictures of masks, boxes and thermal images."""
 
+from types import SimpleNamespace
+
+import cv2
 import numpy as np
 import pytest
 
+from rgbt_seg_ros.images.codec import UndecodableImage
 from rgbt_seg_ros.masks.classes import FMB, MFNET, palette_for
 from rgbt_seg_ros.masks.detections import Detection
-from rgbt_seg_ros.masks.overlay import colorize, draw_overlay, thermal_picture
+from rgbt_seg_ros.masks.overlay import colorize, draw_overlay, thermal_message_picture, thermal_picture
 
 PALETTE = palette_for(MFNET.names)
 CAR, PERSON = 1, 2
@@ -130,3 +134,62 @@ def test_thermal_pictures_of_a_small_range_are_stretched_for_the_eye() -> None:
     picture = thermal_picture(dark)
     assert picture[0, 0].max() < 20
     assert picture[0, -1].max() > 240
+
+
+def image(pixels: np.ndarray, encoding: str) -> SimpleNamespace:
+    height, width = pixels.shape[:2]
+    return SimpleNamespace(
+        height=height,
+        width=width,
+        encoding=encoding,
+        is_bigendian=0,
+        step=pixels.nbytes // height,
+        data=pixels.tobytes(),
+    )
+
+
+def smooth() -> np.ndarray:
+    return np.tile(np.linspace(10, 240, 64).astype(np.uint8), (48, 1))
+
+
+def test_pixels_that_are_missing_leave_the_others_their_contrast() -> None:
+    counts = 29_000 + smooth().astype(np.uint16)
+    expected = thermal_picture(counts)[4:]
+    valid = np.ones(counts.shape, bool)
+    valid[:4] = False
+    counts[:4] = 0
+    found = thermal_picture(counts, valid)
+    assert np.abs(found[4:].astype(int) - expected).max() < 16
+    assert thermal_picture(counts, np.zeros_like(valid)).shape == (48, 64, 3)
+
+
+def test_a_message_is_shown_whatever_its_camera_is() -> None:
+    shown = thermal_picture(smooth())
+    kelvin = 280 + smooth().astype(np.float32) / 10
+    photograph = noise(48, 64)
+    jpeg = SimpleNamespace(format="jpeg", data=cv2.imencode(".jpg", smooth())[1].tobytes())
+    for picture, expected in [
+        (thermal_message_picture(image(smooth(), "mono8")), shown),
+        (thermal_message_picture(image(cv2.applyColorMap(smooth(), cv2.COLORMAP_JET), "bgr8")), shown),
+        (thermal_message_picture(image(kelvin, "32FC1")), shown),
+        (thermal_message_picture(image(kelvin - 273.15, "32FC1")), shown),
+        (thermal_message_picture(jpeg, compressed=True), shown),
+        # Whose colours are not known keeps them.
+        (thermal_message_picture(image(photograph, "rgb8")), photograph),
+    ]:
+        assert np.median(np.abs(picture.astype(int) - expected)) <= 3
+    png = SimpleNamespace(format="png", data=cv2.imencode(".png", photograph)[1].tobytes())
+    np.testing.assert_array_equal(thermal_message_picture(png, compressed=True), photograph[..., ::-1])
+
+
+@pytest.mark.parametrize(
+    ("message", "compressed"),
+    [
+        (image(noise(48, 64), "yuv422"), False),
+        (SimpleNamespace(format="16UC1; jpeg", data=cv2.imencode(".jpg", smooth())[1].tobytes()), True),
+        (SimpleNamespace(format="jpeg", data=b"GIF89a"), True),
+    ],
+)
+def test_a_message_of_no_image_is_refused(message: SimpleNamespace, compressed: bool) -> None:
+    with pytest.raises(UndecodableImage, match="thermal image"):
+        thermal_message_picture(message, compressed)

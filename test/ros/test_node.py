@@ -16,11 +16,13 @@ from node_bench import Bench, header, load_segmenter, stamp_of
 from node_process import NodeProcess, active_node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
 from vision_msgs.msg import LabelInfo
 from waiting import wait_for
 
 from rgbt_seg_ros.masks.classes import MFNET
 from rgbt_seg_ros.models.model_file import read_card
+from rgbt_seg_ros.ros.messages import ROS_MESSAGES
 from rgbt_seg_ros.segmenter import Segmentation
 from rgbt_seg_ros.segmenter.class_embeddings import (
     ClassEmbeddings,
@@ -131,6 +133,22 @@ def test_a_720p_mask_arrives_to_the_bit(bench: Bench, node: NodeProcess, node_mo
     assert (mask.height, mask.width) == (720, 1280)
     assert len(np.unique(array(mask))) > 1
     np.testing.assert_array_equal(array(mask), expected(bench, node_model, mask).mask)
+
+
+def test_false_colours_are_undone_and_said_once(bench: Bench, node: NodeProcess, node_model: Path) -> None:
+    def send() -> int:
+        rgb, counts = bench.next_arrays()
+        values = cv2.GaussianBlur((counts >> 5).astype(np.uint8), (0, 0), 3)
+        values = cv2.normalize(values, None, 0, 255, cv2.NORM_MINMAX)
+        painted = cv2.applyColorMap(values, cv2.COLORMAP_JET)[..., ::-1]
+        stamp = bench.send(*(ROS_MESSAGES.image(Header(), image) for image in (rgb, painted)))
+        bench.sent[stamp] = rgb, values
+        return stamp
+
+    for _ in range(2):
+        mask = bench.new("mask", send)
+        np.testing.assert_array_equal(array(mask), expected(bench, node_model, mask).mask)
+    assert node.output.count("thermal is in the false colours of jet, which are undone") == 1
 
 
 def test_detections_name_classes_of_the_mask(bench: Bench, node: NodeProcess) -> None:

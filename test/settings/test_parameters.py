@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.images.thermal_image import ThermalReading
 from rgbt_seg_ros.settings import PARAMETERS, Settings
 from rgbt_seg_ros.settings.parameter import parameter_file
 
@@ -106,6 +107,12 @@ def test_thermal_parameters_reach_the_normalization() -> None:
     values = {"thermal.normalization": "fixed", "thermal.range.low": 7000.0, "thermal.range.high": 8500.0}
     normalization = Settings.read(values).thermal.normalizer
     assert (normalization.mode, normalization.low, normalization.high) == ("fixed", 7000.0, 8500.0)
+
+
+def test_what_thermal_images_do_not_say_is_a_setting() -> None:
+    assert Settings().thermal.reading == ThermalReading("auto", "kelvin")
+    said = Settings.read({"thermal.palette": "iron", "thermal.float_unit": "celsius"}).thermal.reading
+    assert said == ThermalReading("ironbow", "celsius")
 
 
 def test_a_range_in_kelvin_reaches_the_normalization() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -234,6 +235,18 @@ def test_truncated_image_is_named_in_one_sentence(
     assert evaluate.main(_arguments(copy, model)) == 1
     (error,) = re.findall("^error: .*$", capsys.readouterr().err, re.MULTILINE)
     assert str(path) in error
+
+
+def test_false_colours_score_as_their_values(root: Path, tmp_path: Path, one_thread: None) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(root, copy)
+    for path in (copy / FOLDERS[1]).iterdir():
+        cv2.imwrite(str(path), cv2.applyColorMap(cv2.imread(str(path), 0), cv2.COLORMAP_JET))
+    expected = _scores(_arguments(root), tmp_path / "plain.json")
+    found = _scores([*_arguments(copy), "--thermal-palette", "jet"], tmp_path / "painted.json")
+    assert found["confusion"] == expected["confusion"]
+    by_brightness = _scores([*_arguments(copy), "--thermal-palette", "none"], tmp_path / "grey.json")
+    assert by_brightness["confusion"] != expected["confusion"]
 
 
 def test_a_picture_that_could_not_be_written_is_refused_before_scoring(

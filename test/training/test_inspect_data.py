@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -74,7 +75,7 @@ def test_every_problem_is_listed_and_fails(root: Path, capsys: pytest.CaptureFix
     (root / "labels/00001D.png").unlink()
     rgb = root / "rgb/00002N.png"
     rgb.write_bytes(rgb.read_bytes()[:-60])
-    _write(root / "ther/00002N.png", np.zeros((*SIZE, 3), np.uint8) + np.arange(3, dtype=np.uint8))
+    _write(root / "ther/00002N.png", np.full((*SIZE, 3), (160, 120, 200), np.uint8))
     _write(root / "labels/00003N.png", np.full(SIZE, 9, np.uint8))
     _write(root / "labels/00004N.png", np.zeros(SIZE, np.uint8))
     assert _run(root) == 1
@@ -88,6 +89,25 @@ def test_every_problem_is_listed_and_fails(root: Path, capsys: pytest.CaptureFix
     assert f"warning: {root / 'labels'} holds 1 file of no sample: 00004N.png" in captured.out
     assert captured.err.strip().endswith(
         f"error: {root} has 4 problems, listed above: copy these files again"
+    )
+
+
+def test_false_colours_are_told_and_undone_by_the_option(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = np.tile(np.linspace(0, 255, SIZE[1]).astype(np.uint8), (SIZE[0], 1))
+    for name in ("00001D", "00002N"):
+        _write(root / f"ther/{name}.png", cv2.applyColorMap(values, cv2.COLORMAP_JET)[..., ::-1])
+    report = tmp_path / "report.json"
+    assert _run(root, "--json", str(report), "--sheet", str(tmp_path / "sheet.png")) == 0
+    assert json.loads(report.read_text())["thermal_types"] == {"uint8 in false colours (jet)": 2, "uint8": 1}
+    assert "thermal: uint8 in false colours (jet), uint8" in capsys.readouterr().out
+    assert _run(root, "--thermal-palette", "none") == 0
+    assert "false colours" not in capsys.readouterr().out
+    assert _run(root, "--thermal-palette", "hot") == 1
+    assert (
+        "ther/00001D.png is not a thermal image (mode RGB): it is not in the colours of hot"
+        in capsys.readouterr().out
     )
 
 

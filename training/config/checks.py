@@ -5,6 +5,7 @@ from operator import attrgetter
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.precision import PRECISIONS
+from rgbt_seg_ros.images.palette import CHOICES as PALETTES
 from rgbt_seg_ros.models.registry import ARCHITECTURES
 
 from .schema import Config
@@ -53,6 +54,7 @@ def _check_choices(config: Config) -> None:
     choices = {"model.arch": tuple(ARCHITECTURES)}
     for architecture in ARCHITECTURES.values():
         choices |= {f"model.{argument}": words for argument, words in architecture.choices.items()}
+    choices |= {"data.thermal_palette": PALETTES}
     choices |= {"train.precision": PRECISIONS, "train.schedule": ("poly", "cosine")}
     for key, allowed in choices.items():
         choice = attrgetter(key)(config)

@@ -12,6 +12,8 @@ class DataConfig:
             root); the classes are those of the data set.
         root: the data set's folder.
         thermal: `8bit`, or `16bit` for PST900's raw counts.
+        thermal_palette: false colours of thermal images of three channels: `auto`, `none` or a name, as the node's
+            parameter `thermal.palette`.
         train_split, val_split: splits by name, see `training.data.sources.open_dataset`.
         keep_in_memory: decode every image once; right for small sets.
         rendered_share, rendered_share_end: share of training samples drawn from the renderer at the first and the
@@ -25,6 +27,7 @@ class DataConfig:
     name: str = "msrs"
     root: str | None = None
     thermal: str = "8bit"
+    thermal_palette: str = "auto"
     train_split: str = "train"
     val_split: str = "val"
     keep_in_memory: bool = True

@@ -32,7 +32,7 @@ def save_contact_sheet(path: str | Path, inspection: Inspection) -> None:
     images = choose_images(list(inspection.images.values()))
     if not images:
         raise UserError(f"no sample of {inspection.dataset.title} is readable: there is nothing to draw")
-    samples = [inspection.dataset.read_sample(image.paths) for image in images]
+    samples = [inspection.dataset.read_sample(image.paths, inspection.thermal_palette) for image in images]
     height, width = samples[0].label.shape
     pictures_height = 0.3 + len(samples) * (_CELL_WIDTH * height / width + 0.25)
     bars_height = _BAR_HEIGHT * (len(inspection.dataset.classes.names) + 1) + 0.9

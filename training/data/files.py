@@ -6,6 +6,8 @@ import numpy as np
 from PIL import Image
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.images.palette import UnknownPalette
+from rgbt_seg_ros.images.thermal_image import ThermalImage, ThermalReading, thermal_image
 from rgbt_seg_ros.masks.classes import UNLABELED
 
 
@@ -13,11 +15,15 @@ def read_rgb(path: Path) -> np.ndarray:
     """uint8 [H, W, 3].
 
     Raises:
-        UserError: unreadable, or not a colour image.
+        UserError: unreadable, or not a colour image, or one with a fourth channel that is no opaque alpha channel.
     """
     image = _decode(path)
     if image.mode not in ("RGB", "RGBA", "P"):
         raise UserError(f"{path} has mode {image.mode}: a colour image is expected there")
+    if image.mode == "RGBA" and not _is_opaque(image):
+        raise UserError(
+            f"{path} has a fourth channel that is no opaque alpha channel: a colour image is expected there"
+        )
     return np.array(image.convert("RGB"))
 
 
@@ -25,32 +31,51 @@ def read_rgb_and_thermal(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """uint8 [H, W, 3] and uint8 [H, W] from the four channels of one file.
 
     Raises:
-        UserError: unreadable, or not of four channels.
+        UserError: unreadable, or not of four channels, or the fourth is an opaque alpha channel.
     """
     image = _decode(path)
     if image.mode != "RGBA":
         raise UserError(f"{path} has mode {image.mode}: MFNet's images have 4 channels, RGB and thermal")
+    if _is_opaque(image):
+        raise UserError(f"{path} has an alpha channel, not thermal: its fourth channel is 255 everywhere")
     pair = np.array(image)
     return np.ascontiguousarray(pair[..., :3]), np.ascontiguousarray(pair[..., 3])
 
 
-def read_thermal(path: Path) -> np.ndarray:
-    """uint8 or uint16 [H, W], from one channel or from three equal ones.
+def read_thermal(path: Path, palette: str = "auto") -> np.ndarray:
+    """The counts of `read_thermal_image`: uint8 or uint16 [H, W]."""
+    return read_thermal_image(path, palette).counts
+
+
+def read_thermal_image(path: Path, palette: str = "auto") -> ThermalImage:
+    """Thermal from one channel, or from three in grey or false colours.
+
+    Args:
+        path: the file.
+        palette: see `rgbt_seg_ros.images.palette.undo_palette`.
 
     Raises:
-        UserError: unreadable, coloured, or of another type.
+        UserError: unreadable, in colours that cannot be undone, or of another type.
     """
     image = _decode(path)
-    thermal = np.array(image)
+    if image.mode == "P":
+        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+    stored = np.array(image)
     if image.mode.startswith("I"):  # 16 bits; older versions of PIL decode them as 32
-        return thermal.astype(np.uint16)
-    thermal = _one_channel(thermal)
-    if image.mode not in ("L", "RGB") or thermal.ndim != 2:
+        stored = stored.astype(np.uint16)
+    elif image.mode == "RGB" or (image.mode == "RGBA" and _is_opaque(image)):
+        stored = np.ascontiguousarray(stored[..., 2::-1])  # OpenCV's order
+    elif image.mode != "L":
         raise UserError(
             f"{path} is not a thermal image (mode {image.mode}): expected one channel of 8 or 16 bits, "
             "or three equal ones"
         )
-    return thermal
+    try:
+        return thermal_image(stored, ThermalReading(palette))
+    except UnknownPalette as error:
+        raise UserError(
+            f"{path} is not a thermal image (mode {image.mode}): it {error.advising('data.thermal_palette')}"
+        ) from error
 
 
 def read_label(path: Path, class_count: int, first_id: int = 0) -> np.ndarray:
@@ -89,6 +114,11 @@ def _decode(path: Path) -> Image.Image:
         raise UserError(f"{path} is missing: copy the data set again") from error
     except (OSError, SyntaxError, ValueError) as error:
         raise UserError(f"{path} cannot be read ({error}): copy it again") from error
+
+
+def _is_opaque(image: Image.Image) -> bool:
+    """Whether the alpha channel of an RGBA image hides nothing."""
+    return image.getchannel("A").getextrema() == (255, 255)
 
 
 def _one_channel(image: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.masks.classes import UNLABELED
 
-from .files import read_rgb, read_rgb_and_thermal, read_thermal
+from .files import read_rgb, read_rgb_and_thermal, read_thermal_image
 from .folder_layout import FolderLayout, find_layout, found_near
 from .on_disk import DatasetOnDisk, check_size
 from .validation_lists import committed_list
@@ -46,7 +46,7 @@ class InspectedImage:
         paths: of the files.
         size: height and width in pixels.
         pixels: int64 [256], number of pixels of each class id; 255: ignored.
-        thermal_type: dtype of thermal.
+        thermal_type: dtype of thermal, and its false colours if it has any.
         missing: share of thermal that is missing.
         content: hash of the RGB file.
     """
@@ -65,6 +65,7 @@ class Inspection:
 
     Attributes:
         dataset: what is known of the data set.
+        thermal_palette: of thermal images of three channels, as in `DatasetOnDisk`.
         splits: lists or halves by name.
         images: readable samples, each once, though several lists may name it.
         problems: what makes the data unusable as it is, a sentence each.
@@ -73,6 +74,7 @@ class Inspection:
 
     dataset: type[DatasetOnDisk]
     splits: dict[str, SplitFiles]
+    thermal_palette: str = "auto"
     images: dict[Paths, InspectedImage] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -122,6 +124,7 @@ def inspect(
     root: Path,
     thermal: str = "8bit",
     track: Callable[[list[Paths]], Iterable[Paths]] = iter,
+    thermal_palette: str = "auto",
 ) -> Inspection:
     """Read every file of a data set.
 
@@ -130,11 +133,12 @@ def inspect(
         root: its folder.
         thermal: `8bit` or `16bit`.
         track: wraps the list of samples, to show progress.
+        thermal_palette: as in `DatasetOnDisk`.
 
     Raises:
         UserError: the folder has not the layout of the data set, not even a half of it, or no lists.
     """
-    inspection = Inspection(dataset, {})
+    inspection = Inspection(dataset, {}, thermal_palette)
     layout_problems: list[str] = []
     for half in _HALVES:
         layout = _attempt(
@@ -150,7 +154,7 @@ def inspect(
     inspection.problems += layout_problems
     _compare_folders(inspection)
     for paths in track(inspection.samples()):
-        image = _inspect_image(dataset, paths, inspection.problems)
+        image = _inspect_image(inspection, paths)
         if image is not None:
             inspection.images[paths] = image
     _compare_counts(inspection)
@@ -204,16 +208,19 @@ def _compare_folders(inspection: Inspection) -> None:
             )
 
 
-def _inspect_image(dataset: type[DatasetOnDisk], paths: Paths, problems: list[str]) -> InspectedImage | None:
+def _inspect_image(inspection: Inspection, paths: Paths) -> InspectedImage | None:
     """Read one sample; None, and all that is wrong with its files among the problems, if any is unusable."""
+    dataset, problems = inspection.dataset, inspection.problems
     if not all(path.is_file() for path in paths):
         return None  # said by _compare_folders, and the others cannot be compared with it
     rgb_path, thermal_path, label_path = paths
-    before = len(problems)
+    before, palette = len(problems), ""
     if rgb_path == thermal_path:
         rgb, thermal = _attempt(problems, read_rgb_and_thermal, rgb_path) or (None, None)
     else:
-        rgb, thermal = _attempt(problems, read_rgb, rgb_path), _attempt(problems, read_thermal, thermal_path)
+        rgb = _attempt(problems, read_rgb, rgb_path)
+        found = _attempt(problems, read_thermal_image, thermal_path, inspection.thermal_palette)
+        thermal, palette = (None, "") if found is None else (found.counts, found.palette)
     label = _attempt(problems, dataset.read_label, label_path)
     if rgb is None or thermal is None or label is None:
         return None
@@ -231,7 +238,7 @@ def _inspect_image(dataset: type[DatasetOnDisk], paths: Paths, problems: list[st
         paths=paths,
         size=size,
         pixels=np.bincount(label.ravel(), minlength=256),
-        thermal_type=str(thermal.dtype),
+        thermal_type=f"{thermal.dtype} in false colours ({palette})" if palette else str(thermal.dtype),
         missing=float((thermal == 0).mean()) if dataset.thermal_holes else 0.0,
         content=hashlib.sha256(rgb_path.read_bytes()).hexdigest(),
     )

@@ -9,7 +9,7 @@ import numpy as np
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.masks.classes import FMB, MFNET, PST900, ClassSet
 
-from .files import read_label, read_rgb, read_rgb_and_thermal, read_thermal
+from .files import read_label, read_rgb, read_rgb_and_thermal, read_thermal_image
 from .folder_layout import FolderLayout, find_layout, found_near
 from .sample import Sample, subset_of
 from .validation_lists import validation_names
@@ -29,6 +29,7 @@ class DatasetOnDisk:
         root: the data set's folder.
         split: which of its images.
         thermal: `8bit`, or `16bit` where the data set has such images.
+        thermal_palette: of thermal images of three channels, see `rgbt_seg_ros.images.palette.undo_palette`.
 
     Attributes:
         names: of the samples.
@@ -52,9 +53,12 @@ class DatasetOnDisk:
     thermal_holes: ClassVar[bool] = False
     """Whether thermal is missing where it is zero."""
 
-    def __init__(self, root: str | Path, split: str, thermal: str = "8bit") -> None:
+    def __init__(
+        self, root: str | Path, split: str, thermal: str = "8bit", thermal_palette: str = "auto"
+    ) -> None:
         self.root = Path(root)
         self.split = split
+        self.thermal_palette = thermal_palette
         half = "test" if split.startswith("test") else "train"
         self.layout = find_layout(self.root, half, self.title, self.layouts_of(thermal))
         self.folders = self.layout.folders(self.root, half)
@@ -71,10 +75,10 @@ class DatasetOnDisk:
 
     def __getitem__(self, index: int) -> Sample:
         """See `read_sample`."""
-        return self.read_sample(self.paths(self.names[index]))
+        return self.read_sample(self.paths(self.names[index]), self.thermal_palette)
 
     @classmethod
-    def read_sample(cls, paths: tuple[Path, Path, Path]) -> Sample:
+    def read_sample(cls, paths: tuple[Path, Path, Path], thermal_palette: str = "auto") -> Sample:
         """The sample in files of RGB, thermal and label; the first two may be the same.
 
         Raises:
@@ -83,12 +87,16 @@ class DatasetOnDisk:
         rgb_path, thermal_path, label_path = paths
         if rgb_path == thermal_path:
             rgb, thermal = read_rgb_and_thermal(rgb_path)
+            valid = None
         else:
-            rgb, thermal = read_rgb(rgb_path), read_thermal(thermal_path)
+            rgb, found = read_rgb(rgb_path), read_thermal_image(thermal_path, thermal_palette)
+            thermal, valid = found.counts, found.valid
+        if cls.thermal_holes:
+            valid = thermal != 0 if valid is None else valid & (thermal != 0)
         label = cls.read_label(label_path)
         check_size(thermal_path, thermal, rgb.shape[:2])
         check_size(label_path, label, rgb.shape[:2])
-        return Sample(label_path.stem, rgb, thermal, label, thermal != 0 if cls.thermal_holes else None)
+        return Sample(label_path.stem, rgb, thermal, label, valid)
 
     def paths(self, name: str) -> tuple[Path, Path, Path]:
         """Files of RGB, thermal and label of a sample; the first two may be the same."""

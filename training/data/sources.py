@@ -64,7 +64,9 @@ def class_set_of(name: str) -> ClassSet:
     return MFNET if name == "scenes" else _dataset_type(name).classes
 
 
-def open_dataset(name: str, root: str | Path | None, split: str, thermal: str = "8bit") -> DatasetOnDisk:
+def open_dataset(
+    name: str, root: str | Path | None, split: str, thermal: str = "8bit", thermal_palette: str = "auto"
+) -> DatasetOnDisk:
     """A split of a data set on disk; see `DatasetOnDisk`.
 
     Raises:
@@ -73,7 +75,7 @@ def open_dataset(name: str, root: str | Path | None, split: str, thermal: str = 
     dataset = _dataset_type(name)
     if root is None:
         raise UserError(f"the data set {name} needs its folder: give data.root=DIR (or --root DIR)")
-    return dataset(root, split, thermal)
+    return dataset(root, split, thermal, thermal_palette)
 
 
 def _dataset_type(name: str) -> type[DatasetOnDisk]:
@@ -97,7 +99,9 @@ def training_sources(config: DataConfig) -> tuple[SampleSource | None, SampleSou
     rendered = KeptInMemory(RenderedScenes(config.rendered_stills, size))
     if config.name == "scenes":
         return None, rendered
-    real: SampleSource = open_dataset(config.name, config.root, config.train_split, config.thermal)
+    real: SampleSource = open_dataset(
+        config.name, config.root, config.train_split, config.thermal, config.thermal_palette
+    )
     return (KeptInMemory(real) if config.keep_in_memory else real), rendered
 
 
@@ -106,5 +110,7 @@ def validation_source(config: DataConfig) -> SampleSource:
     if config.name == "scenes":
         size = (config.rendered_height, config.rendered_width)
         return KeptInMemory(RenderedScenes(config.rendered_val, size, _VALIDATION_SEED))
-    real: SampleSource = open_dataset(config.name, config.root, config.val_split, config.thermal)
+    real: SampleSource = open_dataset(
+        config.name, config.root, config.val_split, config.thermal, config.thermal_palette
+    )
     return KeptInMemory(real) if config.keep_in_memory else real

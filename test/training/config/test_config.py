@@ -77,6 +77,10 @@ def test_saved_configuration_reads_back_equal(tmp_path: Path) -> None:
         ("augment.smoke=-1", "augment.smoke is -1: it must be within 0 and 1"),
         ("data.name=scenes augment.paste=0.5", "augment.paste needs a data set to take objects from"),
         ("train.precision=fp8", "it must be one of fp32, bf16, fp16"),
+        (
+            "data.thermal_palette=blue",
+            "data.thermal_palette is 'blue': it must be one of auto, none, white-hot",
+        ),
         ("train.schedule=step", "train.schedule is 'step': it must be one of poly, cosine"),
         ("model.fusion=mean", "model.fusion is 'mean'"),
         ("model.decoder=fcn", "model.decoder is 'fcn'"),

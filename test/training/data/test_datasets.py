@@ -1,6 +1,7 @@
 import dataclasses
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -8,6 +9,7 @@ from PIL import Image
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.masks.classes import FMB, MFNET, PST900
 from training.config.schema import DataConfig
+from training.data.files import read_rgb, read_rgb_and_thermal, read_thermal
 from training.data.on_disk import FmbDataset, MfnetDataset, MsrsDataset, Pst900Dataset
 from training.data.sample import Sample, subset_of
 from training.data.sources import (
@@ -185,6 +187,91 @@ def test_coloured_thermal_image_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(UserError, match=r"Infrared/00001\.png is not a thermal image \(mode RGB\)"):
         FmbDataset(tmp_path, "test")[0]
+
+
+def _painted(thermal: np.ndarray, colormap: int) -> np.ndarray:
+    """RGB."""
+    return np.ascontiguousarray(cv2.applyColorMap(thermal, colormap)[..., ::-1])
+
+
+@pytest.mark.parametrize("colormap", [cv2.COLORMAP_JET, cv2.COLORMAP_INFERNO, cv2.COLORMAP_HOT])
+@pytest.mark.parametrize("alpha", [False, True])
+def test_false_colours_are_undone(tmp_path: Path, colormap: int, alpha: bool) -> None:
+    thermal = np.tile(np.linspace(0, 255, 64).astype(np.uint8), (48, 1))
+    painted = _painted(thermal, colormap)
+    if alpha:
+        painted = np.dstack([painted, np.full(thermal.shape, 255, np.uint8)])
+    _write(tmp_path, "painted", painted)
+    np.testing.assert_array_equal(read_thermal(tmp_path / "painted.png"), thermal)
+    brightness = read_thermal(tmp_path / "painted.png", "none")
+    np.testing.assert_array_equal(brightness, cv2.cvtColor(_painted(thermal, colormap), cv2.COLOR_RGB2GRAY))
+    with pytest.raises(
+        UserError, match=r"painted\.png is not .* in the colours of rainbow: set data\.thermal_palette"
+    ):
+        read_thermal(tmp_path / "painted.png", "rainbow")
+
+
+def test_indexed_colours_are_read(tmp_path: Path) -> None:
+    thermal = np.tile(np.arange(0, 256, 4, dtype=np.uint8), (48, 1))
+    indexed = Image.fromarray(thermal)
+    ramp = np.arange(256, dtype=np.uint8)[:, None]
+    indexed.putpalette(_painted(ramp, cv2.COLORMAP_INFERNO).tobytes())
+    indexed.save(tmp_path / "indexed.png")
+    np.testing.assert_array_equal(read_thermal(tmp_path / "indexed.png"), thermal)
+
+
+@pytest.mark.parametrize("palette", ["auto", "jet", "none"])
+def test_the_configured_palette_is_every_samples(tmp_path: Path, palette: str) -> None:
+    thermal = np.tile(np.linspace(0, 255, 64).astype(np.uint8), (48, 1))
+    rgb, label = np.full((48, 64, 3), 90, np.uint8), np.zeros((48, 64), np.uint8)
+    painted = _painted(thermal, cv2.COLORMAP_JET)
+    for half in ("train", "test"):
+        for folder, image in zip(MSRS_FOLDERS, (rgb, painted, label), strict=True):
+            _write(tmp_path / half / folder, "00001D", image)
+    config = DataConfig(
+        name="msrs",
+        root=str(tmp_path),
+        train_split="train_all",
+        val_split="test",
+        thermal_palette=palette,
+    )
+    real, _ = training_sources(config)
+    assert real is not None
+    expected = cv2.cvtColor(painted, cv2.COLOR_RGB2GRAY) if palette == "none" else thermal
+    for source in (real, validation_source(config)):
+        np.testing.assert_array_equal(source[0].thermal, expected)
+        assert source[0].thermal_valid is None
+
+
+def test_overlays_on_false_colours_are_holes(tmp_path: Path) -> None:
+    thermal = np.tile(np.linspace(1, 255, 128).astype(np.uint8), (96, 1))
+    thermal[90:, :3] = 0
+    painted = _painted(thermal, cv2.COLORMAP_INFERNO)
+    painted[:8] = (80, 200, 80)
+    images = (np.full((96, 128, 3), 90, np.uint8), painted, np.zeros((96, 128), np.uint8))
+    for folder, image in zip(("rgb", "thermal", "labels"), images, strict=True):
+        _write(tmp_path / "test" / folder, "a", image)
+    valid = Pst900Dataset(tmp_path, "test")[0].thermal_valid
+    assert valid is not None
+    assert not valid[:8].any()
+    assert not valid[90:, :3].any()
+    assert valid.sum() == valid.size - 8 * 128 - 18
+
+
+def test_an_alpha_channel_is_not_taken_for_thermal(tmp_path: Path) -> None:
+    rgb = _random_sample("00001D").rgb
+    _write(tmp_path, "opaque", np.dstack([rgb, np.full(SIZE, 255, np.uint8)]))
+    _write(tmp_path, "four", np.dstack([rgb, _random_sample("00001D").thermal]))
+    np.testing.assert_array_equal(read_rgb(tmp_path / "opaque.png"), rgb)
+    with pytest.raises(UserError, match=r"opaque\.png has an alpha channel, not thermal"):
+        read_rgb_and_thermal(tmp_path / "opaque.png")
+    with pytest.raises(UserError, match=r"four\.png has a fourth channel that is no opaque alpha channel"):
+        read_rgb(tmp_path / "four.png")
+    with pytest.raises(UserError, match=r"four\.png is not a thermal image \(mode RGBA\)"):
+        read_thermal(tmp_path / "four.png")
+    np.testing.assert_array_equal(
+        read_rgb_and_thermal(tmp_path / "four.png")[1], _random_sample("00001D").thermal
+    )
 
 
 def test_halves_have_a_tenth_of_train_for_validation(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
-# make help | setup | demo | test | clean
+# make help | setup | demo | quick | test | clean
 
 CANDIDATES := python3 python3.13 python3.12 python3.11 python3.10
 FITS := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(or $(shell for python in $(CANDIDATES); do \
 	$$python -c '$(FITS)' 2>/dev/null && { echo $$python; break; }; done),python3)
 VENV_PYTHON := .venv/bin/python
+# Two processes share two cores with one thread each; the order of files is that of test/conftest.py.
+PYTEST_IN_PARALLEL := OMP_NUM_THREADS=1 $(VENV_PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # The environment has its own ROS 2; modules, libraries and middleware of a sourced one must not mix with it.
 ifdef AMENT_PREFIX_PATH
@@ -15,12 +17,13 @@ unexport RMW_IMPLEMENTATION
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test clean
+.PHONY: help setup demo quick test clean
 
 help:
 	@echo "make setup   makes .venv with everything needed, ROS 2 included (PYTHON=... names the Python, 3.10 to 3.13)"
 	@echo "make demo    plays a recording through the node and writes out/demo/report.html; of your own:"
 	@echo "             BAG=folder, or RGB=video THERMAL=video (or folders of images); MODEL=file; OUT=folder"
+	@echo "make quick   the tests without ROS and without training, in a minute or so"
 	@echo "make test    style, types and all tests"
 	@echo "make clean   removes .venv, out/ and everything built"
 
@@ -33,11 +36,14 @@ demo: setup
 	@$(VENV_PYTHON) -m rgbt_seg_ros.demo $(if $(BAG),--bag "$(BAG)") $(if $(RGB),--rgb "$(RGB)") \
 		$(if $(THERMAL),--thermal "$(THERMAL)") $(if $(MODEL),--model "$(MODEL)") $(if $(OUT),--output "$(OUT)")
 
+quick: setup
+	$(PYTEST_IN_PARALLEL) -m "not ros and not training" --ignore=test/ros --ignore=test/training
+
 test: setup
 	$(VENV_PYTHON) -m ruff check
 	$(VENV_PYTHON) -m ruff format --check
 	$(VENV_PYTHON) -m mypy
-	$(VENV_PYTHON) -m pytest -n 2 --dist loadfile -m "not alone"
+	$(PYTEST_IN_PARALLEL) -m "not alone"
 	$(VENV_PYTHON) -m pytest -m alone
 
 clean:

@@ -19,6 +19,22 @@ if TYPE_CHECKING:
 
     from rgbt_seg_ros.segmenter import Segmenter
 
+TEST = REPOSITORY / "test"
+ROS = (
+    TEST / "ros",
+    *(TEST / "commands" / f"test_{name}.py" for name in ("demo", "evaluate_bag", "play", "record")),
+    TEST / "live_view" / "test_viewers.py",
+)
+"""Tests of processes that talk over DDS."""
+TRAINING = (
+    TEST / "training",
+    TEST / "models" / "test_default_model.py",
+    TEST / "package" / "test_reproduce.py",
+)
+"""Tests of training, and of what it has made."""
+SLOWEST_FIRST = (TEST / "training" / "engine", TEST / "training", TEST / "commands", TEST / "ros", TEST)
+"""So that at the end of a run its processes have short files left, and none waits for another's long one."""
+
 SAMPLES = SHARED / "samples"
 REFERENCES = SHARED / "golden"
 
@@ -31,6 +47,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(claim.close)
     with contextlib.suppress(OSError):  # another one looked at the same moment
         claim.bind(("", metatraffic_port(int(os.environ["ROS_DOMAIN_ID"]), 3)))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks tests by their place, and brings the slowest folders to the front."""
+    for item in items:
+        for marker, places in (("ros", ROS), ("training", TRAINING)):
+            if any(item.path.is_relative_to(place) for place in places):
+                item.add_marker(marker)
+    items.sort(key=lambda item: [item.path.is_relative_to(place) for place in SLOWEST_FIRST].index(True))
 
 
 @pytest.fixture(scope="session")

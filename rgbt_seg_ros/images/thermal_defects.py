@@ -60,14 +60,20 @@ def mend(thermal: np.ndarray, defects: np.ndarray) -> tuple[np.ndarray, np.ndarr
         The image with these pixels replaced by the median of their 3 x 3 neighbours, and bool [H, W] of the pixels that
         are known then; None if all are.
     """
-    around = cv2.boxFilter(
-        defects.astype(np.uint8), -1, (3, 3), normalize=False, borderType=cv2.BORDER_REFLECT
-    )
-    alone = defects & (around <= _ALONE)
+    alone = _stand_alone(defects)
     if alone.any():
         thermal = np.where(alone, cv2.medianBlur(thermal, 3), thermal)
     valid = ~defects | alone
     return thermal, None if valid.all() else valid
+
+
+def _stand_alone(defects: np.ndarray) -> np.ndarray:
+    """bool [H, W]: the defects with at most one other beside them."""
+    around = cv2.boxFilter(
+        defects.astype(np.uint8), -1, (3, 3), normalize=False, borderType=cv2.BORDER_REFLECT
+    )
+    alone: np.ndarray = defects & (around <= _ALONE)
+    return alone
 
 
 def _end_values(thermal: np.ndarray) -> np.ndarray:
@@ -91,7 +97,9 @@ def _end_values(thermal: np.ndarray) -> np.ndarray:
 def _border(thermal: np.ndarray, defects: np.ndarray, spread: float) -> np.ndarray:
     """Rows and columns at the sides that are none of the picture, whole."""
     found = np.zeros_like(defects)
-    arrays = (thermal, defects, found)
+    # Dead pixels all over the picture say nothing of its sides.
+    alone = _stand_alone(defects)
+    arrays = (thermal, defects, alone, found)
     # Each side as the top rows of a view, so that one rule serves all four.
     sides = (
         arrays,
@@ -99,12 +107,13 @@ def _border(thermal: np.ndarray, defects: np.ndarray, spread: float) -> np.ndarr
         tuple(array.T for array in arrays),
         tuple(array.T[::-1] for array in arrays),
     )
-    for image, defect, marks in sides:
+    for image, defect, single, marks in sides:
         if image.shape[0] < 4 * _BORDER:
             continue
         inner = np.median(image[_BORDER : 2 * _BORDER], axis=0)
         rows = image[:_BORDER].astype(np.float32)
-        strange = (np.abs(rows - inner) > spread) & ~defect[_BORDER : 2 * _BORDER].any(axis=0)
+        strange = (np.abs(rows - inner) > spread) & ~single[:_BORDER]
+        strange &= ~defect[_BORDER : 2 * _BORDER].any(axis=0)
         last = np.flatnonzero(strange.mean(axis=1) > _STRANGE_SHARE)
         if last.size:
             marks[: last[-1] + 1] = True

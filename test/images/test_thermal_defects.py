@@ -153,6 +153,15 @@ def test_invalid_counts_of_the_user_are_left_out_in_every_mode() -> None:
         assert valid[40:].all()
 
 
+@pytest.mark.parametrize("step", [4, 6])
+def test_dead_pixels_all_over_are_no_border(step: int) -> None:
+    rows, columns = np.mgrid[:120, :160]
+    image = np.where((columns + step * rows) % 15 == 0, 0, scene()).astype(np.uint16)
+    _, valid, number = ThermalNormalization().clean(image)
+    assert number == (image == 0).sum()
+    assert valid is None or valid.mean() > 0.999
+
+
 def test_defects_that_stand_alone_are_filled_from_their_neighbours() -> None:
     image = dead_pixels(scene(), 100, 0)
     defects = image == 0

@@ -75,7 +75,7 @@ class Pipeline:
 
     def add_rgb(self, stamp_ns: int, message: Any) -> None:
         """Take an RGB image message."""
-        frame = self._arrive(self._rgb, self._thermal, stamp_ns, message)
+        frame = self._arrive(self._rgb, self._thermal, stamp_ns, message, message.data)
         if self._is_frozen(self._rgb):
             return
         if self._goes_alone(self._rgb, self._thermal):
@@ -86,7 +86,10 @@ class Pipeline:
 
     def add_thermal(self, stamp_ns: int, message: Any) -> None:
         """Take a thermal image message."""
-        frame = self._arrive(self._thermal, self._rgb, stamp_ns, message)
+        # Telemetry counts images while the picture stands still.
+        raw = self.settings.thermal_transport == "raw"
+        picture = self.settings.thermal.rows_kept(message) if raw else message.data
+        frame = self._arrive(self._thermal, self._rgb, stamp_ns, message, picture)
         if self._is_frozen(self._thermal):
             return
         if self._goes_alone(self._thermal, self._rgb):
@@ -139,9 +142,11 @@ class Pipeline:
         if left:
             self._statistics.count(Drop.DEACTIVATED, len(left))
 
-    def _arrive(self, camera: Camera, other: Camera, stamp_ns: int, message: Any) -> ReceivedImage:
+    def _arrive(
+        self, camera: Camera, other: Camera, stamp_ns: int, message: Any, picture: Any
+    ) -> ReceivedImage:
         now_ns = self._clock_ns()
-        camera.saw(stamp_ns, message.data, now_ns)
+        camera.saw(stamp_ns, picture, now_ns)
         other.expect(now_ns)
         self._statistics.tick(_RATE_KEYS[camera.name], now_ns)
         self._stream_clock.add(stamp_ns, now_ns)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -193,6 +194,13 @@ class ThermalSettings:
             if not word.isdecimal() or int(word) > 65535:
                 raise UserError(f"parameter thermal.invalid: {word!r} is no count from 0 to 65535")
         return tuple(int(word) for word in words)
+
+    def rows_kept(self, message: Any) -> Any:
+        """Data of a raw image message (any buffer of bytes) without the rows of `crop`."""
+        top, bottom = self.crop.top * message.step, self.crop.bottom * message.step
+        if top == bottom == 0:
+            return message.data
+        return memoryview(message.data)[top : max(top, len(message.data) - bottom)]
 
     def cropped(self, thermal: np.ndarray) -> np.ndarray:
         """A thermal image [H, W] without the rows and columns of `crop`, a view.

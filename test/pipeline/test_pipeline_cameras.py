@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import pytest
 from pipeline_bench import MAX_DT_NS, PERIOD_NS, RGB, THERMAL, Setup, noise, setups
 
+from rgbt_seg_ros.images.codec import encode_image
 from rgbt_seg_ros.pairing.nearest_pairer import NearestPairer
 from rgbt_seg_ros.pipeline.pipeline import Pipeline
 
@@ -106,6 +108,16 @@ def test_without_leave_to_go_alone_a_dead_camera_ends_the_masks(
     grown = bench.growth(lambda: bench.send_one_by_one(30, thermal=THERMAL if frozen else None))
     assert "masks" not in grown
     assert grown.get("dropped.frozen", 0) == (30 if frozen else 0)
+    assert bench.unaccounted_images() == 0
+
+
+def test_telemetry_that_goes_on_does_not_hide_a_frozen_picture(setup: Callable[..., Setup]) -> None:
+    bench = setup(thermal__stale_after=0.5, thermal__crop__top=1)
+    bench.segmenter.open.release(1000)
+    counting = noise(encode_image(np.full((9, 10), 30, np.uint8)))
+    grown = bench.growth(lambda: [bench.send_one_by_one(1, thermal=next(counting)) for _ in range(30)])
+    assert bench.pipeline.cameras()["thermal"] == "frozen"
+    assert grown["dropped.frozen"] > 0
     assert bench.unaccounted_images() == 0
 
 

@@ -17,7 +17,8 @@ Made from the declarations by `python -m rgbt_seg_ros.settings.reference > docs/
 
 - to the launch file: `ros2 launch rgbt_seg_ros segment.launch.py sync.max_dt:=0.02`
 - to the node: `python -m rgbt_seg_ros.node --ros-args -p sync.max_dt:=0.02`
-- in a file: `params_file:=my.yaml`, or `--ros-args --params-file my.yaml`
+- in a file: `params_file:=my.yaml`, or `--ros-args --params-file my.yaml`; [cameras.md](cameras.md) has some for
+  common thermal cameras
 - while the node runs, where *takes effect* allows it: `ros2 param set /rgbt_segmenter max_age 0.5`
 
 *Takes effect*: **next pair** may be changed at any time; **configure** is refused on a configured node: clean it up,

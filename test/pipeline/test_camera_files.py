@@ -1,5 +1,6 @@
 """Files of config/cameras: known parameters, and people are found in what their cameras send."""
 
+import re
 from functools import cache
 from itertools import islice
 from operator import attrgetter
@@ -10,6 +11,7 @@ import pytest
 import torch
 from camera_files import FOLDER, masks_of, parameters_of, person_iou, settings_in
 from camera_streams import CAMERAS, Moment, camera_stream, clean_stream
+from places import REPOSITORY
 
 from rgbt_seg_ros.images.codec import encode_image
 from rgbt_seg_ros.images.pair import ImagePair
@@ -32,6 +34,11 @@ def segmenter() -> Segmenter:
 
 def test_there_is_a_stream_for_each_file() -> None:
     assert [path.stem for path in FILES] == sorted(CAMERAS)
+
+
+def test_each_file_is_in_the_documentation() -> None:
+    page = (REPOSITORY / "docs" / "cameras.md").read_text()
+    assert set(re.findall(r"`(\w+\.yaml)`", page)) == {path.name for path in FILES}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -188,7 +188,7 @@ def write_bag(
     frames = heapq.merge(rgb_frames, thermal_frames, key=lambda frame: frame[:2])
     streams = {"rgb": rgb, "thermal": thermal}
     written = {kind: Written(0, True) for kind in streams}
-    palette = ""
+    palette = table = ""
     newest_rgb: tuple[np.ndarray, str] | None = None
     with BagWriter(path) as bag:
         for stamp, kind, frame in track(frames, f"writing {path}", total=rgb.count + thermal.count or None):
@@ -203,10 +203,11 @@ def write_bag(
                 frame,
                 reading or ThermalReading(),
                 thermal.name(index),
-                palette,
+                table,
                 newest_rgb,
                 holds_rgb=together,
             )
+            table = found.table or table
             if found.palette and found.palette != palette:
                 palette = found.palette
                 print(f"{thermal.path}: {palette_note(palette)}")

@@ -96,7 +96,7 @@ def decode_rgb(message: ImageMessage) -> np.ndarray:
 
 
 def decode_thermal(message: ImageMessage, reading: ThermalReading = _AS_THEY_SAY) -> np.ndarray:
-    """The counts of `decode_thermal_image`: uint8 or uint16 [H, W]; masks are read by this, too."""
+    """The counts of `decode_thermal_image`: uint8 or uint16 [H, W]; masks are read by this as well."""
     return decode_thermal_image(message, reading).counts
 
 
@@ -112,7 +112,7 @@ def decode_thermal_image(
     Args:
         message: sensor_msgs/Image or alike.
         reading: what the message does not say of itself.
-        before: palette of the image before; empty: not known.
+        before: `table` of the image before; empty: not known.
 
     Raises:
         UndecodableImage: empty image, unknown encoding, data that is too short for the size and step, or an image that

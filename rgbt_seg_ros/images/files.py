@@ -95,7 +95,7 @@ def to_thermal_image(
         image: the image.
         reading: what it does not say of itself.
         name: what errors call it.
-        before: palette of the image before; empty: not known.
+        before: `table` of the image before; empty: not known.
         holds_rgb: whether the first three channels are known to be RGB.
 
     Raises:

@@ -80,11 +80,13 @@ class Unpainted:
         values: uint8 [h, w], 0 is the palette's cold end.
         valid: bool [h, w], False where an overlay lies; None: there is none.
         palette: its name, `white-hot` for a grey image.
+        table: which way to draw it; empty for a grey image.
     """
 
     values: np.ndarray
     valid: np.ndarray | None
     palette: str
+    table: str = ""
 
 
 def palette_note(palette: str) -> str:
@@ -98,7 +100,7 @@ def undo_palette(image: np.ndarray, palette: str = "auto", before: str = "") -> 
     Args:
         image: uint8 [h, w, 3], BGR.
         palette: one of `CHOICES`. `auto` finds it, and takes grey as white-hot; `none` takes the brightness.
-        before: the palette of the image before, which decides where several fit; empty: not known.
+        before: the table of the image before, which decides where several fit; empty: not known.
 
     Raises:
         UnknownPalette: it fits no palette, or not the one that was named, or several that contradict each other.
@@ -109,7 +111,7 @@ def undo_palette(image: np.ndarray, palette: str = "auto", before: str = "") -> 
     pixels = _some(image.reshape(-1, 3)[:, ::-1], _DRAWN)
     spread = pixels.max(axis=1) - pixels.min(axis=1)
     if name in COLOURED:
-        found = _undo(image, _named_table(name, _Sample.of(pixels, spread)))
+        found = _undo(image, _named_table(name, _Sample.of(pixels, spread), before))
         return found if name == palette else replace(found, values=255 - found.values, palette=palette)
     is_grey = np.mean(spread > _GREY_SPREAD) <= _OVERLAY_SHARE
     has_colours = np.mean(spread > _STRONG_SPREAD) >= _LEAST_SHARE
@@ -209,23 +211,28 @@ def _found_table(sample: _Sample, before: str) -> int | None:
     own = [i for i in fitting if tables()[i].palette]
     if not own:
         return None
-    least = min(map(sample.cost, own))
-    if any(sample.cost(i) < least - _DECOY_MARGIN for i in fitting):
+    near, best = _nearest(own, sample, before)
+    if any(sample.cost(i) < min(map(sample.cost, near)) - _DECOY_MARGIN for i in fitting):
         return None
-    near = [i for i in own if sample.cost(i) <= least + max(_MARGIN, 0.25 * least)]
-    same = [i for i in near if tables()[i].palette == before]
-    best = min(same or near, key=sample.cost)
     contrary = [tables()[i].palette for i in near if sample.contradict(best, i)]
-    if contrary and not same:
+    if contrary and tables()[best].palette != before.partition(" ")[0]:
         raise UnknownPalette(
             f"is in colours that are those of {' or of '.join(sorted({tables()[best].palette, *contrary}))}"
         )
     return best
 
 
-def _named_table(palette: str, sample: _Sample) -> int:
+def _nearest(indices: list[int], sample: _Sample, before: str) -> tuple[list[int], int]:
+    """Of these tables, those that fit best and alike, and one of them: that of the image before, or the best."""
+    least = min(map(sample.cost, indices))
+    near = [i for i in indices if sample.cost(i) <= least + max(_MARGIN, 0.25 * least)]
+    return near, min(near, key=lambda i: (tables()[i].name != before, sample.cost(i)))
+
+
+def _named_table(palette: str, sample: _Sample, before: str) -> int:
     """The index of the table of a palette that fits best."""
-    best = min((i for i, table in enumerate(tables()) if table.palette == palette), key=sample.cost)
+    own = [i for i, table in enumerate(tables()) if table.palette == palette]
+    _, best = _nearest(own, sample, before)
     if sample.median(best) > _SAID_MEDIAN_DISTANCE or sample.inside_share(best) < _SAID_INSIDE_SHARE:
         raise UnknownPalette(f"is not in the colours of {palette}")
     return best
@@ -247,7 +254,9 @@ def _undo(image: np.ndarray, index: int) -> Unpainted:
     values = places_on(index, image)
     expected = cv2.applyColorMap(values, np.ascontiguousarray(table.colours[:, None, ::-1]))
     outliers = _largest(cv2.absdiff(image, expected)) > _FAR
-    return Unpainted(values, _without_overlays(outliers) if outliers.any() else None, table.palette)
+    return Unpainted(
+        values, _without_overlays(outliers) if outliers.any() else None, table.palette, table.name
+    )
 
 
 def _brightness(image: np.ndarray) -> np.ndarray:

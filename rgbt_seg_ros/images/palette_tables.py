@@ -20,8 +20,13 @@ _CELLS = 64
 class Table:
     """One way to draw a palette: colours uint8 [256, 3], RGB, cold first. Without a name it is no camera's."""
 
-    palette: str
+    name: str
     colours: np.ndarray
+
+    @property
+    def palette(self) -> str:
+        """The palette's name, which several tables may have: `ironbow` of `ironbow 2`."""
+        return self.name.partition(" ")[0]
 
 
 @cache
@@ -33,8 +38,8 @@ def tables() -> tuple[Table, ...]:
             "ironbow",
             "0 000000, 32 1f0076, 68 74018a, 107 ba078d, 141 df373b, 171 ee6d0c, 205 f7a70d, 236 ffe01e, 255 fffff0",
         ),
-        _gradient("ironbow", "0 000000, 26 20008c, 89 cc0077, 178 ffa500, 217 ffd700, 255 ffffff"),
-        _gradient("ironbow", "0 000000, 48 260058, 100 80007c, 150 dc3c2c, 204 ffa800, 255 ffffff"),
+        _gradient("ironbow 2", "0 000000, 26 20008c, 89 cc0077, 178 ffa500, 217 ffd700, 255 ffffff"),
+        _gradient("ironbow 3", "0 000000, 48 260058, 100 80007c, 150 dc3c2c, 204 ffa800, 255 ffffff"),
         _opencv("inferno", cv2.COLORMAP_INFERNO),
         _opencv("jet", cv2.COLORMAP_JET),
         _opencv("hot", cv2.COLORMAP_HOT),
@@ -46,7 +51,7 @@ def tables() -> tuple[Table, ...]:
             "204 fd3235, 217 f7194d, 255 ffe9d0",
         ),
         _gradient(
-            "rainbow-red-hot",
+            "rainbow-red-hot 2",
             "0 000000, 32 0000ff, 96 00ffff, 128 00ff00, 160 ffff00, 224 ff0000, 255 ffffff",
         ),
         # Where these fit better, none of the others is meant.
@@ -54,19 +59,19 @@ def tables() -> tuple[Table, ...]:
     )
 
 
-def _gradient(palette: str, stops: str) -> Table:
+def _gradient(name: str, stops: str) -> Table:
     """A table between colours RRGGBB at places from 0 to 255."""
     words = [stop.split() for stop in stops.split(",")]
     places = [int(place) for place, _ in words]
     colours = np.array([list(bytes.fromhex(colour)) for _, colour in words])
     channels = [np.interp(range(256), places, channel) for channel in colours.T]
-    return Table(palette, np.rint(np.stack(channels, axis=1)).astype(np.uint8))
+    return Table(name, np.rint(np.stack(channels, axis=1)).astype(np.uint8))
 
 
-def _opencv(palette: str, colormap: int) -> Table:
+def _opencv(name: str, colormap: int) -> Table:
     """The table of one of OpenCV's colour maps."""
     ramp = np.arange(256, dtype=np.uint8)[:, None]
-    return Table(palette, np.ascontiguousarray(cv2.applyColorMap(ramp, colormap)[:, 0, ::-1]))
+    return Table(name, np.ascontiguousarray(cv2.applyColorMap(ramp, colormap)[:, 0, ::-1]))
 
 
 def distances(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

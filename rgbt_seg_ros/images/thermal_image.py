@@ -42,11 +42,13 @@ class ThermalImage:
         counts: uint8 or uint16 [h, w]; 0 where a temperature is missing.
         valid: bool [h, w], False where thermal is not known; None: known everywhere.
         palette: whose false colours were undone; empty: it was in none.
+        table: which way to draw that palette, a hint for the next image.
     """
 
     counts: np.ndarray
     valid: np.ndarray | None = None
     palette: str = ""
+    table: str = ""
 
 
 def thermal_image(stored: np.ndarray, reading: ThermalReading, before: str = "") -> ThermalImage:
@@ -61,7 +63,7 @@ def thermal_image(stored: np.ndarray, reading: ThermalReading, before: str = "")
     Args:
         stored: the image, in native byte order.
         reading: what it does not say of itself.
-        before: palette of the image before; empty: not known.
+        before: `table` of the image before; empty: not known.
 
     Raises:
         UnknownPalette: colours that cannot be undone.
@@ -99,7 +101,7 @@ def _of_channels(stored: np.ndarray, reading: ThermalReading, before: str) -> Th
     wide = kind == np.uint16
     found = undo_palette((stored >> 8).astype(np.uint8) if wide else stored, reading.palette, before)
     if found.palette not in (WHITE_HOT, BLACK_HOT, ""):
-        return ThermalImage(found.values, found.valid, found.palette)
+        return ThermalImage(found.values, found.valid, found.palette, found.table)
     if not wide:
         return ThermalImage(found.values, found.valid)
     grey = cv2.cvtColor(stored, cv2.COLOR_BGR2GRAY)

@@ -15,6 +15,7 @@ from rgbt_seg_ros.images.codec import (
 )
 from rgbt_seg_ros.images.pair import ImagePair
 from rgbt_seg_ros.images.palette import palette_note
+from rgbt_seg_ros.images.thermal_image import ThermalImage
 from rgbt_seg_ros.masks.detections import Detection, find_detections
 from rgbt_seg_ros.masks.overlay import thermal_picture
 from rgbt_seg_ros.segmenter import Segmentation, Segmenter
@@ -57,17 +58,23 @@ class SeenPalette:
 
     Args:
         say: told a sentence when they are found, and when they have changed.
+
+    Attributes:
+        table: `ThermalImage.table` of the last image in false colours; empty: there was none.
     """
 
     def __init__(self, say: Callable[[str], None]) -> None:
-        self.name = ""
+        self.table = ""
+        self._said = ""
         self._say = say
 
-    def see(self, name: str) -> None:
-        """Take note of the palette of an image; empty: it was in none."""
-        if name and name != self.name:
-            self.name = name
-            self._say(palette_note(name))
+    def see(self, image: ThermalImage) -> None:
+        """Take note of an image's palette, if it was in one."""
+        if image.palette:
+            self.table = image.table
+            if image.palette != self._said:
+                self._said = image.palette
+                self._say(palette_note(image.palette))
 
 
 def answer_pair(
@@ -127,9 +134,9 @@ def decode_images(
     if thermal_message is not None:
         compressed = settings.thermal_transport == "compressed"
         decode = decode_compressed_thermal_image if compressed else decode_thermal_image
-        found = decode(thermal_message, settings.thermal.reading, "" if palette is None else palette.name)
+        found = decode(thermal_message, settings.thermal.reading, "" if palette is None else palette.table)
         if palette is not None:
-            palette.see(found.palette)
+            palette.see(found)
         normalizer = settings.thermal.normalizer
         known = None if found.valid is None else settings.thermal.cropped(found.valid)
         thermal, valid, defects = normalizer.clean(settings.thermal.cropped(found.counts), known)

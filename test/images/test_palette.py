@@ -18,7 +18,7 @@ OPENCV = {
     "rainbow": cv2.COLORMAP_RAINBOW,
 }
 TABLES = [table for table in tables() if table.palette]
-IDS = [f"{table.palette}{i}" for i, table in enumerate(TABLES)]
+IDS = [table.name for table in TABLES]
 SIZE = (96, 128)
 
 
@@ -294,6 +294,17 @@ def test_the_palette_before_decides_between_several(name: str) -> None:
     found = undo_palette(image, before=name)
     assert found.palette == name
     np.testing.assert_array_equal(found.values, values)
+
+
+def test_one_camera_keeps_its_way_of_drawing_iron() -> None:
+    """A scene in which two fit alike is read as the one before was."""
+    values = scene(SIZE, 0, 18)
+    image = painted(values, TABLES[0].colours)
+    tables_of_iron = [table.name for table in TABLES if table.palette == "ironbow"]
+    found = {name: undo_palette(image, before=name) for name in ("", *tables_of_iron)}
+    assert {each.palette for each in found.values()} == {"ironbow"}
+    assert found[""].table == found[tables_of_iron[0]].table == tables_of_iron[0]
+    assert found[tables_of_iron[1]].table == tables_of_iron[1]
 
 
 # --- what is no thermal image ---

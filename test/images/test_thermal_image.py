@@ -114,7 +114,7 @@ def ramp() -> np.ndarray:
 
 @pytest.mark.parametrize("alpha", [False, True])
 @pytest.mark.parametrize("wide", [False, True])
-def test_false_colours_are_undone_under_an_opaque_alpha_channel_too(alpha: bool, wide: bool) -> None:
+def test_false_colours_are_undone_also_under_an_opaque_alpha_channel(alpha: bool, wide: bool) -> None:
     image = cv2.applyColorMap(ramp(), cv2.COLORMAP_INFERNO)
     if alpha:
         image = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])

@@ -3,8 +3,8 @@
     ros2 launch rgbt_seg_ros evaluate_bag.launch.py bag:=BAG labels:=DIR output:=OUT
     ros2 bag play BAG --clock --delay 3
 
-The second line, in another terminal, is not needed with play:=true. Every argument of segment.launch.py is one of this
-file, too; mode is lossless. It ends when the recording has been answered.
+The second line, in another terminal, is not needed with play:=true. Every argument of segment.launch.py is also one
+of this file; mode is lossless. It ends when the recording has been answered.
 """
 
 from pathlib import Path

@@ -175,7 +175,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def command(args: argparse.Namespace) -> None:
         if args.train is None and (args.overrides or args.count_only or args.tflops):
-            parser.error("key=value, --count-only and --tflops belong to --train CONFIG: give it, too")
+            parser.error("key=value, --count-only and --tflops belong to --train CONFIG: give it as well")
         _run(args)
 
     return run_command(parser, command, argv)

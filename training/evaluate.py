@@ -36,7 +36,7 @@ def _run(args: argparse.Namespace) -> None:
     prepare_process()
     with _process_group() as first:
         source = open_dataset(args.data, args.root, args.split, args.thermal, args.thermal_palette)
-        # fp32 on a GPU, too: one number wherever it is measured, and the one that training validates with.
+        # fp32 also on a GPU: one number wherever it is measured, and the one that training validates with.
         segmenter = Segmenter.load(args.model, _device_of_process(args.device), precision="fp32")
         _check_classes(segmenter, source, args)
         protocol = protocol_for(args.protocol, args.data)
@@ -133,7 +133,7 @@ def _process_group() -> Iterator[bool]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield True
         return
-    # gloo on GPUs, too: what is exchanged are small objects of the CPU.
+    # gloo also on GPUs: what is exchanged are small objects of the CPU.
     distributed.init_process_group("gloo", timeout=_WAIT)
     try:
         yield distributed.get_rank() == 0

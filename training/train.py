@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--from-scratch",
         action="store_true",
-        help="train SAM 2's trunk and neck, too, from random numbers (model.from_scratch=true)",
+        help="also train SAM 2's trunk and neck, from random numbers (model.from_scratch=true)",
     )
     parser.add_argument(
         "overrides",

@@ -34,7 +34,7 @@ class ThermalNormalization:
     (a camera that gives 8 bits has done its own gain control) and `percentile` for uint16.
 
     Where the limits are the image's own, pixels of 16-bit images that are no temperatures have no part in them, see
-    `clean`, and the range is `min_span` wide at least: noise is not stretched over all of it.
+    `clean`. The range is `min_span` wide at least: noise is not stretched over all of it.
 
     A radiometric camera's count c means `kelvin_offset` + c * `kelvin_per_count` kelvin; 0.01 K a count is usual.
 

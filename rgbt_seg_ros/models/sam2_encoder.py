@@ -129,7 +129,7 @@ class Trunk(Hiera):
         self._kept_positions = {}
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Trunk":
-        """What moves or converts all weights (`to`, `double`) makes a new position embedding, too."""
+        """What moves or converts all weights (`to`, `double`) also makes a new position embedding."""
         if self._kept_positions is not None:
             self._kept_positions = {}
         return super()._apply(fn, recurse)

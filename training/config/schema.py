@@ -103,7 +103,7 @@ class ModelConfig:
         prediction: of SARTM: `mask` decoder, `aux` head or `mean` of both's probabilities.
         base_weights: Meta's SAM 2 or 2.1 `.pt` file of this size; what it holds is loaded and frozen (parts of SARTM's
             mask decoder excepted, which are trained on).
-        from_scratch: train trunk and neck, too, from random numbers; sizes of SAM 2 need either this or base_weights.
+        from_scratch: also train trunk and neck, from random numbers; sizes of SAM 2 need either this or base_weights.
         embeddings: file written by `training.embed_classes`; one below `config/` may be a shipped one.
         short_side: images are shrunk to this short side in pixels before the network, in training (before the
             random scale) and in service alike; null: never.

@@ -1,7 +1,7 @@
 """Random changes of training samples: geometry of RGB, thermal and label together, appearance of each alone.
 
-torchvision's v2 transforms treat every image they are given alike, so its ColorJitter on a whole sample would change
-thermal too (and fail on its one channel): only geometry is given the sample, appearance is given one image.
+torchvision's v2 transforms treat every image they are given alike. Its ColorJitter on a whole sample would also change
+thermal, and fail on its one channel. So only geometry is given the sample; appearance is given one image.
 """
 
 from typing import Any

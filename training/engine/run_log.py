@@ -46,7 +46,7 @@ class RunLog:
         self._tensorboard.flush()
 
     def picture(self, step: int, path: Path) -> None:
-        """Show an image file in TensorBoard, too."""
+        """Also show an image file in TensorBoard."""
         with Image.open(path) as image:
             pixels = np.array(image.convert("RGB"))
         self._tensorboard.add_image("predictions", pixels, step, dataformats="HWC")
@@ -63,7 +63,7 @@ class RunLog:
 
 
 def _drop_later_lines(path: Path, step: int) -> None:
-    """Keep the lines up to a step; a last one that a killed run cut off goes, too."""
+    """Keep the lines up to a step; a last one that a killed run cut off also goes."""
     if path.is_file():
         lines = path.read_text().splitlines(keepends=True)
         whole = [line for line in lines if line.endswith("\n")]

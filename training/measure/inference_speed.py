@@ -28,7 +28,7 @@ def measure_inference(
     """
     segmenter = Segmenter.load(model, device, precision)
     segmenter.warm_up(*size)
-    memory = peak_memory(segmenter.device)  # before the baseline is there, too
+    memory = peak_memory(segmenter.device)  # before the baseline also takes some
     plain = PlainSegmenter(segmenter, model)
     draw = np.random.default_rng(0)
     stages, ours, theirs, equal = [], [], [], []

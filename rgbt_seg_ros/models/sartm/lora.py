@@ -15,8 +15,8 @@ _ADAPTER = "default"  # the one adapter's name in peft
 class _Rows(nn.Linear):
     """Query, key or value alone: a linear layer whose weight and bias are rows of the fused one's, at any time.
 
-    A view and no parameter of its own, so nothing can untie the layers that share it (`assign=True`, meta tensors and
-    `to_empty` would untie parameters), and it is saved, moved and frozen with the fused layer.
+    A view and no parameter of its own: nothing can untie the layers that share it, as `assign=True`, meta tensors and
+    `to_empty` would untie parameters. It is saved, moved and frozen with the fused layer.
     """
 
     def __init__(self, qkv: nn.Linear, part: int) -> None:

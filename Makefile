@@ -5,8 +5,10 @@ FITS := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(or $(shell for python in $(CANDIDATES); do \
 	$$python -c '$(FITS)' 2>/dev/null && { echo $$python; break; }; done),python3)
 VENV_PYTHON := .venv/bin/python
-# Two processes share two cores with one thread each; the order of files is that of test/conftest.py.
-PYTEST_IN_PARALLEL := OMP_NUM_THREADS=1 $(VENV_PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Processes for the tests, each with one thread.
+WORKERS ?= 2
+# The order of files is that of test/conftest.py.
+PYTEST_IN_PARALLEL = OMP_NUM_THREADS=1 $(VENV_PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # The environment has its own ROS 2; modules, libraries and middleware of a sourced one must not mix with it.
 ifdef AMENT_PREFIX_PATH
@@ -24,7 +26,7 @@ help:
 	@echo "make demo    plays a recording through the node and writes out/demo/report.html; of your own:"
 	@echo "             BAG=folder, or RGB=video THERMAL=video (or folders of images); MODEL=file; OUT=folder"
 	@echo "make quick   the tests without ROS and without training, in a minute or so"
-	@echo "make test    style, types and all tests"
+	@echo "make test    style, types and all tests (WORKERS=2 processes)"
 	@echo "make clean   removes .venv, out/ and everything built"
 
 setup:
@@ -44,7 +46,7 @@ test: setup
 	$(VENV_PYTHON) -m ruff format --check
 	$(VENV_PYTHON) -m mypy
 	$(PYTEST_IN_PARALLEL) -m "not alone"
-	$(VENV_PYTHON) -m pytest -m alone
+	$(VENV_PYTHON) -m pytest -m alone test/ros
 
 clean:
 	rm -rf .venv build install log out .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -114,6 +114,7 @@ def test_masks_and_scores_are_those_of_an_offline_run(
     assert "bag" in (out / "report.html").read_text()
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_compressed_images_are_scored_like_raw_ones(tmp_path: Path, node_model: Path, start: Start) -> None:
     messages = [
         (topic, own_time(index) + 20_000_000, compressed_message(frame(index), own_time(index)))

@@ -55,7 +55,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker, places in (("ros", ROS), ("training", TRAINING)):
             if any(item.path.is_relative_to(place) for place in places):
                 item.add_marker(marker)
-        if item.get_closest_marker("alone") and not item.get_closest_marker("ros"):
+        if item.get_closest_marker("alone") and not item.path.is_relative_to(TEST / "ros"):
             raise pytest.UsageError(
                 f"{item.nodeid} is marked alone: `make test` looks for such in test/ros only"
             )

@@ -9,13 +9,13 @@ from node_bench import (
     LATE_NS,
     OLD_STAMP_NS,
     Bench,
-    NodeProcess,
     header,
     load_segmenter,
     pixels,
     stamp_of,
-    wait_for,
 )
+from node_process import NodeProcess
+from waiting import wait_for
 
 from rgbt_seg_ros.base.diagnostics import ERROR
 from rgbt_seg_ros.ros.messages import ROS_MESSAGES

@@ -78,6 +78,19 @@ def read_thermal_image(path: Path, palette: str = "auto") -> ThermalImage:
         ) from error
 
 
+def read_ids(path: Path) -> np.ndarray:
+    """Ids as a label file has them, uint8 [H, W].
+
+    Raises:
+        UserError: unreadable, or of another type.
+    """
+    image = _decode(path)
+    label = _one_channel(np.array(image))
+    if label.dtype != np.uint8 or label.ndim != 2:
+        raise UserError(f"{path} is {label.dtype} {label.shape}: expected one 8-bit channel of class ids")
+    return label
+
+
 def read_label(path: Path, class_count: int, first_id: int = 0) -> np.ndarray:
     """Class ids, uint8 [H, W]: 0 to `class_count` - 1, or 255 where ignored.
 
@@ -89,10 +102,7 @@ def read_label(path: Path, class_count: int, first_id: int = 0) -> np.ndarray:
     Raises:
         UserError: unreadable, of another type, or with an id that is no class.
     """
-    image = _decode(path)
-    label = _one_channel(np.array(image))
-    if label.dtype != np.uint8 or label.ndim != 2:
-        raise UserError(f"{path} is {label.dtype} {label.shape}: expected one 8-bit channel of class ids")
+    label = read_ids(path)
     last_id = first_id + class_count - 1
     unknown = label[(label > last_id) & (label != UNLABELED)]
     if unknown.size:

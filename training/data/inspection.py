@@ -15,6 +15,7 @@ from rgbt_seg_ros.masks.classes import UNLABELED
 
 from .files import read_rgb, read_rgb_and_thermal, read_thermal_image
 from .folder_layout import FolderLayout, find_layout, found_near
+from .name_lists import read_names
 from .on_disk import DatasetOnDisk, check_size
 from .validation_lists import committed_list
 
@@ -157,6 +158,8 @@ def inspect(
         image = _inspect_image(inspection, paths)
         if image is not None:
             inspection.images[paths] = image
+    labels = [label for _, _, label in inspection.samples() if label.is_file()]
+    inspection.warnings += filter(None, [dataset.strange_labels(labels)])
     _compare_counts(inspection)
     _compare_validation_list(inspection)
     _find_shared_images(inspection)
@@ -178,9 +181,9 @@ def _files_of_half(folders: Paths) -> SplitFiles:
 
 
 def _files_of_lists(root: Path, layout: FolderLayout) -> dict[str, SplitFiles]:
-    lists = {name: root / f"{name}.txt" for name in _LISTS}
+    lists, folders = {name: root / f"{name}.txt" for name in _LISTS}, layout.folders(root, "")
     splits = {
-        name: SplitFiles(tuple(path.read_text().split()), layout.folders(root, ""))
+        name: SplitFiles(read_names(path, lambda each: (folders[0] / f"{each}.png").is_file()), folders)
         for name, path in lists.items()
         if path.is_file()
     }

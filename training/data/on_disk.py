@@ -1,20 +1,26 @@
 """Data sets on disk: what is known of each, its splits, and its samples."""
 
 import logging
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.masks.classes import FMB, MFNET, PST900, ClassSet
+from rgbt_seg_ros.masks.classes import FMB, MFNET, PST900, UNLABELED, ClassSet
 
-from .files import read_label, read_rgb, read_rgb_and_thermal, read_thermal_image
+from .files import read_ids, read_label, read_rgb, read_rgb_and_thermal, read_thermal_image
 from .folder_layout import FolderLayout, find_layout, found_near
+from .name_lists import read_names
 from .sample import Sample, subset_of
 from .validation_lists import validation_names
 
 _LOG = logging.getLogger(__name__)
+
+_LOOKED_AT = 50
+"""Label files that are looked at before the first is used; a pole is in every fifth street at least."""
 
 
 class DatasetOnDisk:
@@ -69,6 +75,9 @@ class DatasetOnDisk:
             for path in self.paths(name):
                 if not path.is_file():
                     raise UserError(f"{path} is missing though its split names it: copy the data set again")
+        strange = self.strange_labels([self.paths(name)[2] for name in self.names])
+        if strange:
+            _LOG.warning("warning: %s", strange)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -123,6 +132,11 @@ class DatasetOnDisk:
         """A label file as class ids; see `training.data.files.read_label`."""
         return read_label(path, len(cls.classes.names), cls.first_label_id)
 
+    @classmethod
+    def strange_labels(cls, files: Sequence[Path]) -> str:
+        """What is strange about label files as a whole, in one sentence; empty if nothing is."""
+        return ""
+
     def _names(self, split: str) -> tuple[str, ...]:
         whole, _, subset = split.rpartition("_")
         if subset in ("day", "night") and not (self.root / f"{split}.txt").is_file():
@@ -135,7 +149,7 @@ class DatasetOnDisk:
             raise UserError(
                 f"there is no list of the split {split}: expected {path}, found {found_near(path, self.root)}"
             )
-        return tuple(path.read_text().split())
+        return read_names(path, lambda name: self.paths(name)[0].is_file())
 
     def _names_in_half(self, split: str) -> tuple[str, ...]:
         if split not in ("train", "val", "train_all", "test"):
@@ -202,6 +216,22 @@ class FmbDataset(DatasetOnDisk):
     size = (600, 800)
     known_counts: ClassVar = {"train": 1220, "test": 280}
     first_label_id = 1
+
+    @classmethod
+    def strange_labels(cls, files: Sequence[Path]) -> str:
+        """Labels that were shifted by one beforehand, as by other loaders, have 255, road as 0 and poles as 13, no 14."""
+        found: set[int] = set()
+        for file in files[:_LOOKED_AT]:
+            # Unreadable ones are named when their turn comes.
+            with suppress(UserError):
+                found |= set(np.unique(read_ids(file)).tolist())
+        last = len(cls.classes.names)
+        if not {0, last - 1, UNLABELED} <= found or last in found:
+            return ""
+        return (
+            f"the labels in {files[0].parent} have ids 0 and 255 but no {last}: they seem to have been shifted by one "
+            "beforehand, and each class would be taken for the one before it; take the data set's own labels"
+        )
 
 
 def check_size(path: Path, image: np.ndarray, expected: tuple[int, ...]) -> None:

@@ -219,7 +219,7 @@ class FmbDataset(DatasetOnDisk):
 
     @classmethod
     def strange_labels(cls, files: Sequence[Path]) -> str:
-        """Labels that were shifted by one beforehand, as by other loaders, have 255, road as 0 and poles as 13, no 14."""
+        """Labels that were shifted by one beforehand have 255, road as 0 and poles as 13, but no 14."""
         found: set[int] = set()
         for file in files[:_LOOKED_AT]:
             # Unreadable ones are named when their turn comes.

@@ -69,6 +69,8 @@ def train_tiny(run: Path, *overrides: str, pictures: bool = False) -> int:
 def training_here() -> Iterator[None]:
     """Puts back threads and accelerate's state, which training sets for the whole process."""
     threads = torch.get_num_threads()
+    # A test that ran before in this process may have used accelerate by itself.
+    AcceleratorState._reset_state(reset_partial_state=True)
     try:
         yield
     finally:

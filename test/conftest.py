@@ -24,8 +24,9 @@ ROS = (
     TEST / "ros",
     *(TEST / "commands" / f"test_{name}.py" for name in ("demo", "evaluate_bag", "play", "record")),
     TEST / "live_view" / "test_viewers.py",
+    TEST / "package" / "test_readme.py",
 )
-"""Tests of processes that talk over DDS."""
+"""Tests of processes that talk over DDS, and of the README, which starts every command."""
 TRAINING = (
     TEST / "training",
     TEST / "models" / "test_default_model.py",

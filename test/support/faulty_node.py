@@ -1,6 +1,6 @@
 """The node with an inference that fails on demand, to be run as a program: the first RGB pixel says how.
 
-INFERENCE_S is how long a batch takes at least [s]; the longest that one took is printed at the end.
+INFERENCE_S is how long a batch takes at least [s].
 REPORT_S is the time from one report to the next [s].
 """
 
@@ -24,7 +24,6 @@ INFERENCE_S = float(os.environ.get("INFERENCE_S", "0"))
 REPORT_S = float(os.environ.get("REPORT_S", segmenter_node.DIAGNOSTICS_PERIOD_S))
 
 real_segment = Segmenter.segment
-taken_s: list[float] = []
 
 
 def mark(rgb: np.ndarray, fault: int) -> None:
@@ -46,7 +45,6 @@ def segment(self: Segmenter, pairs: Sequence[ImagePair]) -> list[Segmentation]:
     finally:
         vars(self).pop("_run", None)
     time.sleep(max(0.0, begun + INFERENCE_S - time.monotonic()))
-    taken_s.append(time.monotonic() - begun)
     return results
 
 
@@ -66,6 +64,4 @@ if __name__ == "__main__":
     Segmenter.segment = segment  # type: ignore[method-assign]
     configured_node.HANG_S = HANG_S
     segmenter_node.DIAGNOSTICS_PERIOD_S = REPORT_S
-    exit_code = node.main()
-    print(f"longest inference: {max(taken_s, default=0.0):.3f} s", flush=True)
-    sys.exit(exit_code)
+    sys.exit(node.main())

@@ -76,6 +76,7 @@ setup(
         "torchvision>=0.20.1",
         "sam2>=1.1",
         "safetensors>=0.4",
+        "msgspec>=0.18",
         "rosbags>=0.11",
         "rich>=13",
         "matplotlib>=3.6",

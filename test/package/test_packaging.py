@@ -30,6 +30,7 @@ ROSDEP_KEYS = {
 WITHOUT_ROSDEP_KEY = {
     "accelerate",
     "huggingface_hub",
+    "msgspec",
     "omegaconf",
     "onnx_ir",
     "onnxruntime",

@@ -1,0 +1,49 @@
+"""How large and how deep files of text may be, whoever wrote them, and the one way to read one within these bounds."""
+
+import os
+import stat
+from pathlib import Path
+
+from rgbt_seg_ros.base.errors import UserError
+
+MAX_JSON_BYTES = 16 << 20
+"""Of a JSON file, and of one line of JSON lines. The longest ones written here have some hundred kilobytes."""
+
+MAX_LINES_BYTES = 1 << 30
+"""Of a file of JSON lines, which is read line by line: a day of a run at 30 Hz."""
+
+MAX_YAML_BYTES = 2 << 20
+MAX_YAML_NODES = 200_000
+"""Of a YAML file, each alias counted as what it stands for. The metadata.yaml of 5000 split files has 150 000."""
+
+MAX_DEPTH = 64
+"""Objects and lists within each other. What is written here has six of them at most."""
+
+MAX_HEADER_BYTES = 16 << 20
+"""Of the header of a safetensors file, with its metadata. That of SAM 2's large size has 0.2 MB."""
+
+
+def read_bounded(path: Path, most: int) -> bytes:
+    """The content of a regular file of at most so many bytes.
+
+    Raises:
+        UserError: it cannot be read, is larger, or no regular file (a pipe would be waited for).
+    """
+    try:
+        with open(path, "rb", opener=_open_without_waiting) as file:
+            status = os.fstat(file.fileno())
+            content = file.read(most + 1) if stat.S_ISREG(status.st_mode) else None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
+    if content is None:
+        raise UserError(f"{path} is no regular file: give a file")
+    if len(content) > most:
+        raise UserError(
+            f"{path} has {max(status.st_size, len(content)):,} bytes, and at most {most:,} are read: "
+            "it is damaged, or no such file"
+        )
+    return content
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)

@@ -21,6 +21,7 @@ from rgbt_seg_ros.bags.image_topics import IMAGE_TYPES
 from rgbt_seg_ros.bags.recording import Recording
 from rgbt_seg_ros.bags.stamps import CHOICES, useless_stamps
 from rgbt_seg_ros.base.cli import command_parser, positive_count, positive_number, run_command
+from rgbt_seg_ros.ros.arguments import check_arguments
 from rgbt_seg_ros.ros.dds import fastdds_profile_environment
 from rgbt_seg_ros.ros.player import Player
 
@@ -45,6 +46,7 @@ def _play(args: argparse.Namespace) -> None:
     try:
         node = rclpy.create_node("rgbt_player", start_parameter_services=False)
         player = Player(node, recording, not args.best_effort, args.clock, restamped_topics)
+        check_arguments(node, [*recording.topics, "/clock"])
         for topic in player.skipped:
             print(f"not played: {topic.name} ({topic.type})")
         if args.wait_for_subscribers > 0:

@@ -1,6 +1,7 @@
-"""The one exception for failures that the user can mend."""
+"""The one exception for failures that the user can mend, and what to say of a name that does not exist."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
 
 
 class UserError(Exception):
@@ -21,3 +22,14 @@ def check_choice(what: str, choice: str, choices: Sequence[str]) -> None:
     if choice not in choices:
         *others, last = choices
         raise UserError(f"there is no {what} {choice!r}: choose {', '.join(others)} or {last}")
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """The known name that was most probably meant; the same last part of a dotted name counts most.
+
+    Args:
+        name: one that does not exist.
+        known: those that do, at least one.
+    """
+    ends = [each for each in known if each.rpartition(".")[2] == name.rpartition(".")[2]]
+    return get_close_matches(name, ends or list(known), n=1, cutoff=0.0)[0]

@@ -22,10 +22,19 @@ from rgbt_seg_ros.pipeline.pipeline import Pipeline
 from rgbt_seg_ros.pipeline.registration_setup import RegistrationSetup
 from rgbt_seg_ros.pipeline.responder import Job, Responder
 from rgbt_seg_ros.ros.messages import diagnostic_status
-from rgbt_seg_ros.ros.outputs import Outputs
+from rgbt_seg_ros.ros.outputs import OUTPUTS, Outputs
 from rgbt_seg_ros.settings import Settings
 
+INPUTS = tuple(f"{camera}/{what}" for camera in ("rgb", "thermal") for what in ("image", "camera_info"))
+"""Topics that a camera pair takes; the camera_infos only where they are needed."""
+
 _CAMERA_KEYS = {"rgb": Key.RGB_CAMERA, "thermal": Key.THERMAL_CAMERA}
+
+
+def topic_names(pair: str) -> list[str]:
+    """Names of all topics of a camera pair, before remapping; the pair's name may be empty."""
+    before = f"{pair}/" if pair else ""
+    return [*(f"{before}{name}" for name in INPUTS), *(f"~/{before}{name}" for name in OUTPUTS)]
 
 
 class CameraPair:

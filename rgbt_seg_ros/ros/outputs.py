@@ -12,6 +12,12 @@ from rgbt_seg_ros.masks.overlay import draw_overlay
 from rgbt_seg_ros.pipeline.answer import Answer
 from rgbt_seg_ros.ros.messages import ROS_MESSAGES, camera_info_message
 
+OUTPUTS = (
+    *("mask", "mask/compressed", "label_info", "detections"),
+    *("confidence", "overlay", "camera_info"),
+)
+"""The topics by their names behind the prefix."""
+
 
 class Outputs:
     """Lifecycle publishers, silent unless active; `publish` is called in one thread at a time.

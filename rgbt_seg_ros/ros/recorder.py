@@ -29,11 +29,16 @@ from rgbt_seg_ros.images.codec import (
 from rgbt_seg_ros.masks.hash import MaskHash
 from rgbt_seg_ros.masks.overlay import thermal_message_picture
 from rgbt_seg_ros.pairing.stream_clock import StreamClock
+from rgbt_seg_ros.ros.arguments import check_arguments
 from rgbt_seg_ros.ros.graph import spin_until
 from rgbt_seg_ros.ros.output_bag import OutputBag
 from rgbt_seg_ros.runs.folder import BAG, Box
 from rgbt_seg_ros.runs.writer import RunWriter
 from rgbt_seg_ros.runs.writer_thread import WriterThread
+
+_OUTPUTS = ("mask", "detections", "overlay", "confidence", "label_info")
+TOPICS = ("rgb/image", "thermal/image", *(f"rgbt_segmenter/{name}" for name in _OUTPUTS), "/diagnostics")
+"""What is recorded, before remapping."""
 
 _KEPT_IMAGES = 64
 _KEPT_TIMES = 4096
@@ -80,6 +85,7 @@ class Recorder(Node):
         self._subscribe_output(Image, "rgbt_segmenter/confidence", self._on_confidence)
         self._subscribe_output(LabelInfo, "rgbt_segmenter/label_info", self._on_label_info, latched=True)
         self._subscribe_output(DiagnosticArray, "/diagnostics", self._on_diagnostics)
+        check_arguments(self, TOPICS)
 
     def _subscribe_output(
         self, kind: type, name: str, receive: Callable[[Any], None], latched: bool = False

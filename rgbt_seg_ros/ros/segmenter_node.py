@@ -14,6 +14,8 @@ from rclpy.timer import Timer
 
 from rgbt_seg_ros.base.diagnostics import ERROR, OK, STATUS_NAME
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.ros.arguments import check_arguments, unused_qos_overrides
+from rgbt_seg_ros.ros.camera_pair import topic_names
 from rgbt_seg_ros.ros.configured_node import STOP_TIMEOUT_S, Configured
 from rgbt_seg_ros.ros.messages import diagnostic_status, diagnostics_message
 from rgbt_seg_ros.ros.parameters import RosParameters
@@ -28,6 +30,10 @@ LOSSLESS_POLL_PERIOD_S = 0.2
 DIAGNOSTICS_PERIOD_S = 1.0
 LOG_PERIOD_NS = 1_000_000_000
 """Errors of one kind are logged once in this time at most."""
+
+
+NODE_TOPICS = ("/diagnostics", "/clock", "/rosout", "/parameter_events", "~/transition_event")
+"""Topics of the node that are no camera pair's."""
 
 
 class SegmenterNode(LifecycleNode):
@@ -106,13 +112,18 @@ class SegmenterNode(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def _configure(self) -> None:
-        self._configured = Configured(self, self._ros_parameters.read(), self._report)
+        settings = self._ros_parameters.read()
+        topics = [name for pair in settings.pair_names for name in topic_names(pair)]
+        check_arguments(self, [*topics, *NODE_TOPICS])
+        self._configured = Configured(self, settings, self._report)
         self._ros_parameters.configured = True
 
     def _activate(self) -> None:
         if self._configured is None:
             raise UserError("the node is not configured")
         self._configured.start()
+        for note in unused_qos_overrides(self):
+            self.get_logger().warning(note)
         lossless = self.get_parameter("mode").value == "lossless"
         period_s = LOSSLESS_POLL_PERIOD_S if lossless else POLL_PERIOD_S
         self._poll_timer = self.create_timer(period_s, self._poll, clock=self._steady)

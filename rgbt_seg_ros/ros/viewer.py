@@ -22,6 +22,7 @@ from rgbt_seg_ros.live_view.latest import Latest
 from rgbt_seg_ros.live_view.state import NodeState, PictureState
 from rgbt_seg_ros.masks.classes import palette_for
 from rgbt_seg_ros.masks.overlay import colorize, thermal_message_picture
+from rgbt_seg_ros.ros.arguments import check_arguments
 
 FOLLOW_PERIOD_S = 0.1
 """How soon a topic is subscribed when a viewer comes, and given up when the last one leaves [s]."""
@@ -127,6 +128,8 @@ class Viewer(Node):
         )
         self._add_picture("mask", f"{outputs}/mask", NEWEST, self._mask_picture)
         self._number_topics = self._make_number_topics(outputs)
+        followed = (*self._picture_topics.values(), *self._number_topics)
+        check_arguments(self, [topic.name for topic in followed])
         # Steady time: the view must go on when /clock does not.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(FOLLOW_PERIOD_S, self._follow_viewers, clock=steady)

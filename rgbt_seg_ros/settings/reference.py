@@ -24,6 +24,8 @@ Made from the declarations by `python -m rgbt_seg_ros.settings.reference > docs/
 *Takes effect*: **next pair** may be changed at any time; **configure** is refused on a configured node: clean it up,
 set it, configure again (`ros2 lifecycle set /rgbt_segmenter cleanup`); **start** can only be given to the process. A
 value that breaks its rule is refused in one sentence with the parameter's name, at start with exit code 1.
+A name that is none of these is refused in the same way, with the nearest one. In a section for several nodes (`/**`)
+it may be another node's: there it is refused where it is spelt almost like one of these, and named in the log else.
 The QoS of the image topics can be overridden at start: `qos_overrides.<topic>.subscription.reliability` and so on.
 """
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.errors import UserError, nearest
 from rgbt_seg_ros.base.precision import AUTO, FORMER_NAMES, PRECISIONS
 from rgbt_seg_ros.registration.rules import Homography
 from rgbt_seg_ros.settings.groups import (
@@ -119,7 +119,11 @@ class Settings:
         """
         unknown = sorted(set(values) - set(PARAMETERS))
         if unknown:
-            raise UserError(f"there is no parameter {unknown[0]}: the parameters are {', '.join(PARAMETERS)}")
+            like = nearest(unknown[0], PARAMETERS)
+            raise UserError(
+                f"there is no parameter {unknown[0]} (the nearest is {like}): "
+                f"the parameters are {', '.join(PARAMETERS)}"
+            )
         settings = read_table(cls, PARAMETERS, values)
         settings.check_together()
         return settings

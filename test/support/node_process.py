@@ -42,8 +42,9 @@ class NodeProcess:
             parameters: of the node, with __ for a dot.
         """
         arguments = [word for old, new in topics.items() for word in ("-r", f"{old}:={new}")]
-        # Tests compare with the model's own mask of one pair, whatever came before it.
-        for name, value in {"thermal__time_constant": 0.0, **parameters}.items():
+        # Tests compare with the model's own mask of one pair alone; other commands have no parameters.
+        own: dict[str, object] = {} if program[:1] == ("-m",) else {"thermal__time_constant": 0.0}
+        for name, value in {**own, **parameters}.items():
             arguments += ["-p", f"{name.replace('__', '.')}:={value}"]
         self._log = log
         variables = {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(REPOSITORY)}

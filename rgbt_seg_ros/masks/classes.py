@@ -109,9 +109,9 @@ def palette_for(names: Sequence[str]) -> np.ndarray:
     """
     palette = np.zeros((256, 3), np.uint8)
     for classes in CLASS_SETS.values():
-        if set(names) <= set(classes.names):
+        if names and set(names) <= set(classes.names):
             colours = dict(zip(classes.names, classes.palette, strict=True))
-            palette[: len(names)] = [colours[name] for name in names]
+            palette[: len(names)] = [colours[name] for name in names[: len(palette)]]
             return palette
     for i, name in enumerate(names[:UNLABELED]):
         if name in BACKGROUND:

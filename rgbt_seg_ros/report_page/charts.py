@@ -247,7 +247,8 @@ def _segments(spans: Sequence[Span], states: Sequence[tuple[str, str]]) -> list[
     """Of each state (level or state, sentence); successive ones are one if all is well or they say the same."""
     segments: list[Segment] = []
     for span, (state, sentence) in zip(spans, states, strict=True):
-        level = LEVEL_OF_STATE.get(state, state)
+        # A state that a later version knows is told in its own word.
+        level = LEVEL_OF_STATE.get(state, state if state in LEVEL_NAMES else "warn")
         last = segments[-1] if segments else None
         if last and last.level == level and (level == "ok" or last.sentence == sentence):
             segments[-1] = last._replace(end=span.end, sentence=sentence)

@@ -123,7 +123,9 @@ class Timeline:
 
     def title(self, stamp_ns: int) -> str:
         """A frame's time, or its name."""
-        return f"{self.position(stamp_ns):.2f} s" if self.is_recording else str(self._names[stamp_ns])
+        if self.is_recording:
+            return f"{self.position(stamp_ns):.2f} s"
+        return self._names.get(stamp_ns, str(stamp_ns))
 
 
 def frames_of(run: RunFolder, summary: Summary, rankings: Sequence[Ranking]) -> list[Frame]:

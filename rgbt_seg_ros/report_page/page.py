@@ -7,6 +7,7 @@ from typing import Any
 
 import jinja2
 
+from rgbt_seg_ros.base.json_files import encode_json
 from rgbt_seg_ros.base.shared_files import share_path
 from rgbt_seg_ros.report_page.chart_kinds import Chart
 from rgbt_seg_ros.report_page.charts import time_charts, timed_diagnostics
@@ -125,7 +126,8 @@ def render(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "default": _for_script}
+    environment.policies["json.dumps_function"] = encode_json
+    environment.policies["json.dumps_kwargs"] = {"default": _for_script}
     environment.filters |= {"number": number, "percent": percent, "words": words}
     return environment.get_template(template).render(**values)
 

@@ -9,12 +9,19 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.file_limits import read_bounded
 from rgbt_seg_ros.masks.classes import UNLABELED, palette_for
 from rgbt_seg_ros.report_page.format import words
-from rgbt_seg_ros.runs.folder import PICTURE_KINDS, Box, RunFolder, picture_path
+from rgbt_seg_ros.runs.folder import PICTURE_KINDS, Box, RunFolder, picture_path, truth_path
 from rgbt_seg_ros.runs.writer import PICTURE_WIDTH
 
 ERROR_COLOR = (255, 48, 48)
+MAX_JPEG_BYTES = 8 << 20
+"""Of one picture; those that are written here are 480 pixels wide and have some ten kilobytes."""
+
+_JPEG_START = b"\xff\xd8"
+
 BLACK = "#000000"
 """Color of classes that are not shown over images."""
 
@@ -29,21 +36,26 @@ class PageBox:
 
 
 def boxes_for_page(boxes: Iterable[Box], class_names: Sequence[str]) -> list[PageBox]:
-    """Detections in their classes' colours; their pixel centres are at integers, the page's at halves."""
+    """Detections in their classes' colours; their pixel centres are at integers, the page's at halves.
+
+    Those without a place are left out.
+    """
     colors = colors_of(class_names)
-    return [
-        PageBox(
-            (
-                round(box.center_x - box.size_x / 2 + 0.5, 1),
-                round(box.center_y - box.size_y / 2 + 0.5, 1),
-                round(box.size_x, 1),
-                round(box.size_y, 1),
-            ),
-            f"{words(box.class_name)} {box.score:.2f}",
-            colors.get(box.class_name, "#ffffff"),
+    placed = []
+    for box in boxes:
+        x, y, width, height = box.center_x, box.center_y, box.size_x, box.size_y
+        if x is None or y is None or width is None or height is None:
+            continue
+        rectangle = (
+            round(x - width / 2 + 0.5, 1),
+            round(y - height / 2 + 0.5, 1),
+            round(width, 1),
+            round(height, 1),
         )
-        for box in boxes
-    ]
+        score = "" if box.score is None else f" {box.score:.2f}"
+        color = colors.get(box.class_name, "#ffffff")
+        placed.append(PageBox(rectangle, f"{words(box.class_name)}{score}", color))
+    return placed
 
 
 def page_palette(class_names: Sequence[str]) -> np.ndarray:
@@ -62,7 +74,8 @@ def colors_of(class_names: Sequence[str]) -> dict[str, str]:
 def camera_pictures(run: RunFolder, stamp_ns: int) -> dict[str, str]:
     """What was kept of a frame's images, as data addresses by kind."""
     paths = {kind: picture_path(run.path, stamp_ns, kind) for kind in PICTURE_KINDS}
-    return {kind: _address(path.read_bytes(), "jpeg") for kind, path in paths.items() if path.is_file()}
+    found = {kind: read_bounded(path, MAX_JPEG_BYTES) for kind, path in paths.items() if path.is_file()}
+    return {kind: _address(data, "jpeg") for kind, data in found.items() if data.startswith(_JPEG_START)}
 
 
 def mask_pictures(run: RunFolder, stamp_ns: int) -> dict[str, str]:
@@ -72,6 +85,11 @@ def mask_pictures(run: RunFolder, stamp_ns: int) -> dict[str, str]:
     pictures = {"mask": layer(mask, palette)}
     truth = run.truth_image(stamp_ns)
     if truth is not None:
+        if truth.shape != mask.shape:
+            raise UserError(
+                f"{truth_path(run.path, stamp_ns)} is {truth.shape} and its mask {mask.shape}: make the page "
+                "with the labels of this run"
+            )
         wrong = ((truth != mask) & (truth != UNLABELED)).astype(np.uint8)
         pictures |= {
             "truth": layer(truth, palette),

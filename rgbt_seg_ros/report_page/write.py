@@ -1,6 +1,5 @@
 """From a run's folder, or two, to one HTML page; no ROS."""
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -8,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.json_files import read_json
 from rgbt_seg_ros.report_page.comparison import render_comparison
 from rgbt_seg_ros.report_page.page import render_report
 from rgbt_seg_ros.runs.folder import RunFolder, read_run, truth_path
 from rgbt_seg_ros.runs.summarize import summarize
-from rgbt_seg_ros.runs.summary import Summary
+from rgbt_seg_ros.runs.summary import Summary, SummaryJson
 
 SUMMARIES = ("summary.json", "metrics.json")
-SCORE_KEYS, SPLIT_KEYS = ("miou", "labelled_masks"), ("data",)
+SCORE_KEYS, SPLIT_KEYS = ("miou", "labelled_masks"), ("data", "images")
 """What a summary with scores must hold, and one of a data set besides; they cannot be counted anew without labels."""
 
 
@@ -78,21 +78,14 @@ def read_summary(run: RunFolder) -> Summary:
         raise UserError(
             f"{folder} has no {' or '.join(SUMMARIES)}: the run did not come to its end, run it again"
         )
-    try:
-        written = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}): run it again") from None
-    if not isinstance(written, dict):
-        raise UserError(f"{path} holds no JSON object: run it again")
-    counted = summarize(run).to_json()
+    written = read_json(path, SummaryJson, "run it again")
     missing = [
-        *(key for key, value in counted.items() if not _has_kind(written.get(key, value), value)),
         *(key for key in SCORE_KEYS if key not in written and ("miou" in written or "split" in written)),
         *(key for key in SPLIT_KEYS if key not in written and "split" in written),
     ]
     if missing:
         raise UserError(f"{path} does not hold what it should of {', '.join(missing)}: run it again")
-    return Summary.from_json(_filled(written, counted))
+    return Summary.from_json(_filled(written, summarize(run).to_json()))
 
 
 def _filled(written: Mapping[str, Any], counted: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,12 +94,3 @@ def _filled(written: Mapping[str, Any], counted: Mapping[str, Any]) -> dict[str,
         key: _filled(value, counted[key]) if isinstance(counted.get(key), dict) else value
         for key, value in written.items()
     }
-
-
-def _has_kind(value: object, counted: object) -> bool:
-    """Whether a summary's value can stand in for the counted one: a table for a table that has its tables."""
-    if not isinstance(counted, dict):
-        return not isinstance(value, dict | list)
-    return isinstance(value, dict) and all(
-        key not in value or _has_kind(value[key], entry) for key, entry in counted.items()
-    )

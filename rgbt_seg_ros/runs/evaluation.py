@@ -2,14 +2,59 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
+from rgbt_seg_ros.base.json_files import Count, Share
 from rgbt_seg_ros.masks.scores import Scores
 
 SUBSETS = ("day", "night")
 
 # MFNet's guardrails are in a handful of test images and labelled inconsistently: their IoU is close to noise.
 NOISY_CLASS = "guardrail"
+
+
+class ScoresJson(TypedDict, total=False):
+    """What is read of `Scores.to_json`."""
+
+    iou: dict[str, Share | None]
+    acc: dict[str, Share | None]
+
+
+class SubsetScoresJson(ScoresJson):
+    """What is read of `SubsetScores.to_json`."""
+
+    images: Count
+
+
+class SplitScoresJson(SubsetScoresJson, total=False):
+    """What is read of `SplitScores.to_json`."""
+
+    subsets: dict[str, SubsetScoresJson | None] | None
+
+
+class ImageScoreJson(TypedDict):
+    """One of `per_image`."""
+
+    name: str
+    miou: Share | None
+
+
+class EvaluationJson(ScoresJson, total=False):
+    """What is read of `Evaluation.to_json`."""
+
+    images: Count
+    subsets: dict[str, SubsetScoresJson | None] | None
+    data: str
+    split: str
+    protocol: str
+    tta: bool
+    thermal: str
+    modality: str
+    model: str | None
+    model_hash: str | None
+    confusion: list[list[Count]]
+    per_image: list[ImageScoreJson]
+    modalities: dict[str, SplitScoresJson] | None
 
 
 @dataclass(frozen=True)

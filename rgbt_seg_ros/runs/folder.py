@@ -16,21 +16,35 @@ offline runner and the evaluation on a data set write them (`rgbt_seg_ros.runs.w
 so that a run can be watched while it goes on and survives a crash.
 """
 
-import json
+import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypeVar
 
 import cv2
+import msgspec
 import numpy as np
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.file_limits import MAX_JSON_BYTES, MAX_LINES_BYTES
+from rgbt_seg_ros.base.json_files import Count, Nanoseconds, Share, decode_line, read_json
+from rgbt_seg_ros.masks.classes import UNLABELED_16
 from rgbt_seg_ros.masks.detections import Detection
 
-DIAGNOSTIC_LEVELS = ("ok", "warn", "error", "stale")
+T = TypeVar("T")
+
+Level = Literal["ok", "warn", "error", "stale"]
+DIAGNOSTIC_LEVELS: tuple[Level, ...] = ("ok", "warn", "error", "stale")
 PICTURE_KINDS = ("rgb", "thermal", "confidence")
+
+Milliseconds = Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)]
+ClassId = Annotated[int, msgspec.Meta(ge=0, le=UNLABELED_16)]
+ClassNames = Annotated[tuple[str, ...], msgspec.Meta(max_length=UNLABELED_16)]
+
+_REMEDY = "record the run again"
+_PICTURE = re.compile(r"(-?[0-9]{1,19})_(?:rgb|thermal)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +62,25 @@ class MaskRecord:
         name: of the image in a data set; None in a recording.
     """
 
-    stamp_ns: int
-    received_s: float
-    latency_ms: float | None
-    skew_ms: float | None
-    pixels: dict[int, int]
-    stage_ms: dict[str, float] = field(default_factory=dict)
+    stamp_ns: Nanoseconds
+    received_s: Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]
+    latency_ms: Milliseconds | None
+    skew_ms: Milliseconds | None
+    pixels: dict[ClassId, Count]
+    stage_ms: dict[str, Milliseconds] = field(default_factory=dict)
     name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """One detection as it came over the wire: pixels, pixel centres at integers."""
+    """One detection as it came over the wire: pixels, pixel centres at integers; None for no finite number."""
 
     class_name: str
-    score: float
-    center_x: float
-    center_y: float
-    size_x: float
-    size_y: float
+    score: float | None
+    center_x: float | None
+    center_y: float | None
+    size_x: float | None
+    size_y: float | None
 
     @classmethod
     def of(cls, found: Detection) -> "Box":
@@ -85,17 +99,30 @@ class Diagnostics:
         stamp_ns: where in the recording it came, on the time of the images' stamps; None before the first image.
     """
 
-    level: str
+    level: Level
     message: str
     values: dict[str, str]
-    stamp_ns: int | None = None
+    stamp_ns: Nanoseconds | None = None
 
     def number(self, key: str) -> float | None:
-        """The value of a key as a number; None if it is missing or not a number."""
+        """The value of a key as a number; None if it is missing, no number, or none that anything here can have."""
         try:
-            return float(self.values[key])
+            number = float(self.values[key])
         except (KeyError, ValueError):
             return None
+        return number if abs(number) < 1e15 else None
+
+
+@dataclass(frozen=True, slots=True)
+class _ConfidenceLine:
+    stamp_ns: Nanoseconds
+    mean: Share | None
+
+
+@dataclass(frozen=True, slots=True)
+class _DetectionsLine:
+    stamp_ns: Nanoseconds
+    detections: tuple[Box, ...]
 
 
 @dataclass(frozen=True)
@@ -114,18 +141,26 @@ class RunFolder:
     diagnostics: tuple[Diagnostics, ...] = ()
 
     def mask_image(self, stamp_ns: int) -> np.ndarray:
-        """Class ids [H, W] of one mask, uint8 or uint16."""
-        return _read_image(mask_path(self.path, stamp_ns))
+        """Class ids [H, W] of one mask, uint8 or uint16.
+
+        Raises:
+            UserError: it is missing, damaged, or no such image.
+        """
+        return _read_ids(mask_path(self.path, stamp_ns))
 
     def truth_image(self, stamp_ns: int) -> np.ndarray | None:
-        """What one mask should be: class ids uint8 [H, W], 255 = ignored; None if it is not known."""
+        """What one mask should be: class ids uint8 [H, W], 255 = ignored; None if it is not known.
+
+        Raises:
+            UserError: it is damaged, or no such image.
+        """
         path = truth_path(self.path, stamp_ns)
-        return _read_image(path) if path.is_file() else None
+        return _read_ids(path) if path.is_file() else None
 
     def pictured_stamps(self) -> list[int]:
         """Stamps of the frames that there are pictures of, in order."""
-        stems = [path.stem.partition("_") for path in self.path.glob("pictures/*.jpg")]
-        return sorted({int(stamp) for stamp, _, kind in stems if kind in ("rgb", "thermal")})
+        found = [_PICTURE.fullmatch(path.stem) for path in self.path.glob("pictures/*.jpg")]
+        return sorted({int(match[1]) for match in found if match})
 
 
 def mask_path(folder: Path, stamp_ns: int) -> Path:
@@ -151,18 +186,23 @@ def read_run(folder: Path) -> RunFolder:
         raise UserError(
             f"{folder} has no masks.jsonl: it is no folder that record, offline or evaluate --report has written"
         )
-    names = _read_json(folder / "classes.json") if (folder / "classes.json").is_file() else []
-    masks = [_mask_record(line) for line in _each_line(folder / "masks.jsonl")]
+    names: tuple[str, ...] = ()
+    if (folder / "classes.json").is_file():
+        names = read_json(folder / "classes.json", ClassNames, _REMEDY)
+    masks = [_interned(record) for record in _each_line(folder / "masks.jsonl", MaskRecord)]
+    confidence = _each_line(folder / "confidence.jsonl", _ConfidenceLine)
     return RunFolder(
         path=folder,
-        class_names=tuple(names),
+        class_names=names,
         masks=tuple(sorted(masks, key=lambda mask: mask.stamp_ns)),
-        confidence={line["stamp_ns"]: line["mean"] for line in _each_line(folder / "confidence.jsonl")},
+        confidence={line.stamp_ns: line.mean for line in confidence if line.mean is not None},
         detections={
-            line["stamp_ns"]: tuple(_box(box) for box in line["detections"])
-            for line in _each_line(folder / "detections.jsonl")
+            line.stamp_ns: tuple(
+                replace(box, class_name=sys.intern(box.class_name)) for box in line.detections
+            )
+            for line in _each_line(folder / "detections.jsonl", _DetectionsLine)
         },
-        diagnostics=tuple(Diagnostics(**line) for line in _each_line(folder / "diagnostics.jsonl")),
+        diagnostics=tuple(_each_line(folder / "diagnostics.jsonl", Diagnostics)),
     )
 
 
@@ -170,47 +210,38 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     """The objects of a JSON-lines file; a last line that is still being written is left out.
 
     Raises:
-        UserError: a line is not JSON.
+        UserError: a line is no JSON object.
     """
-    return list(_each_line(path))
+    return list(_each_line(path, dict[str, Any]))
 
 
-def _each_line(path: Path) -> Iterator[dict[str, Any]]:
+def _each_line(path: Path, kind: type[T]) -> Iterator[T]:
     """As `read_lines`, one by one: a run of hours has files that are best not in memory as a whole."""
     if not path.is_file():
         return
-    with path.open() as file:
-        for line in file:
-            if not line.endswith("\n"):
+    if path.stat().st_size > MAX_LINES_BYTES:
+        raise UserError(f"{path} is larger than {MAX_LINES_BYTES:,} bytes: record in parts")
+    with path.open("rb") as file:
+        number = 0
+        while line := file.readline(MAX_JSON_BYTES + 2):
+            number += 1
+            # One that has no end yet is left out; one that is too long is refused.
+            if not line.endswith(b"\n") and len(line) <= MAX_JSON_BYTES:
                 return
-            try:
-                yield json.loads(line)
-            except json.JSONDecodeError as error:
-                raise UserError(f"{path} is damaged: {error}") from None
+            yield decode_line(path, number, line, kind, _REMEDY)
 
 
-def _box(values: dict[str, Any]) -> Box:
-    return Box(**{**values, "class_name": sys.intern(values["class_name"])})
-
-
-def _mask_record(line: dict[str, Any]) -> MaskRecord:
-    pixels = {int(class_id): count for class_id, count in line["pixels"].items()}
+def _interned(record: MaskRecord) -> MaskRecord:
     # Each line brings names of its own; a run has very many lines.
-    stage_ms = {sys.intern(stage): time for stage, time in line.get("stage_ms", {}).items()}
-    return MaskRecord(**{**line, "pixels": pixels, "stage_ms": stage_ms})
+    return replace(record, stage_ms={sys.intern(stage): time for stage, time in record.stage_ms.items()})
 
 
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path} is damaged: {error}") from None
-
-
-def _read_image(path: Path) -> np.ndarray:
+def _read_ids(path: Path) -> np.ndarray:
     image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if image is None:
-        raise UserError(f"{path} is missing or no readable image: record the run again")
+        raise UserError(f"{path} is missing or no readable image: {_REMEDY}")
+    if image.ndim != 2 or image.dtype not in (np.uint8, np.uint16):
+        raise UserError(f"{path} is not an image of 8 or 16 bits with one channel of class ids: {_REMEDY}")
     return image
 
 

@@ -83,7 +83,7 @@ def score_masks(run: RunFolder, labels: Mapping[int, Path]) -> LabelledMasks:
 
 def _node_count(run: RunFolder, key: Key | Drop) -> int | None:
     value = run.diagnostics[-1].number(key) if run.diagnostics else None
-    return None if value is None else int(value)
+    return int(value) if value is not None and value >= 0 else None
 
 
 def _node_text(run: RunFolder, key: Key) -> str | None:

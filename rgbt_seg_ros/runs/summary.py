@@ -1,16 +1,59 @@
 """The numbers of a run, as summary.json and metrics.json hold them; `rgbt_seg_ros.runs.summarize` counts them."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
+
+import msgspec
 
 from rgbt_seg_ros.base.diagnostics import PERCENTILES, Drop, Stage
+from rgbt_seg_ros.base.json_files import Count, Nanoseconds, Share, encode_json
 from rgbt_seg_ros.masks.scores import Scores
-from rgbt_seg_ros.runs.evaluation import Evaluation
+from rgbt_seg_ros.runs.evaluation import Evaluation, EvaluationJson
 
 _NOT_RECEIVED = "not_received"
+
+Number = Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)]
+
+
+class ClassCountsJson(TypedDict, total=False):
+    """What is read of a class."""
+
+    pixel_share: Share
+    detections: Count
+
+
+class SummaryJson(EvaluationJson, total=False):
+    """What is read of `Summary.to_json`; older versions wrote less."""
+
+    pairs: Count | None
+    masks: Count
+    detections: Count
+    dropped: dict[str, Count]
+    latency_ms: dict[str, Number | None]
+    skew_ms: dict[str, Number | None]
+    masks_hz: Number | None
+    duration_s: Number
+    rgb_in: Count | None
+    thermal_in: Count | None
+    stages_ms: dict[str, dict[str, Number | None]]
+    possible_hz: Number | None
+    device: str | None
+    confidence: Share | None
+    classes: dict[str, ClassCountsJson]
+    miou: Share | None
+    labelled_masks: Count
+    frame_miou: dict[Nanoseconds, Share | None]
+    recording: str | None
+    playback_rate: Number | None
+    note: str | None
+    settings: dict[str, str] | None
+    host: dict[str, str] | None
+    mask_hash: str | None
+    bag_hash: str | None
+    missing: dict[str, Count] | None
+    alone: Count | None
 
 
 @dataclass(frozen=True)
@@ -213,7 +256,7 @@ class Summary:
                 if name in stages
             },
             classes={
-                name: ClassCounts(counts["pixel_share"], counts["detections"])
+                name: ClassCounts(counts.get("pixel_share", 0.0), counts.get("detections", 0))
                 for name, counts in values["classes"].items()
             },
             labelled=labelled,
@@ -222,7 +265,7 @@ class Summary:
 
     def write(self, path: Path) -> None:
         """Write it as JSON."""
-        path.write_text(json.dumps(self.to_json(), indent=2) + "\n")
+        path.write_text(encode_json(self.to_json(), indent=2) + "\n")
 
 
 _PLAIN = (

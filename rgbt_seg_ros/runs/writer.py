@@ -1,6 +1,5 @@
 """Writes the folder of a run, see `rgbt_seg_ros.runs.folder`; no ROS."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +9,7 @@ import cv2
 import numpy as np
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.json_files import encode_json
 from rgbt_seg_ros.masks.hash import MaskHash
 from rgbt_seg_ros.runs.folder import (
     DIAGNOSTIC_LEVELS,
@@ -61,7 +61,7 @@ class RunWriter:
         self._stride = 1
 
     def add_classes(self, names: Sequence[str]) -> None:
-        (self.folder / "classes.json").write_text(json.dumps(list(names)) + "\n")
+        (self.folder / "classes.json").write_text(encode_json(list(names)) + "\n")
 
     def add_mask(
         self,
@@ -132,7 +132,7 @@ class RunWriter:
             self._video.close()
 
     def _write(self, lines: str, record: Mapping[str, Any]) -> None:
-        self._lines[lines].write(json.dumps(record) + "\n")
+        self._lines[lines].write(encode_json(record) + "\n")
 
     def _clear(self) -> None:
         for name in FOLDERS:

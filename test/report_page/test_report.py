@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from recorded_runs import LATENCIES_MS, SKEWS_MS, mask, stamp, write_labels, write_run
@@ -40,7 +41,7 @@ DATA = re.compile(r'<script type="application/json" id="data">(.*?)</script>', r
 def data_of(page: str) -> dict[str, Any]:
     """What the page's script gets."""
     (text,) = DATA.findall(page)
-    return json.loads(text)
+    return json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
 
 
 class Page(HTMLParser):
@@ -397,9 +398,12 @@ def test_an_older_summary_is_filled_up_from_the_run(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("[1]", "holds no JSON object: run it again"),
-        ("{", "cannot be read"),
-        ('{"latency_ms": null, "classes": {"car": 3}}', "of latency_ms, classes: run it again"),
+        ("[1]", "($: expected an object, got a list): run it again"),
+        ("{", "is damaged (it is no JSON: "),
+        ('{"latency_ms": null}', "($.latency_ms: expected an object, got null): run it again"),
+        ('{"classes": {"car": 3}}', "($.classes[...]: expected an object, got a whole number): run it again"),
+        ('{"masks": "many"}', "($.masks: expected a whole number, got text): run it again"),
+        ('{"split": "val", "miou": 0.5, "labelled_masks": 3}', "of data, images: run it again"),
         ('{"miou": 0.5}', "of labelled_masks: run it again"),
     ],
 )
@@ -412,6 +416,52 @@ def test_a_damaged_summary_is_one_sentence(
     assert error.startswith(f"error: {folder / 'summary.json'} ")
     assert words in error
     assert error.count("\n") == 1
+
+
+def test_detections_without_finite_numbers_leave_the_page_valid(folder: Path) -> None:
+    line = {"stamp_ns": stamp(0), "detections": [vars_of_box(score=None), vars_of_box(center_x=None)]}
+    with open(folder / "detections.jsonl", "a") as file:
+        file.write(json.dumps(line) + "\n")
+        # As a node with such numbers, and an earlier recorder, left them.
+        file.write(json.dumps(line).replace("null", "NaN").replace(str(stamp(0)), str(stamp(1))) + "\n")
+    page = write_report(folder).read_text()
+    shown = {frame["stamp"]: frame["boxes"]["boxes"] for frame in data_of(page)["frames"]}
+    assert [box["text"] for box in shown[str(stamp(0))]] == ["car"]
+    assert [box["text"] for box in shown[str(stamp(1))]] == ["car"]
+
+
+def vars_of_box(**changes: float | None) -> dict[str, object]:
+    plain = {
+        "class_name": "car",
+        "score": 0.5,
+        "center_x": 9.0,
+        "center_y": 9.0,
+        "size_x": 4.0,
+        "size_y": 4.0,
+    }
+    return {**plain, **changes}
+
+
+def test_states_and_frames_that_are_not_known_are_shown_all_the_same(folder: Path) -> None:
+    diagnostics = (folder / "diagnostics.jsonl").read_text()
+    (folder / "diagnostics.jsonl").write_text(diagnostics.replace('"missing"', '"asleep"'))
+    masks = (folder / "masks.jsonl").read_text().splitlines()
+    masks[3] = masks[3].replace('"name": null', '"name": "one of a data set"')
+    (folder / "masks.jsonl").write_text("\n".join(masks) + "\n")
+    assert "asleep" in write_report(folder).read_text()
+
+
+def test_a_label_of_another_size_is_one_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cv2.imwrite(str(folder / "truth" / f"{stamp(0)}.png"), np.zeros((4, 4), np.uint8))
+    assert main([str(folder)]) == 1
+    assert f"{stamp(0)}.png is (4, 4) and its mask (48, 64)" in capsys.readouterr().err
+
+
+def test_a_picture_that_is_no_jpeg_is_not_put_into_the_page(folder: Path) -> None:
+    path = folder / "pictures" / f"{stamp(0)}_rgb.jpg"
+    path.unlink()
+    path.symlink_to("/etc/passwd")
+    assert base64.b64encode(Path("/etc/passwd").read_bytes()).decode() not in write_report(folder).read_text()
 
 
 def test_a_page_that_cannot_be_written_is_one_sentence(

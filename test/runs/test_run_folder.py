@@ -1,5 +1,6 @@
 """What the recorder writes is what is read back."""
 
+import re
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,7 @@ from recorded_runs import DIAGNOSTICS, LATENCIES_MS, SKEWS_MS, mask, stamp, writ
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.masks.classes import MFNET
 from rgbt_seg_ros.masks.hash import MaskHash
-from rgbt_seg_ros.runs.folder import read_lines, read_run
+from rgbt_seg_ros.runs.folder import Box, read_lines, read_run
 from rgbt_seg_ros.runs.video import VideoWriter
 from rgbt_seg_ros.runs.writer import RunWriter
 
@@ -54,6 +55,88 @@ def test_damage_is_named(tmp_path: Path) -> None:
     (tmp_path / "detections.jsonl").write_text("no json\n")
     with pytest.raises(UserError, match=r"detections\.jsonl is damaged"):
         read_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "place"),
+    [
+        ("masks", "[]", r"line 3: \$: expected an object"),
+        ("masks", "{}", r"line 3: \$: object missing required field stamp_ns"),
+        ("masks", '{"stamp_ns": %s, "received_s": 1}' % ("9" * 30), r"\$\.stamp_ns: expected a whole number <= "),
+        (
+            "masks",
+            '{"stamp_ns": 1, "received_s": 1, "latency_ms": null, "skew_ms": null, "pixels": {"70000": 1}}',
+            r"\$\.pixels: expected a whole number <= 65535",
+        ),
+        (
+            "masks",
+            '{"stamp_ns": 1, "received_s": 1, "latency_ms": 1e99, "skew_ms": null, "pixels": {}}',
+            r"\$\.latency_ms: expected a number",
+        ),
+        ("masks", '{"a":' + "[" * 1000 + "]" * 1000 + "}", "line 3: it is nested deeper"),
+        ("masks", " " * (17 << 20), "line 3: it is longer than"),
+        ("confidence", '{"stamp_ns": 1, "mean": 2.5}', r"\$\.mean: expected a number"),
+        ("detections", '{"stamp_ns": 1, "detections": [3]}', r"\$\.detections\[0\]: expected an object"),
+        ("diagnostics", '{"level": "great", "message": "", "values": {}}', r"\$\.level: invalid enum value"),
+        ("diagnostics", '{"level": "ok", "message": "", "values": {"pairs": 3}}', r"\$\.values\[\.\.\.\]: expected"),
+    ],
+    ids=range(11),
+)  # fmt: skip
+def test_a_line_that_is_none_is_named_with_its_place(
+    tmp_path: Path, name: str, line: str, place: str
+) -> None:
+    path = write_run(tmp_path, masks=2) / f"{name}.jsonl"
+    lines = path.read_text().splitlines()[:2]
+    path.write_text("\n".join([*lines, line, *lines]) + "\n")
+    with pytest.raises(UserError, match=rf"{name}\.jsonl is damaged \(.*{place}.*\): record the run again$"):
+        read_run(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "{}", '"car"', "[1]", '["car"', "[" * 100_000])
+def test_class_names_that_are_none_are_named(tmp_path: Path, content: str) -> None:
+    (write_run(tmp_path, masks=2) / "classes.json").write_text(content)
+    with pytest.raises(UserError, match=r"classes\.json is damaged \(.*\): record the run again$"):
+        read_run(tmp_path)
+
+
+def test_what_later_versions_may_add_is_left_out(tmp_path: Path) -> None:
+    before = read_run(write_run(tmp_path, masks=2))
+    for path in tmp_path.glob("*.jsonl"):
+        path.write_text(path.read_text().replace('{"stamp_ns"', '{"new": [{"a": null}], "stamp_ns"'))
+    assert read_run(tmp_path) == before
+
+
+def test_numbers_that_are_not_finite_come_back_as_unknown(tmp_path: Path) -> None:
+    """From the wire anything can come; earlier versions wrote it as bare NaN."""
+    nothing = float("nan")
+    writer = RunWriter(tmp_path)
+    writer.add_mask(1, mask(0), 1.0, nothing, float("inf"))
+    writer.add_detections(1, [Box("car", nothing, 1.0, 2.0, nothing, float("-inf"))])
+    writer.add_diagnostics(1, 0, "", {"pairs": "nan", "masks": "1e999", "rgb_in": "9" * 400})
+    writer.close()
+    with open(tmp_path / "confidence.jsonl", "a") as file:
+        file.write('{"stamp_ns": 1, "mean": NaN}\n{"stamp_ns": 2, "mean": 0.5}\n')
+    for path in tmp_path.glob("*.jsonl"):
+        assert path.name == "confidence.jsonl" or not re.search("NaN|Infinity", path.read_text())
+    run = read_run(tmp_path)
+    assert (run.masks[0].latency_ms, run.masks[0].skew_ms) == (None, None)
+    assert run.detections == {1: (Box("car", None, 1.0, 2.0, None, None),)}
+    assert run.confidence == {2: 0.5}
+    assert [run.diagnostics[0].number(key) for key in ("pairs", "masks", "rgb_in")] == [None] * 3
+
+
+def test_pictures_of_other_names_are_none_of_the_run_s(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path, masks=2))
+    for name in ("x_rgb", "_rgb", f"{'9' * 5000}_rgb"[:200], "1_depth", "1_rgb_2", "٣_rgb"):
+        (tmp_path / "pictures" / f"{name}.jpg").write_bytes(b"\xff\xd8")
+    assert run.pictured_stamps() == [stamp(0), stamp(1)]
+
+
+def test_a_mask_that_is_no_image_of_class_ids_is_named(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path, masks=1))
+    cv2.imwrite(str(tmp_path / "masks" / f"{stamp(0)}.png"), np.zeros((4, 4, 3), np.uint8))
+    with pytest.raises(UserError, match=r"\.png is not an image of 8 or 16 bits with one channel"):
+        run.mask_image(stamp(0))
 
 
 def test_video_runs_as_the_recording_did(tmp_path: Path) -> None:

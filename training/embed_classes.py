@@ -22,6 +22,8 @@ from rgbt_seg_ros.segmenter.class_embeddings import (
     save_class_embeddings,
 )
 
+from .data.own_data import read_description
+
 MINILM = "minilm"
 DEFAULT_TEMPLATES = ("a photo of a {}.", "a {} on a street at night.", "a thermal image of a {}.")
 # Weights, configuration and vocabulary; pickled weights are neither hashed nor fetched nor loaded.
@@ -141,12 +143,15 @@ def _encode(folder: Path, sentences: Sequence[str]) -> torch.Tensor:
 
 
 def _class_names(text: str) -> tuple[str, ...]:
-    """Names of a data set's class list, or the names in a comma-separated list."""
+    """Names of a data set's class list, of an own data set's, or the names in a comma-separated list."""
     if text in CLASS_SETS:
         return CLASS_SETS[text].names
+    if Path(text).suffix in (".yaml", ".yml") or Path(text).is_dir():
+        return read_description(text).table.names
     if "," not in text:
         raise UserError(
-            f"there is no class list {text!r}: choose {', '.join(CLASS_SETS)} or give NAME,NAME,..."
+            f"there is no class list {text!r}: choose {', '.join(CLASS_SETS)}, or give NAME,NAME,... "
+            "or the folder of your own data"
         )
     return tuple(name.strip() for name in text.split(","))
 
@@ -184,7 +189,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="'minilm' (packaged, offline), a folder saved by transformers, or a Hugging Face id, "
         "which alone may use the network (default: minilm)",
     )
-    parser.add_argument("--classes", required=True, help="mfnet, pst900, fmb, or NAME,NAME,...")
+    parser.add_argument(
+        "--classes",
+        required=True,
+        help="mfnet, pst900, fmb, the folder (or YAML file) of your own data, or NAME,NAME,...",
+    )
     parser.add_argument(
         "--template", action="append", help="sentence with {} for the name; may be given several times"
     )

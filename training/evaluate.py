@@ -20,7 +20,7 @@ from rgbt_seg_ros.images.palette import CHOICES as PALETTES
 from rgbt_seg_ros.runs.evaluation import Evaluation, ImageScore, SplitScores
 from rgbt_seg_ros.segmenter import Segmenter
 
-from .data.sources import DATASETS, DatasetOnDisk, open_dataset
+from .data.sources import DATA_NAMES, DatasetOnDisk, open_dataset
 from .scoring.counts import Counts, count
 from .scoring.protocols import MODALITIES, PROTOCOLS, Protocol, protocol_for, segment_sample
 from .scoring.report import write_score_report
@@ -166,8 +166,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         torchrun --nproc-per-node 2 -m training.evaluate --model default --data mfnet --root DIR""",
     )
     parser.add_argument("--model", default="default", help="model file, or 'default' (packaged)")
-    parser.add_argument("--data", required=True, choices=sorted(DATASETS), help="layout of the data set")
-    parser.add_argument("--root", required=True, help="folder of the data set")
+    parser.add_argument("--data", required=True, choices=DATA_NAMES, help="data set; folder: your own")
+    parser.add_argument("--root", required=True, help="folder of the data set, or the YAML file of your own")
     parser.add_argument("--split", default="test", help="part of the data set (default: test)")
     parser.add_argument(
         "--thermal",

@@ -16,14 +16,19 @@ from rgbt_seg_ros.images.palette import CHOICES as PALETTES
 
 from .data.contact_sheet import save_contact_sheet
 from .data.inspection import Inspection, Paths, inspect
-from .data.sources import DATASETS
+from .data.own_data import FOLDER
+from .data.sources import DATA_NAMES, dataset_type
 from .data.validation_lists import choose_validation_names
 
 
 def _run(args: argparse.Namespace) -> None:
     console = Console()
     inspection = inspect(
-        DATASETS[args.data], Path(args.root), args.thermal, _with_progress, args.thermal_palette
+        dataset_type(args.data, args.root),
+        Path(args.root),
+        args.thermal,
+        _with_progress,
+        args.thermal_palette,
     )
     _print(console, inspection)
     if args.json:
@@ -54,6 +59,8 @@ def _prepared(path: str) -> Path:
 def _write_validation_list(path: Path, inspection: Inspection) -> None:
     if "val" in inspection.splits:
         raise UserError(f"{inspection.dataset.title} has a validation split of its own, val.txt: use that")
+    if inspection.dataset.name == FOLDER:
+        raise UserError("own data has its validation images from splits in its YAML file: write them there")
     train = inspection.splits.get("train")
     names = () if train is None else train.names
     known = inspection.dataset.known_counts["train"]
@@ -71,7 +78,7 @@ def _print(console: Console, inspection: Inspection) -> None:
     for name, split in report["splits"].items():
         splits.add_row(name, str(split["images"]), str(split["known"] or "-"))
     splits.add_section()
-    splits.add_row("all", str(report["images"]), str(report["known_images"]))
+    splits.add_row("all", str(report["images"]), str(report["known_images"] or "-"))
     console.print(splits)
     classes = Table("class", _number("pixels"), _number("images"))
     for name, counts in report["classes"].items():
@@ -110,8 +117,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         python -m training.inspect_data --data pst900 --root DIR --thermal 16bit --sheet pst900.png --json pst900.json
         python -m training.inspect_data --data fmb --root DIR --write-val-list config/splits/fmb_val.txt""",
     )
-    parser.add_argument("--data", required=True, choices=sorted(DATASETS), help="layout of the data set")
-    parser.add_argument("--root", required=True, help="folder of the data set")
+    parser.add_argument("--data", required=True, choices=DATA_NAMES, help="data set; folder: your own")
+    parser.add_argument("--root", required=True, help="folder of the data set, or the YAML file of your own")
     parser.add_argument(
         "--thermal",
         default="8bit",

@@ -18,7 +18,7 @@ from rgbt_seg_ros.segmenter import Segmenter
 
 from .config.schema import DataConfig
 from .data.sample import SampleSource
-from .data.sources import DATASETS, open_dataset, validation_source
+from .data.sources import DATA_NAMES, open_dataset, validation_source
 from .scoring.counts import score
 from .scoring.protocols import MODALITIES
 from .scoring.table import MODALITY_TITLES, percent
@@ -140,8 +140,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--model", default="default", help="model file, or 'default' (packaged)")
     parser.add_argument("--title", default="the packaged model", help="name in the headline")
-    parser.add_argument("--data", required=True, choices=sorted(DATASETS), help="layout of the data set")
-    parser.add_argument("--root", required=True, help="folder of the data set")
+    parser.add_argument("--data", required=True, choices=DATA_NAMES, help="data set; folder: your own")
+    parser.add_argument("--root", required=True, help="folder of the data set, or the YAML file of your own")
     parser.add_argument("--split", default="val", help="part of the data set (default: %(default)s)")
     parser.add_argument(
         "--rendered",

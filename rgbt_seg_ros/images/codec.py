@@ -163,11 +163,6 @@ def decode_compressed_thermal_image(
             f"the compressed thermal image ({message.format!r}) is a JPEG, whose 8 bits cannot hold its values: "
             "have it published as PNG, or raw"
         )
-    if image.ndim == 3 and image.dtype != np.uint8:
-        raise UndecodableImage(
-            f"the compressed thermal image has {image.shape[2]} channels of {8 * image.dtype.itemsize} bits: "
-            "it must have one of 8 or 16 bits, or three of 8"
-        )
     return _counts(image, "the compressed thermal image", reading, before)
 
 

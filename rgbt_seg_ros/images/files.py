@@ -10,7 +10,7 @@ import numpy as np
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.images.orientation import read_upright
-from rgbt_seg_ros.images.palette import UnknownPalette
+from rgbt_seg_ros.images.palette import UnknownPalette, is_grey
 from rgbt_seg_ros.images.signatures import format_name
 from rgbt_seg_ros.images.thermal_image import ThermalImage, ThermalReading, has_opaque_alpha, thermal_image
 
@@ -89,7 +89,8 @@ def to_thermal_image(
 ) -> ThermalImage:
     """The thermal image in an image as `read_image` gives it, see `thermal_image`; a fourth channel is thermal.
 
-    An opaque alpha channel is none. A channel that hides parts of a picture is only thermal where `holds_rgb` says so.
+    An opaque alpha channel is none. A channel that hides parts of a picture, or lies beside three grey ones, is only
+    thermal where `holds_rgb` says so.
 
     Args:
         image: the image.
@@ -102,7 +103,7 @@ def to_thermal_image(
         UserError: an image that `thermal_image` refuses, or an alpha channel that hides parts of it.
     """
     if has_thermal_channel(image):
-        if not holds_rgb and _is_mask(image[..., 3]):
+        if not holds_rgb and (_is_mask(image[..., 3]) or is_grey(image[..., :3])):
             raise UserError(
                 f"{name} has an alpha channel that hides parts of it: save it without one, or give it for both RGB and "
                 "thermal if its fourth channel is thermal"

@@ -133,6 +133,12 @@ def undo_palette(image: np.ndarray, palette: str = "auto", before: str = "") -> 
     )
 
 
+def is_grey(image: np.ndarray) -> bool:
+    """Whether the channels of [h, w, 3] of 8 or 16 bits are equal but for noise, as a JPEG's are, and overlays."""
+    eight = (image >> 8).astype(np.uint8) if image.dtype == np.uint16 else image
+    return bool(np.mean(_spread(eight) > _GREY_SPREAD) <= _OVERLAY_SHARE)
+
+
 # --- which palette ---
 
 

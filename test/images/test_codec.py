@@ -463,15 +463,20 @@ def test_unreadable_compressed_images_are_refused_with_side_and_reason(
 
 
 @pytest.mark.parametrize(
-    ("image", "channels"),
+    ("image", "finding"),
     [
-        (random_image(4, 6, 4), "4 channels of 8 bits"),
-        (random_image(4, 6, 3, dtype=np.uint16), "3 channels of 16 bits"),
+        (random_image(4, 6, 4), "has 4 channels of 8 bits"),
+        (random_image(4, 6, 3, dtype=np.uint16), "is in colours"),
     ],
 )
-def test_channels_that_make_no_thermal_image_are_refused(image: np.ndarray, channels: str) -> None:
-    with pytest.raises(UndecodableImage, match=f"compressed thermal image has {channels}"):
+def test_channels_that_make_no_thermal_image_are_refused(image: np.ndarray, finding: str) -> None:
+    with pytest.raises(UndecodableImage, match=f"compressed thermal image {finding}"):
         decode_compressed_thermal(compressed(image))
+
+
+def test_equal_channels_of_16_bits_are_grey_as_they_are_in_a_file() -> None:
+    grey = random_image(4, 6, dtype=np.uint16)
+    np.testing.assert_array_equal(decode_compressed_thermal(compressed(np.dstack([grey] * 3))), grey)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

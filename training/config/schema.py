@@ -8,9 +8,9 @@ class DataConfig:
     """Where images come from.
 
     Attributes:
-        name: `msrs`, `mfnet`, `pst900`, `fmb` (layouts of these data sets) or `scenes` (the renderer alone, without a
-            root); the classes are those of the data set.
-        root: the data set's folder.
+        name: `msrs`, `mfnet`, `pst900`, `fmb` (layouts of these data sets), `folder` (your own: docs/own_data.md) or
+            `scenes` (the renderer alone, without a root); the classes are those of the data set.
+        root: the data set's folder; of your own also the YAML file that describes it.
         thermal: `8bit`, or `16bit` for PST900's raw counts.
         thermal_palette: false colours of thermal images of three channels: `auto`, `none` or a name, as the node's
             parameter `thermal.palette`.

@@ -38,7 +38,7 @@ def save_contact_sheet(path: str | Path, inspection: Inspection) -> None:
     bars_height = _BAR_HEIGHT * (len(inspection.dataset.classes.names) + 1) + 0.9
     figure = Figure((_COLUMNS * _CELL_WIDTH, pictures_height + bars_height), dpi=_DPI, layout="constrained")
     upper, lower = figure.subfigures(2, 1, height_ratios=(pictures_height, bars_height))  # type: ignore[misc]
-    known = sum(inspection.dataset.known_counts.values())
+    known = sum(inspection.dataset.known_counts.values()) or len(inspection.samples())
     upper.suptitle(f"{inspection.dataset.title}: {len(inspection.images)} of {known} images", fontsize=10)
     palette = palette_for(inspection.dataset.classes.names)
     palette[UNLABELED] = NOTHING

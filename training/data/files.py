@@ -6,8 +6,9 @@ import numpy as np
 from PIL import Image
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.images.files import read_image, to_rgb, to_thermal_image
 from rgbt_seg_ros.images.palette import UnknownPalette
-from rgbt_seg_ros.images.thermal_image import ThermalImage, ThermalReading, thermal_image
+from rgbt_seg_ros.images.thermal_image import ThermalImage, ThermalReading, has_opaque_alpha
 from rgbt_seg_ros.masks.classes import UNLABELED
 
 
@@ -17,29 +18,28 @@ def read_rgb(path: Path) -> np.ndarray:
     Raises:
         UserError: unreadable, or not a colour image, or one with a fourth channel that is no opaque alpha channel.
     """
-    image = _decode(path)
-    if image.mode not in ("RGB", "RGBA", "P"):
-        raise UserError(f"{path} has mode {image.mode}: a colour image is expected there")
-    if image.mode == "RGBA" and not _is_opaque(image):
+    image = _read(path)
+    if image.ndim == 2:
+        raise UserError(f"{path} has mode {_mode(image)}: a colour image is expected there")
+    if image.shape[2] == 4 and not has_opaque_alpha(image):
         raise UserError(
             f"{path} has a fourth channel that is no opaque alpha channel: a colour image is expected there"
         )
-    return np.array(image.convert("RGB"))
+    return to_rgb(image, str(path))
 
 
 def read_rgb_and_thermal(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """uint8 [H, W, 3] and uint8 [H, W] from the four channels of one file.
+    """uint8 [H, W, 3] and uint8 or uint16 [H, W] from the four channels of one file.
 
     Raises:
         UserError: unreadable, or not of four channels, or the fourth is an opaque alpha channel.
     """
-    image = _decode(path)
-    if image.mode != "RGBA":
-        raise UserError(f"{path} has mode {image.mode}: MFNet's images have 4 channels, RGB and thermal")
-    if _is_opaque(image):
+    image = _read(path)
+    if image.ndim == 2 or image.shape[2] != 4:
+        raise UserError(f"{path} has mode {_mode(image)}: MFNet's images have 4 channels, RGB and thermal")
+    if has_opaque_alpha(image):
         raise UserError(f"{path} has an alpha channel, not thermal: its fourth channel is 255 everywhere")
-    pair = np.array(image)
-    return np.ascontiguousarray(pair[..., :3]), np.ascontiguousarray(pair[..., 3])
+    return to_rgb(image, str(path), holds_thermal=True), np.ascontiguousarray(image[..., 3])
 
 
 def read_thermal(path: Path, palette: str = "auto") -> np.ndarray:
@@ -48,7 +48,7 @@ def read_thermal(path: Path, palette: str = "auto") -> np.ndarray:
 
 
 def read_thermal_image(path: Path, palette: str = "auto") -> ThermalImage:
-    """Thermal from one channel, or from three in grey or false colours.
+    """Thermal of a file, by the rules of service: see `rgbt_seg_ros.images.files.to_thermal_image`.
 
     Args:
         path: the file.
@@ -57,24 +57,15 @@ def read_thermal_image(path: Path, palette: str = "auto") -> ThermalImage:
     Raises:
         UserError: unreadable, in colours that cannot be undone, or of another type.
     """
-    image = _decode(path)
-    if image.mode == "P":
-        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
-    stored = np.array(image)
-    if image.mode.startswith("I"):  # 16 bits; older versions of PIL decode them as 32
-        stored = stored.astype(np.uint16)
-    elif image.mode == "RGB" or (image.mode == "RGBA" and _is_opaque(image)):
-        stored = np.ascontiguousarray(stored[..., 2::-1])  # OpenCV's order
-    elif image.mode != "L":
-        raise UserError(
-            f"{path} is not a thermal image (mode {image.mode}): expected one channel of 8 or 16 bits, "
-            "or three equal ones"
-        )
+    image = _read(path)
     try:
-        return thermal_image(stored, ThermalReading(palette))
-    except UnknownPalette as error:
+        return to_thermal_image(image, ThermalReading(palette), str(path))
+    except UserError as error:
+        if not isinstance(error.__cause__, UnknownPalette):
+            raise
         raise UserError(
-            f"{path} is not a thermal image (mode {image.mode}): it {error.advising('data.thermal_palette')}"
+            f"{path} is not a thermal image (mode {_mode(image)}): it "
+            f"{error.__cause__.advising('data.thermal_palette')}"
         ) from error
 
 
@@ -84,7 +75,7 @@ def read_ids(path: Path) -> np.ndarray:
     Raises:
         UserError: unreadable, or of another type.
     """
-    image = _decode(path)
+    image = decode_image(path)
     label = _one_channel(np.array(image))
     if label.dtype != np.uint8 or label.ndim != 2:
         raise UserError(f"{path} is {label.dtype} {label.shape}: expected one 8-bit channel of class ids")
@@ -115,7 +106,12 @@ def read_label(path: Path, class_count: int, first_id: int = 0) -> np.ndarray:
     return np.where((label < first_id) | (label == UNLABELED), UNLABELED, label - first_id).astype(np.uint8)
 
 
-def _decode(path: Path) -> Image.Image:
+def decode_image(path: Path) -> Image.Image:
+    """An image as Pillow decodes it, which keeps ids of indexed images and says if the file is damaged.
+
+    Raises:
+        UserError: missing or unreadable.
+    """
     try:
         with Image.open(path) as image:
             image.load()
@@ -126,9 +122,18 @@ def _decode(path: Path) -> Image.Image:
         raise UserError(f"{path} cannot be read ({error}): copy it again") from error
 
 
-def _is_opaque(image: Image.Image) -> bool:
-    """Whether the alpha channel of an RGBA image hides nothing."""
-    return image.getchannel("A").getextrema() == (255, 255)
+def _read(path: Path) -> np.ndarray:
+    """An image of a camera, as it is read in service."""
+    if not path.is_file():
+        raise UserError(f"{path} is missing: copy the data set again")
+    return read_image(path)
+
+
+def _mode(image: np.ndarray) -> str:
+    """What Pillow calls an image of so many channels."""
+    if image.ndim == 2:
+        return "L" if image.dtype == np.uint8 else "I;16" if image.dtype == np.uint16 else "F"
+    return "RGB" if image.shape[2] == 3 else "RGBA"
 
 
 def _one_channel(image: np.ndarray) -> np.ndarray:

@@ -5,6 +5,12 @@ from pathlib import Path
 
 from rgbt_seg_ros.base.errors import UserError
 
+from .name_lists import read_names
+
+_LISTS = ("train", "val", "test", "test_day", "test_night")
+Paths = tuple[Path, Path, Path]
+"""Files of RGB, thermal and label of one sample, or their folders; the first two may be the same."""
+
 
 @dataclass(frozen=True)
 class FolderLayout:
@@ -21,10 +27,54 @@ class FolderLayout:
     label: str
     halves: bool = False
 
-    def folders(self, root: Path, half: str) -> tuple[Path, Path, Path]:
+    def folders(self, root: Path, half: str) -> Paths:
         """Folders of RGB, thermal and label of a data set, or of one half (`train` or `test`) of it."""
         parent = root / half if self.halves else root
         return parent / self.rgb, parent / self.thermal, parent / self.label
+
+
+@dataclass(frozen=True)
+class SplitFiles:
+    """The samples that a list names, or that lie in a half: names, and their files."""
+
+    names: tuple[str, ...]
+    files: tuple[Paths, ...]
+
+    @classmethod
+    def of_half(cls, folders: Paths) -> "SplitFiles":
+        """Of all names that lie in folders of RGB, thermal and label."""
+        return cls._in_folders(
+            tuple(sorted({path.stem for folder in folders for path in folder.glob("*.png")})), folders
+        )
+
+    @classmethod
+    def of_lists(cls, root: Path, layout: FolderLayout) -> dict[str, "SplitFiles"]:
+        """Of each list of names beside the folders.
+
+        Raises:
+            UserError: there is none.
+        """
+        lists, folders = {name: root / f"{name}.txt" for name in _LISTS}, layout.folders(root, "")
+        splits = {
+            name: cls._in_folders(
+                read_names(path, lambda each: (folders[0] / f"{each}.png").is_file()), folders
+            )
+            for name, path in lists.items()
+            if path.is_file()
+        }
+        if not splits:
+            raise UserError(
+                f"{root} has no list of names: expected {lists['train']}, found {found_near(lists['train'], root)}"
+            )
+        return splits
+
+    @classmethod
+    def _in_folders(cls, names: tuple[str, ...], folders: Paths) -> "SplitFiles":
+        rgb, thermal, label = folders
+        return cls(
+            names,
+            tuple((rgb / f"{name}.png", thermal / f"{name}.png", label / f"{name}.png") for name in names),
+        )
 
 
 def find_layout(root: Path, half: str, title: str, layouts: tuple[FolderLayout, ...]) -> FolderLayout:

@@ -14,29 +14,13 @@ from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.masks.classes import UNLABELED
 
 from .files import read_rgb, read_rgb_and_thermal, read_thermal_image
-from .folder_layout import FolderLayout, find_layout, found_near
-from .name_lists import read_names
-from .on_disk import DatasetOnDisk, check_size
+from .folder_layout import Paths, SplitFiles, find_layout
+from .on_disk import DatasetOnDisk
+from .own_data import FolderDataset
 from .validation_lists import committed_list
 
-_LISTS = ("train", "val", "test", "test_day", "test_night")
 _HALVES = ("train", "test")
-Paths = tuple[Path, Path, Path]
-"""Files of RGB, thermal and label of one sample; the first two may be the same."""
 _Read = TypeVar("_Read")
-
-
-@dataclass(frozen=True)
-class SplitFiles:
-    """The samples that a list names, or that lie in a half: names, and folders of RGB, thermal and label."""
-
-    names: tuple[str, ...]
-    folders: Paths
-
-    def paths(self) -> list[Paths]:
-        """Files of every sample."""
-        rgb, thermal, label = self.folders
-        return [(rgb / f"{name}.png", thermal / f"{name}.png", label / f"{name}.png") for name in self.names]
 
 
 @dataclass(frozen=True)
@@ -82,7 +66,7 @@ class Inspection:
 
     def samples(self) -> list[Paths]:
         """Files of all samples, each once."""
-        return list(dict.fromkeys(paths for split in self.splits.values() for paths in split.paths()))
+        return list(dict.fromkeys(paths for split in self.splits.values() for paths in split.files))
 
     def class_pixels(self) -> np.ndarray:
         """int64 [256], pixels of each class id in all images."""
@@ -140,19 +124,14 @@ def inspect(
         UserError: the folder has not the layout of the data set, not even a half of it, or no lists.
     """
     inspection = Inspection(dataset, {}, thermal_palette)
-    layout_problems: list[str] = []
-    for half in _HALVES:
-        layout = _attempt(
-            layout_problems, find_layout, root, half, dataset.title, dataset.layouts_of(thermal)
-        )
-        if layout is not None and not layout.halves:
-            inspection.splits = _files_of_lists(root, layout)
-            break
-        if layout is not None:
-            inspection.splits[half] = _files_of_half(layout.folders(root, half))
-    if not inspection.splits:
-        raise UserError(layout_problems[0])
-    inspection.problems += layout_problems
+    if issubclass(dataset, FolderDataset):
+        dataset.layouts_of(thermal)  # or says that there are none
+        files = dataset.description.files()
+        inspection.splits = {
+            split: SplitFiles(tuple(names), tuple(names.values())) for split, names in files.items()
+        }
+    else:
+        _find_splits(inspection, root, thermal)
     _compare_folders(inspection)
     for paths in track(inspection.samples()):
         image = _inspect_image(inspection, paths)
@@ -166,6 +145,24 @@ def inspect(
     return inspection
 
 
+def _find_splits(inspection: Inspection, root: Path, thermal: str) -> None:
+    """Note the splits of a known data set; raise if there is not even a half of it."""
+    dataset = inspection.dataset
+    layout_problems: list[str] = []
+    for half in _HALVES:
+        layout = _attempt(
+            layout_problems, find_layout, root, half, dataset.title, dataset.layouts_of(thermal)
+        )
+        if layout is not None and not layout.halves:
+            inspection.splits = SplitFiles.of_lists(root, layout)
+            break
+        if layout is not None:
+            inspection.splits[half] = SplitFiles.of_half(layout.folders(root, half))
+    if not inspection.splits:
+        raise UserError(layout_problems[0])
+    inspection.problems += layout_problems
+
+
 def _attempt(problems: list[str], read: Callable[..., _Read], *arguments: Any) -> _Read | None:
     """What `read` returns; None, and its sentence among the problems, if it fails."""
     try:
@@ -173,25 +170,6 @@ def _attempt(problems: list[str], read: Callable[..., _Read], *arguments: Any) -
     except UserError as error:
         problems.append(str(error))
         return None
-
-
-def _files_of_half(folders: Paths) -> SplitFiles:
-    names = {path.stem for folder in folders for path in folder.glob("*.png")}
-    return SplitFiles(tuple(sorted(names)), folders)
-
-
-def _files_of_lists(root: Path, layout: FolderLayout) -> dict[str, SplitFiles]:
-    lists, folders = {name: root / f"{name}.txt" for name in _LISTS}, layout.folders(root, "")
-    splits = {
-        name: SplitFiles(read_names(path, lambda each: (folders[0] / f"{each}.png").is_file()), folders)
-        for name, path in lists.items()
-        if path.is_file()
-    }
-    if not splits:
-        raise UserError(
-            f"{root} has no list of names: expected {lists['train']}, found {found_near(lists['train'], root)}"
-        )
-    return splits
 
 
 def _compare_folders(inspection: Inspection) -> None:
@@ -228,11 +206,12 @@ def _inspect_image(inspection: Inspection, paths: Paths) -> InspectedImage | Non
     if rgb is None or thermal is None or label is None:
         return None
     size = (rgb.shape[0], rgb.shape[1])
-    _attempt(problems, check_size, thermal_path, thermal, size)
-    _attempt(problems, check_size, label_path, label, size)
+    _attempt(problems, dataset.check_bits, thermal_path, thermal)
+    _attempt(problems, dataset.check_size, thermal_path, thermal, size)
+    _attempt(problems, dataset.check_size, label_path, label, size)
     if len(problems) > before:
         return None
-    if size != dataset.size:
+    if dataset.size not in (None, size):
         height, width = dataset.size
         problems.append(
             f"{rgb_path} is {size[1]}x{size[0]} pixels, but {dataset.title}'s images are {width}x{height}"
@@ -281,7 +260,7 @@ def _find_shared_images(inspection: Inspection) -> None:
     contents = {
         name: {
             inspection.images[paths].content: paths[0].stem
-            for paths in inspection.splits[name].paths()
+            for paths in inspection.splits[name].files
             if paths in inspection.images
         }
         for name in ("train", "val", "test")

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 _LOG = logging.getLogger(__name__)
-_ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
+ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
+"""Of image files, in small letters."""
 _FLIPPED = "_flip"
 
 
@@ -51,4 +52,4 @@ def _names(line: str, exists: Callable[[str], bool]) -> list[str]:
 def _name(word: str) -> str:
     """A word of a list without its folders and the ending of an image file."""
     file = PurePosixPath(word.replace("\\", "/"))
-    return file.stem if file.suffix.lower() in _ENDINGS else file.name
+    return file.stem if file.suffix.lower() in ENDINGS else file.name

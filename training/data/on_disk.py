@@ -50,14 +50,18 @@ class DatasetOnDisk:
     layouts: ClassVar[tuple[FolderLayout, ...]]
     layouts_16bit: ClassVar[tuple[FolderLayout, ...]] = ()
     """The same with raw thermal images, where the data set has them."""
-    size: ClassVar[tuple[int, int]]
-    """Height and width of its images in pixels."""
+    size: ClassVar[tuple[int, int] | None]
+    """Height and width of its images in pixels; None: not known."""
     known_counts: ClassVar[dict[str, int]]
     """Images in the complete data set, by list or half."""
     first_label_id: ClassVar[int] = 0
     """Id of the first class in label files; lower ones are ignored."""
     thermal_holes: ClassVar[bool] = False
     """Whether thermal is missing where it is zero."""
+    thermal_bits: ClassVar[int | None] = None
+    """Of thermal images; None: any."""
+    advice_on_size: ClassVar[str] = "copy both again"
+    """What to do about thermal or a label of another size than RGB."""
 
     def __init__(
         self, root: str | Path, split: str, thermal: str = "8bit", thermal_palette: str = "auto"
@@ -65,9 +69,7 @@ class DatasetOnDisk:
         self.root = Path(root)
         self.split = split
         self.thermal_palette = thermal_palette
-        half = "test" if split.startswith("test") else "train"
-        self.layout = find_layout(self.root, half, self.title, self.layouts_of(thermal))
-        self.folders = self.layout.folders(self.root, half)
+        self._find_files(split, thermal)
         self.names = self._names(split)
         if not self.names:
             raise UserError(f"the split {split} of {self.root} holds no image: choose another one")
@@ -103,8 +105,9 @@ class DatasetOnDisk:
         if cls.thermal_holes:
             valid = thermal != 0 if valid is None else valid & (thermal != 0)
         label = cls.read_label(label_path)
-        check_size(thermal_path, thermal, rgb.shape[:2])
-        check_size(label_path, label, rgb.shape[:2])
+        cls.check_bits(thermal_path, thermal)
+        cls.check_size(thermal_path, thermal, rgb.shape[:2])
+        cls.check_size(label_path, label, rgb.shape[:2])
         return Sample(label_path.stem, rgb, thermal, label, valid)
 
     def paths(self, name: str) -> tuple[Path, Path, Path]:
@@ -136,6 +139,32 @@ class DatasetOnDisk:
     def strange_labels(cls, files: Sequence[Path]) -> str:
         """What is strange about label files as a whole, in one sentence; empty if nothing is."""
         return ""
+
+    @classmethod
+    def check_bits(cls, path: Path, thermal: np.ndarray) -> None:
+        """Raise UserError, naming the file, if a thermal image has not `thermal_bits`."""
+        bits = 8 * thermal.dtype.itemsize
+        if cls.thermal_bits not in (None, bits):
+            raise UserError(
+                f"{path} has {bits} bits, but thermal images of {cls.title} are to have {cls.thermal_bits}: "
+                "give the right files, or the right thermal_bits"
+            )
+
+    @classmethod
+    def check_size(cls, path: Path, image: np.ndarray, expected: tuple[int, ...]) -> None:
+        """Raise UserError, naming the file, if an image [h, w, ...] has not the (height, width) of its RGB image."""
+        if image.shape[:2] != expected:
+            height, width = image.shape[:2]
+            raise UserError(
+                f"{path} is {width}x{height} pixels, but its RGB image is {expected[1]}x{expected[0]}: "
+                f"{cls.advice_on_size}"
+            )
+
+    def _find_files(self, split: str, thermal: str) -> None:
+        """Set layout and folders."""
+        half = "test" if split.startswith("test") else "train"
+        self.layout = find_layout(self.root, half, self.title, self.layouts_of(thermal))
+        self.folders = self.layout.folders(self.root, half)
 
     def _names(self, split: str) -> tuple[str, ...]:
         whole, _, subset = split.rpartition("_")
@@ -231,13 +260,4 @@ class FmbDataset(DatasetOnDisk):
         return (
             f"the labels in {files[0].parent} have ids 0 and 255 but no {last}: they seem to have been shifted by one "
             "beforehand, and each class would be taken for the one before it; take the data set's own labels"
-        )
-
-
-def check_size(path: Path, image: np.ndarray, expected: tuple[int, ...]) -> None:
-    """Raise UserError, naming the file, if an image [h, w, ...] has not the (height, width) of its RGB image."""
-    if image.shape[:2] != expected:
-        height, width = image.shape[:2]
-        raise UserError(
-            f"{path} is {width}x{height} pixels, but its RGB image is {expected[1]}x{expected[0]}: copy both again"
         )

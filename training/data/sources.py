@@ -8,6 +8,7 @@ from rgbt_seg_ros.scenes import render_still
 
 from ..config.schema import DataConfig
 from .on_disk import DatasetOnDisk, FmbDataset, MfnetDataset, MsrsDataset, Pst900Dataset
+from .own_data import FOLDER, own_dataset
 from .sample import Sample, SampleSource
 
 # Training stills have seeds below this one, validation stills from it on.
@@ -52,16 +53,23 @@ class KeptInMemory:
 DATASETS: dict[str, type[DatasetOnDisk]] = {
     dataset.name: dataset for dataset in (MfnetDataset, Pst900Dataset, FmbDataset, MsrsDataset)
 }
-"""Data sets on disk by the name that commands and configurations use."""
+"""Known data sets on disk by the name that commands and configurations use."""
+
+DATA_NAMES = (*DATASETS, FOLDER)
+"""These, and own data sets, which a YAML file describes."""
 
 
-def class_set_of(name: str) -> ClassSet:
+def class_set_of(name: str, root: str | Path | None = None) -> ClassSet:
     """The classes of a data set on disk, or of the renderer (`scenes`: MFNet's).
 
+    Args:
+        name: of the data set.
+        root: its folder, which an own data set's classes are in.
+
     Raises:
-        UserError: unknown name.
+        UserError: unknown name, or an own data set that is not described.
     """
-    return MFNET if name == "scenes" else _dataset_type(name).classes
+    return MFNET if name == "scenes" else dataset_type(name, root).classes
 
 
 def open_dataset(
@@ -72,16 +80,27 @@ def open_dataset(
     Raises:
         UserError: unknown name, no root, a wrong layout, or an unknown split.
     """
-    dataset = _dataset_type(name)
+    dataset = dataset_type(name, root)
+    return dataset(_given(name, root), split, thermal, thermal_palette)
+
+
+def dataset_type(name: str, root: str | Path | None) -> type[DatasetOnDisk]:
+    """What is known of a data set; of an own one, what the file in its folder says.
+
+    Raises:
+        UserError: unknown name, or an own data set that is not described.
+    """
+    if name == FOLDER:
+        return own_dataset(_given(name, root))
+    if name not in DATASETS:
+        raise UserError(f"there is no data set {name!r}: choose one of {', '.join(DATA_NAMES)}")
+    return DATASETS[name]
+
+
+def _given(name: str, root: str | Path | None) -> str | Path:
     if root is None:
         raise UserError(f"the data set {name} needs its folder: give data.root=DIR (or --root DIR)")
-    return dataset(root, split, thermal, thermal_palette)
-
-
-def _dataset_type(name: str) -> type[DatasetOnDisk]:
-    if name not in DATASETS:
-        raise UserError(f"there is no data set {name!r}: choose one of {', '.join(DATASETS)}")
-    return DATASETS[name]
+    return root
 
 
 def training_sources(config: DataConfig) -> tuple[SampleSource | None, SampleSource]:
@@ -90,7 +109,10 @@ def training_sources(config: DataConfig) -> tuple[SampleSource | None, SampleSou
     Raises:
         UserError: see `open_dataset`; or both are to be mixed, but their ids mean other classes.
     """
-    if class_set_of(config.name) is not MFNET and max(config.rendered_share, config.rendered_share_end) > 0:
+    if (
+        class_set_of(config.name, config.root) is not MFNET
+        and max(config.rendered_share, config.rendered_share_end) > 0
+    ):
         raise UserError(
             f"rendered scenes are labelled with MFNet's classes, which are not {config.name}'s: "
             "set data.rendered_share=0 data.rendered_share_end=0"

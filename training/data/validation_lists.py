@@ -5,7 +5,7 @@ alone, neither on their order nor on a library's random numbers. A list committe
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rgbt_seg_ros.base.errors import UserError
@@ -17,8 +17,33 @@ SHARE = 0.1
 
 def choose_validation_names(names: Iterable[str], seed: int = SEED) -> tuple[str, ...]:
     """The validation images among the training images by the rule, sorted by name."""
-    ranked = sorted(names, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).hexdigest())
+    ranked = _ranked(names, seed)
     return tuple(sorted(ranked[: round(SHARE * len(ranked))]))
+
+
+def split_names(
+    names: Sequence[str], shares: Mapping[str, float], seed: int
+) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
+    """Names split off by shares, each in the order of `names` and at least one, and the rest; by the same rule.
+
+    A part is empty where there are too few names.
+    """
+    ranked, first = _ranked(names, seed), 0
+    parts = {}
+    for part, share in shares.items():
+        last = first + max(1, round(share * len(ranked)))
+        parts[part] = _in_order(names, ranked[first:last])
+        first = last
+    return parts, _in_order(names, ranked[first:])
+
+
+def _in_order(names: Sequence[str], chosen: Iterable[str]) -> tuple[str, ...]:
+    chosen = set(chosen)
+    return tuple(name for name in names if name in chosen)
+
+
+def _ranked(names: Iterable[str], seed: int) -> list[str]:
+    return sorted(names, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).hexdigest())
 
 
 def validation_names(data: str, train_names: Iterable[str]) -> tuple[str, ...]:

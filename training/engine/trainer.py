@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.images.thermal import ThermalNormalization
+from rgbt_seg_ros.masks.classes import BACKGROUND
 from rgbt_seg_ros.models import save_model
 from rgbt_seg_ros.segmenter import Segmenter
 
@@ -247,6 +248,11 @@ class Trainer:
         augment = self.config.augment
         if self.real is None or augment.paste == augment.close_up == 0.0:
             return None
+        if self.card.class_names[0] not in BACKGROUND:
+            raise UserError(
+                f"augment.paste and close_up take class 0 for everything else, and it is {self.card.class_names[0]}: "
+                "set both to 0"
+            )
         return PasteObjects(self.real, augment.paste, augment.close_up)
 
     def _progress(self) -> Progress:

@@ -14,7 +14,8 @@ from rgbt_seg_ros.base.host import describe_host, peak_memory
 from rgbt_seg_ros.models import ModelCard
 
 from ..config import Config
-from ..data.sources import DATASETS
+from ..data.own_data import FOLDER
+from ..data.sources import DATASETS, open_dataset
 from ..data.validation_lists import committed_list
 from ..engine.gradients import accumulate_gradients
 from ..engine.optimizer import decay_groups, run_steps
@@ -100,6 +101,8 @@ def count_run(config: Config) -> dict[str, Any]:
 def training_images(config: Config) -> int:
     """Images of the training split in the complete data set; those of the renderer for `scenes`."""
     data = config.data
+    if data.name == FOLDER:
+        return len(open_dataset(data.name, data.root, data.train_split))
     if data.name not in DATASETS:
         return data.rendered_stills
     whole = DATASETS[data.name].known_counts["train"]

@@ -43,7 +43,7 @@ def untrained_model(config: Config) -> tuple[nn.Module, ModelCard]:
     Raises:
         UserError: the embeddings are not of the data set's classes, or there is no such architecture or size.
     """
-    classes = class_set_of(config.data.name)
+    classes = class_set_of(config.data.name, config.data.root)
     embeddings = _class_embeddings(config, classes)
     model = config.model
     arguments = {key: getattr(model, key) for key in ("size", *ARCHITECTURES[model.arch].arguments)}

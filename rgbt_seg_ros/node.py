@@ -6,10 +6,10 @@ import os
 import sys
 
 import rclpy
-from rclpy.utilities import remove_ros_args
 
 from rgbt_seg_ros.base.cli import command_parser, run_command
 from rgbt_seg_ros.base.host import prepare_process
+from rgbt_seg_ros.ros.arguments import arguments_without_ros
 from rgbt_seg_ros.ros.graph import join_graph, spin_until
 from rgbt_seg_ros.ros.segmenter_node import SegmenterNode
 
@@ -52,7 +52,7 @@ def main() -> int:
         python -m rgbt_seg_ros.node --ros-args --params-file config/segment.yaml
         """,
     )
-    return run_command(parser, run, remove_ros_args(sys.argv)[1:])
+    return run_command(parser, run, arguments_without_ros())
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ be remapped: ``python -m rgbt_seg_ros.play BAG --ros-args -r /rgb/image:=/camera
 
 import argparse
 import math
-import os
 import signal
 import sys
 import time
@@ -14,15 +13,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import rclpy
-from rclpy.signals import SignalHandlerOptions
-from rclpy.utilities import remove_ros_args
 
 from rgbt_seg_ros.bags.image_topics import IMAGE_TYPES
 from rgbt_seg_ros.bags.recording import Recording
 from rgbt_seg_ros.bags.stamps import CHOICES, useless_stamps
 from rgbt_seg_ros.base.cli import command_parser, positive_count, positive_number, run_command
-from rgbt_seg_ros.ros.arguments import check_arguments
-from rgbt_seg_ros.ros.dds import fastdds_profile_environment
+from rgbt_seg_ros.ros.arguments import arguments_without_ros, check_arguments
+from rgbt_seg_ros.ros.graph import init_ros
 from rgbt_seg_ros.ros.player import Player
 
 
@@ -40,9 +37,7 @@ def _restamped_topics(recording: Recording, choice: str) -> list[str]:
 def _play(args: argparse.Namespace) -> None:
     recording = Recording(args.bag)
     restamped_topics = _restamped_topics(recording, args.stamps)
-    os.environ.update(fastdds_profile_environment())
-    # rclpy's own handler would invalidate the publishers in the middle of a call.
-    rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
+    init_ros()
     try:
         node = rclpy.create_node("rgbt_player", start_parameter_services=False)
         player = Player(node, recording, not args.best_effort, args.clock, restamped_topics)
@@ -115,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="N",
         help="how many subscriptions to all topics together to wait for (default 1)",
     )
-    return run_command(parser, _play, remove_ros_args(sys.argv)[1:] if argv is None else argv)
+    return run_command(parser, _play, arguments_without_ros() if argv is None else argv)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import rclpy
-from rclpy.utilities import remove_ros_args
 
 from rgbt_seg_ros.base.cli import command_parser, run_command
+from rgbt_seg_ros.ros.arguments import arguments_without_ros
 from rgbt_seg_ros.ros.graph import join_graph
 from rgbt_seg_ros.ros.recorder import record
 from rgbt_seg_ros.runs.folder import BAG, read_run
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             default="raw",
             help=f"type of the topic {camera}/image, as the node's parameter {camera}_transport (default raw)",
         )
-    return run_command(parser, _record, remove_ros_args(sys.argv)[1:] if argv is None else argv)
+    return run_command(parser, _record, arguments_without_ros() if argv is None else argv)
 
 
 if __name__ == "__main__":

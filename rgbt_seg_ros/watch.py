@@ -10,10 +10,10 @@ import sys
 from collections.abc import Sequence
 
 import rclpy
-from rclpy.utilities import remove_ros_args
 
 from rgbt_seg_ros.base.cli import command_parser, run_command
 from rgbt_seg_ros.live_view.server import WatchServer
+from rgbt_seg_ros.ros.arguments import arguments_without_ros
 from rgbt_seg_ros.ros.graph import join_graph, spin_until
 from rgbt_seg_ros.ros.viewer import Viewer
 
@@ -112,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="name of this machine to answer to, besides its addresses, its host name and that with .local; "
         "others are refused, as web sites could read the pictures by them; may be repeated",
     )
-    return run_command(parser, _watch, remove_ros_args(sys.argv)[1:] if argv is None else argv)
+    return run_command(parser, _watch, arguments_without_ros() if argv is None else argv)
 
 
 if __name__ == "__main__":

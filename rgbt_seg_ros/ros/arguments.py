@@ -1,14 +1,17 @@
-"""What a process's ROS arguments ask for and its node does not have: parameters, and names in remappings."""
+"""A process's ROS arguments: malformed ones, and parameters and names in remappings that its node does not have."""
 
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import yaml
 from rclpy.node import Node
+from rclpy.utilities import remove_ros_args
 
 from rgbt_seg_ros.base.errors import UserError, nearest
 
@@ -17,6 +20,15 @@ _VALUED = {"-p": "param", "--param": "param", "-r": "remap", "--remap": "remap",
 _QOS = "qos_overrides."
 _EVERY_NODES = ("use_sim_time", "start_type_description_service")
 """Parameters that rclpy declares."""
+
+_FORMS = {
+    "-r": "FROM:=TO",
+    "-p": "NAME:=VALUE",
+    "--params-file": "FILE.yaml, a parameter file",
+    "--log-level": "debug, info, warn, error or fatal",
+    "-e": "ENCLAVE, a name that begins with /",
+}
+"""What follows each argument that people use."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,32 @@ class RosArguments:
                 kind = _VALUED.get(word, "")
         names = (rule.partition(":=")[0].rpartition(":")[2] for rule in found["param"])
         return cls(tuple(names), tuple(found["file"]), tuple(found["remap"]))
+
+
+def arguments_without_ros() -> list[str]:
+    """The command line without its ROS arguments, for a command's parser.
+
+    Raises:
+        SystemExit: with 2, after one sentence, where ROS arguments are wrong.
+    """
+    try:
+        return [str(word) for word in remove_ros_args(sys.argv)[1:]]
+    except RuntimeError as error:
+        problem = plain_reason(error)
+    if problem.startswith("["):
+        problem = f"unknown ROS arguments {problem[1:-1]}: known are {', '.join(_FORMS)}"
+    else:
+        flags = (flag for flag in _FORMS if f"{flag} " in problem)
+        problem += "".join(f": give {flag} {_FORMS[flag]}" for flag in islice(flags, 1))
+    print(f"error: {problem}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+def plain_reason(error: Exception) -> str:
+    """What rcl says, without places in its source code."""
+    text = re.sub(r", at [^ ,]*:\d+", "", str(error).partition("\n")[0])
+    text = re.sub(r"Expected lexeme type .*", "it is not of the right form", text.replace(". Error: ", ": "))
+    return re.sub(r"^(Failed to parse ROS arguments|failed to initialize rcl): ", "", text).rstrip(".")
 
 
 def check_arguments(node: Node, topics: Iterable[str]) -> None:

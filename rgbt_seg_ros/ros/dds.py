@@ -4,26 +4,45 @@ import errno
 import os
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 
 from rgbt_seg_ros.base.shared_files import share_path
 
 PROFILES_VARIABLE = "FASTRTPS_DEFAULT_PROFILES_FILE"
 
+_OWN_TRANSPORTS = (PROFILES_VARIABLE, "FASTDDS_DEFAULT_PROFILES_FILE", "FASTDDS_BUILTIN_TRANSPORTS")
+"""Variables by which users say themselves how Fast DDS carries messages; newer versions have the second name."""
+
+_OWN_PROFILE = "DEFAULT_FASTRTPS_PROFILES.xml"
+"""Fast DDS reads it in the working folder where no variable names another one."""
+
 DOMAINS = range(1, 102)
 """Those that are not ROS's default; the ports of higher ones overlap with the ephemeral ones of Linux."""
 
 
-def fastdds_profile_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The variables that make processes use `config/fastdds.xml`; empty if the user has a profile of his own.
+def own_transports(environ: Mapping[str, str] = os.environ) -> str:
+    """By what the user says how Fast DDS carries messages, such as ``NAME=VALUE``; empty if by nothing."""
+    for name in _OWN_TRANSPORTS:
+        # What this module has set in a parent process is not the user's.
+        if environ.get(name) and environ[name] != _shipped_profile():
+            return f"{name}={environ[name]}"
+    return _OWN_PROFILE if Path(_OWN_PROFILE).is_file() else ""
 
-    To be added to a process's environment before it initialises ROS. It has no effect on other middlewares.
+
+def fastdds_profile_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The variables that make processes use `config/fastdds.xml`; empty if the user says otherwise.
+
+    To be added to a process's environment before it initialises ROS, and not to that of other people's processes.
+    It has no effect on other middlewares.
 
     Raises:
         UserError: the profile is not part of the installation.
     """
-    if environ.get(PROFILES_VARIABLE):
-        return {}
-    return {PROFILES_VARIABLE: str(share_path("config/fastdds.xml"))}
+    return {} if own_transports(environ) else {PROFILES_VARIABLE: _shipped_profile()}
+
+
+def _shipped_profile() -> str:
+    return str(share_path("config/fastdds.xml"))
 
 
 def private_graph_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -12,7 +12,9 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
-from rgbt_seg_ros.ros.dds import fastdds_profile_environment
+from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.ros.arguments import plain_reason
+from rgbt_seg_ros.ros.dds import fastdds_profile_environment, own_transports
 
 
 class StopRequest(threading.Event):
@@ -35,12 +37,33 @@ def join_graph() -> StopRequest:
     Raises:
         UserError: the Fast DDS profile is not part of the installation.
     """
-    os.environ.update(fastdds_profile_environment())
     stop = StopRequest()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_number, stop.take)
-    rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
+    init_ros()
     return stop
+
+
+def init_ros() -> None:
+    """Initialise rclpy, with the Fast DDS profile for large images unless the user has settings of his own.
+
+    Without rclpy's own handlers of signals, which would invalidate publishers in the middle of a call.
+
+    The profile is set here, in the one process that needs it: whatever a launch file sets, all that it starts inherits.
+
+    Raises:
+        UserError: the Fast DDS profile is not part of the installation, or rclpy cannot be initialised.
+    """
+    own = own_transports()
+    os.environ.update(fastdds_profile_environment())
+    try:
+        rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:
+        raise UserError(f"ROS cannot be initialised: {plain_reason(error)}") from error
+    if own and "fastrtps" in rclpy.get_rmw_implementation_identifier():
+        rclpy.logging.get_logger("rgbt_seg_ros").info(
+            f"{own} decides how Fast DDS carries images, the profile of this package is not used"
+        )
 
 
 def spin_until(node: Node, ended: Callable[[], bool]) -> None:

@@ -1,16 +1,21 @@
 """The shipped Fast DDS profile, and the environments that use it."""
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from places import REPOSITORY
 
 from rgbt_seg_ros.base.shared_files import share_path
 from rgbt_seg_ros.ros.dds import (
     DOMAINS,
     PROFILES_VARIABLE,
     fastdds_profile_environment,
+    own_transports,
     private_graph_environment,
 )
 
@@ -40,12 +45,51 @@ time.sleep(1)
 """
 
 
-def test_a_profile_of_the_user_is_kept() -> None:
-    assert fastdds_profile_environment({}) == {PROFILES_VARIABLE: str(share_path("config/fastdds.xml"))}
-    assert fastdds_profile_environment({PROFILES_VARIABLE: "/etc/mine.xml"}) == {}
-    environment = private_graph_environment({PROFILES_VARIABLE: "/etc/mine.xml", "LD_LIBRARY_PATH": "/x"})
-    assert environment[PROFILES_VARIABLE] == "/etc/mine.xml"
-    assert environment["LD_LIBRARY_PATH"] == "/x"
+@pytest.mark.parametrize(
+    "own",
+    [
+        {PROFILES_VARIABLE: "/etc/mine.xml"},
+        {"FASTDDS_DEFAULT_PROFILES_FILE": "/etc/mine.xml"},
+        {"FASTDDS_BUILTIN_TRANSPORTS": "LARGE_DATA"},
+    ],
+)
+def test_what_the_user_says_of_transports_is_kept(own: dict[str, str]) -> None:
+    shipped = {PROFILES_VARIABLE: str(share_path("config/fastdds.xml"))}
+    assert fastdds_profile_environment({}) == shipped
+    assert fastdds_profile_environment(shipped) == shipped
+    assert own_transports(shipped) == ""
+    assert fastdds_profile_environment(own) == {}
+    assert own_transports(own) == "=".join(*own.items())
+    environment = private_graph_environment({**own, "LD_LIBRARY_PATH": "/x"})
+    assert environment.items() >= {**own, "LD_LIBRARY_PATH": "/x"}.items()
+    assert environment.get(PROFILES_VARIABLE) == own.get(PROFILES_VARIABLE)
+
+
+def test_a_profile_in_the_working_folder_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "DEFAULT_FASTRTPS_PROFILES.xml").touch()
+    monkeypatch.chdir(tmp_path)
+    assert fastdds_profile_environment({}) == {}
+    assert own_transports({}) == "DEFAULT_FASTRTPS_PROFILES.xml"
+
+
+@pytest.mark.parametrize(("own", "times_said"), [("", 0), ("UDPv4", 1)])
+def test_the_users_transports_are_said_once(
+    monkeypatch: pytest.MonkeyPatch, own: str, times_said: int
+) -> None:
+    pytest.importorskip("rclpy", reason="needs ROS 2")
+    monkeypatch.setenv("FASTDDS_BUILTIN_TRANSPORTS", own)
+    monkeypatch.delenv(PROFILES_VARIABLE)
+    program = "import os, rclpy; from rgbt_seg_ros.ros.graph import join_graph; join_graph(); rclpy.create_node('a')"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{program}; print(os.environ.get({PROFILES_VARIABLE!r}))"],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    sentence = f"FASTDDS_BUILTIN_TRANSPORTS={own} decides how Fast DDS carries images"
+    assert (done.stdout + done.stderr).count(sentence) == times_said
+    assert done.stdout.splitlines()[-1] == ("None" if own else str(share_path("config/fastdds.xml")))
 
 
 def test_a_private_graph_is_on_a_domain_that_nobody_uses() -> None:

@@ -10,6 +10,7 @@ and ends when the node has answered all of them. It leaves the recorder's folder
 
 import argparse
 import gc
+import math
 import sys
 import threading
 import time
@@ -19,9 +20,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 import rclpy
-from rclpy.utilities import remove_ros_args
 
-from rgbt_seg_ros.bags.image_topics import find_image_topics, image_transports
+from rgbt_seg_ros.bags.image_topics import find_image_topics, image_transports, recorded_reliability
 from rgbt_seg_ros.bags.recording import Recording
 from rgbt_seg_ros.bags.stamps import useless_stamps
 from rgbt_seg_ros.base.cli import command_parser, positive_number, run_command
@@ -30,8 +30,9 @@ from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import describe_host
 from rgbt_seg_ros.masks.labels import LABELS_FOLDER, find_labels
 from rgbt_seg_ros.report_page.write import write_report
+from rgbt_seg_ros.ros.arguments import arguments_without_ros
 from rgbt_seg_ros.ros.graph import join_graph
-from rgbt_seg_ros.ros.recorder import record
+from rgbt_seg_ros.ros.recorder import Recorder, record
 from rgbt_seg_ros.runs.folder import METRICS, read_run
 from rgbt_seg_ros.runs.summarize import summarize
 from rgbt_seg_ros.runs.summary import Summary
@@ -44,11 +45,14 @@ class EndOfRecording:
     Args:
         rgb, thermal: how many images the recording has.
         idle_s: time without an image or an answer, after the first image, that is also taken for the end [s].
+        wait_s: time until the first image [s].
     """
 
-    def __init__(self, rgb: int, thermal: int, idle_s: float) -> None:
+    def __init__(self, rgb: int, thermal: int, idle_s: float, wait_s: float = math.inf) -> None:
+        self.wait_s = wait_s
         self._expected = {"rgb": rgb, "thermal": thermal}
         self._idle_s = idle_s
+        self._asked_s: float | None = None
         self._progress: tuple[str | None, ...] = ()
         self._changed_s = 0.0
 
@@ -68,6 +72,12 @@ class EndOfRecording:
             return True
         return now_s - self._changed_s > self._idle_s
 
+    def never_began(self, values: Mapping[str, str], now_s: float) -> bool:
+        """Whether the node has had no image for `wait_s` since the first call; arguments as of `reached`."""
+        if self._asked_s is None:
+            self._asked_s = now_s
+        return now_s - self._asked_s > self.wait_s and self.missing(values) == self._expected
+
     def missing(self, values: Mapping[str, str]) -> dict[str, int]:
         """How many images the node has not got by this report, ``rgb`` and ``thermal``, where there are any."""
         keys = {"rgb": Key.RGB_IN, "thermal": Key.THERMAL_IN}
@@ -84,6 +94,7 @@ def evaluate_bag(
     stop: threading.Event,
     labels: Mapping[int, Path] | None = None,
     transports: Mapping[str, str] = MappingProxyType({}),
+    reliability: str = "reliable",
 ) -> Summary:
     """Record what the node makes of a recording, and write numbers and report; rclpy must be initialised.
 
@@ -94,21 +105,27 @@ def evaluate_bag(
         stop: ends it earlier.
         labels: PNG files of true class ids by the RGB image's stamp in nanoseconds.
         transports: as in `record`.
+        reliability: as `input_reliability` in `record`.
 
     Returns:
         What metrics.json holds: `summarize`'s numbers, `recording`, `host`, `settings`, `mask_hash` and `bag_hash` as
         an offline run has them, and `missing`: images of the recording that the node did not get.
 
     Raises:
-        UserError: the folder cannot be written, no mask came, or labels do not fit.
+        UserError: the folder cannot be written, no image came in time, no mask came, or labels do not fit.
     """
     last: dict[str, str] = {}
 
-    def ended(values: Mapping[str, str]) -> bool:
-        last.update(values)
-        return stop.is_set() or end.reached(values, time.monotonic())
+    def ended(recorder: Recorder) -> bool:
+        now_s = time.monotonic()
+        last.update(recorder.node_values)
+        if end.never_began(recorder.node_values, now_s):
+            raise UserError(
+                f"the node got no image of {recording.path} within {end.wait_s:g} s: {_why_not(recorder)}"
+            )
+        return stop.is_set() or end.reached(recorder.node_values, now_s)
 
-    mask_hash = record(folder, "reliable", ended, with_bag=True, transports=transports)
+    mask_hash = record(folder, reliability, ended, with_bag=True, transports=transports)
     run = read_run(folder)
     if not run.masks:
         raise UserError(
@@ -132,6 +149,20 @@ def evaluate_bag(
     return metrics
 
 
+def _why_not(recorder: Recorder) -> str:
+    """What is known of why no image came to the node, and what to do."""
+    if not recorder.has_images:
+        return (
+            f"{recorder.describe_cameras()}; play the recording once the node is active, "
+            "with the reliability that is asked for (--input-reliability), or wait longer (--wait)"
+        )
+    if not recorder.node_sentence:
+        return (
+            "images are played and nothing is heard of a node: start it in mode lossless, and look at its log"
+        )
+    return f"images are played and the node says {recorder.node_sentence!r}: look at its log and at its topics' names"
+
+
 def _evaluate_bag(args: argparse.Namespace) -> None:
     recording = Recording(args.bag)
     topics = find_image_topics(recording, args.rgb_topic, args.thermal_topic)
@@ -145,12 +176,15 @@ def _evaluate_bag(args: argparse.Namespace) -> None:
     if labels is None and (args.bag / LABELS_FOLDER).is_dir():
         labels = args.bag / LABELS_FOLDER
     rgb, thermal = (recording.topics[topics[kind]].count for kind in ("rgb", "thermal"))
-    end = EndOfRecording(rgb, thermal, args.idle)
+    end = EndOfRecording(rgb, thermal, args.idle, args.wait)
+    reliability = args.input_reliability
+    if reliability == "recorded":
+        reliability = recorded_reliability(recording, topics)
     stop = join_graph()
     try:
-        print(f"waiting for {' and '.join(topics.values())} of {args.bag}", flush=True)
+        print(f"waiting up to {args.wait:g} s for {' and '.join(topics.values())} of {args.bag}", flush=True)
         labels_by_stamp = find_labels(labels) if labels else None
-        metrics = evaluate_bag(recording, args.output, end, stop, labels_by_stamp, transports)
+        metrics = evaluate_bag(recording, args.output, end, stop, labels_by_stamp, transports, reliability)
     finally:
         rclpy.try_shutdown()
         # As in the node: `ros2 launch` escalates to SIGTERM while Python still looks through torch's objects.
@@ -194,13 +228,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--thermal-topic", metavar="TOPIC", help="the thermal images' topic in the bag (default: found)"
     )
     parser.add_argument(
+        "--input-reliability",
+        choices=("recorded", "best_effort", "reliable"),
+        default="recorded",
+        help="what to ask of the cameras' topics (default: what the recording says that they offered)",
+    )
+    parser.add_argument(
+        "--wait",
+        type=positive_number,
+        default=300.0,
+        metavar="S",
+        help="seconds without a first image that are an error (default 300)",
+    )
+    parser.add_argument(
         "--idle",
         type=positive_number,
         default=10.0,
         metavar="S",
         help="seconds without an image, after the first one, that are also taken for the end (default 10)",
     )
-    return run_command(parser, _evaluate_bag, remove_ros_args(sys.argv)[1:] if argv is None else argv)
+    return run_command(parser, _evaluate_bag, arguments_without_ros() if argv is None else argv)
 
 
 if __name__ == "__main__":

@@ -77,6 +77,16 @@ def image_transports(recording: Recording, topics: Mapping[Kind, str]) -> dict[K
     return {kind: _TRANSPORTS[recording.topics[name].type] for kind, name in topics.items()}
 
 
+def recorded_reliability(recording: Recording, topics: Mapping[Kind, str]) -> str:
+    """What a subscription to these topics must ask for while `ros2 bag play` offers what was recorded.
+
+    Returns:
+        best_effort or reliable, as in the node's parameter `input_reliability`.
+    """
+    best_effort = any(recording.topics[name].best_effort for name in topics.values())
+    return "best_effort" if best_effort else "reliable"
+
+
 def _find_topic(recording: Recording, kind: Kind, given: str | None, default: str) -> str:
     name = _guess(recording, kind, default) if given is None else "/" + given.lstrip("/")
     if name not in recording.topics and name + _COMPRESSED in recording.topics:

@@ -19,6 +19,7 @@ from rgbt_seg_ros.bags.metadata import Metadata, disagreements, read_metadata
 from rgbt_seg_ros.bags.parts import Parts, find_parts
 from rgbt_seg_ros.bags.storage import (
     StoredTopic,
+    is_best_effort,
     is_latched,
     naming_damage,
     open_storage,
@@ -30,12 +31,20 @@ from rgbt_seg_ros.base.errors import UserError
 
 @dataclass(frozen=True)
 class Topic:
-    """One topic of a recording; latched: its publisher offered transient-local durability."""
+    """One topic of a recording.
+
+    Attributes:
+        name, type: in ROS 2.
+        count: of messages.
+        latched: one of its publishers offered transient-local durability.
+        best_effort: all of its publishers offered best-effort reliability, as far as is known.
+    """
 
     name: str
     type: str
     count: int
     latched: bool
+    best_effort: bool = False
 
 
 @dataclass(frozen=True)
@@ -189,12 +198,14 @@ def _topics(parts: list[_Part], metadata: Metadata | None) -> dict[str, Topic]:
     topics = {}
     for name, entries in stored.items():
         types = {entry.type for entry in entries}
-        latched = any(entry.latched for entry in entries)
-        if metadata is not None and not any(entry.qos for entry in entries):
+        qos = [profile for entry in entries for profile in entry.qos]
+        if metadata is not None and not qos:
             # Old recorders kept the QoS in metadata.yaml alone.
-            latched = latched or is_latched(metadata.qos.get(name) or ())
+            qos = list(metadata.qos.get(name) or ())
+        latched = any(entry.latched for entry in entries) or is_latched(qos)
         count = sum(entry.count for entry in entries)
-        topics[name] = Topic(name, types.pop() if len(types) == 1 else "mixed types", count, latched)
+        kind = types.pop() if len(types) == 1 else "mixed types"
+        topics[name] = Topic(name, kind, count, latched, is_best_effort(qos))
     return topics
 
 

@@ -14,7 +14,7 @@ from tempfile import gettempdir
 from typing import Any, Protocol
 
 from rosbags import rosbag1
-from rosbags.interfaces import Qos, QosDurability
+from rosbags.interfaces import Qos, QosDurability, QosReliability
 from rosbags.rosbag2 import Reader
 
 from rgbt_seg_ros.bags.ros1 import CdrConverter
@@ -193,6 +193,11 @@ def _rosbag2_topic(connection: Any) -> StoredTopic:
 def is_latched(profiles: Collection[Qos]) -> bool:
     """Whether one of the publishers offered transient-local durability."""
     return any(qos.durability == QosDurability.TRANSIENT_LOCAL for qos in profiles)
+
+
+def is_best_effort(profiles: Collection[Qos]) -> bool:
+    """Whether all publishers, of which there are some, offered best-effort reliability."""
+    return bool(profiles) and all(qos.reliability == QosReliability.BEST_EFFORT for qos in profiles)
 
 
 def _absolute(topic: str) -> str:

@@ -160,7 +160,7 @@ class CameraPair:
         Raises:
             UserError: the middleware does not take the overrides.
         """
-        reliable = settings.is_lossless or settings.input_reliability == "reliable"
+        reliable = settings.asks_for_reliable
         qos = QoSProfile(
             depth=settings.lossless.depth if settings.is_lossless else 5,
             reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,

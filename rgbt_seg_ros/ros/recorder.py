@@ -49,7 +49,8 @@ class Recorder(Node):
     """Subscribes to the cameras and to the node's outputs and hands all of it to a `RunWriter`.
 
     Attributes:
-        node_values: the values of the node's newest report.
+        node_values: the values of the node's newest report; empty before the first.
+        node_sentence: what that report says.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Recorder(Node):
     ) -> None:
         super().__init__("rgbt_recorder", start_parameter_services=False)
         self.node_values: dict[str, str] = {}
+        self.node_sentence = ""
         self._writer = writer
         self._jobs = jobs
         self._bag = bag
@@ -73,12 +75,14 @@ class Recorder(Node):
         self._thermal_images: dict[int, Image | CompressedImage] = {}
         reliable = input_reliability == "reliable"
         cameras = QoSProfile(
-            depth=100 if reliable else 5,
+            depth=100,
             reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
         )
+        self._camera_topics: list[str] = []
         for camera, receive in (("rgb", self._on_rgb), ("thermal", self._on_thermal)):
             kind = CompressedImage if transports.get(camera) == "compressed" else Image
-            self.create_subscription(kind, f"{camera}/image", receive, cameras)
+            subscription = self.create_subscription(kind, f"{camera}/image", receive, cameras)
+            self._camera_topics.append(subscription.topic_name)
         self._mask_topic = self._subscribe_output(Image, "rgbt_segmenter/mask", self._on_mask)
         self._subscribe_output(Detection2DArray, "rgbt_segmenter/detections", self._on_detections)
         self._subscribe_output(Image, "rgbt_segmenter/overlay", self._on_overlay)
@@ -86,6 +90,23 @@ class Recorder(Node):
         self._subscribe_output(LabelInfo, "rgbt_segmenter/label_info", self._on_label_info, latched=True)
         self._subscribe_output(DiagnosticArray, "/diagnostics", self._on_diagnostics)
         check_arguments(self, TOPICS)
+
+    @property
+    def has_images(self) -> bool:
+        """Whether an image of a camera has come."""
+        return bool(self._rgb_times or self._thermal_stamps)
+
+    def describe_cameras(self) -> str:
+        """Who publishes the cameras' topics, their types and reliability, as a part of a sentence."""
+        clauses = []
+        for topic in self._camera_topics:
+            publishers = [
+                f"{info.node_namespace.rstrip('/')}/{info.node_name} publishes {topic} as {info.topic_type}, "
+                f"{info.qos_profile.reliability.name.lower().replace('_', ' ')}"
+                for info in self.get_publishers_info_by_topic(topic)
+            ]
+            clauses += publishers or [f"nobody publishes {topic}"]
+        return "; ".join(clauses)
 
     def _subscribe_output(
         self, kind: type, name: str, receive: Callable[[Any], None], latched: bool = False
@@ -179,6 +200,7 @@ class Recorder(Node):
             if status.name == STATUS_NAME and self._is_the_nodes(status.hardware_id):
                 self.node_values = values = {entry.key: entry.value for entry in status.values}
                 level, sentence = status.level[0], status.message
+                self.node_sentence = sentence
                 present = self._stream_clock.now(time.monotonic_ns())
                 self._jobs.add(self._writer.add_diagnostics, present, level, sentence, values)
 
@@ -193,7 +215,7 @@ class Recorder(Node):
 def record(
     folder: Path,
     input_reliability: str,
-    ended: Callable[[Mapping[str, str]], bool],
+    ended: Callable[[Recorder], bool],
     with_bag: bool = False,
     transports: Mapping[str, str] = MappingProxyType({}),
 ) -> MaskHash:
@@ -202,8 +224,7 @@ def record(
     Args:
         folder: made if need be; an earlier run in it is replaced.
         input_reliability: what to ask of the cameras' topics, best_effort or reliable.
-        ended: asked about ten times a second, with the values of the node's newest report; what is under way by
-            then is still recorded.
+        ended: asked about ten times a second; what is under way by then is still recorded.
         with_bag: also write the node's messages into a rosbag2 in the folder.
         transports: of the cameras ``rgb`` and ``thermal``: raw (default) or compressed.
 
@@ -211,7 +232,7 @@ def record(
         Of all masks, in the order in which they came.
 
     Raises:
-        UserError: the folder or the video cannot be written.
+        UserError: the folder or the video cannot be written, or `ended` raises one.
     """
     writer = RunWriter(folder)
     with ExitStack() as stack:
@@ -221,7 +242,7 @@ def record(
         stack.callback(writer.close)
         stack.callback(jobs.finish)
         stack.callback(node.destroy_node)
-        spin_until(node, lambda: ended(node.node_values) or jobs.error is not None)
+        spin_until(node, lambda: ended(node) or jobs.error is not None)
         end = time.monotonic() + _LAST_MESSAGES_S
         spin_until(node, lambda: time.monotonic() > end or jobs.error is not None)
     if jobs.error is not None:

@@ -73,9 +73,10 @@ class Settings:
     )
     lossless: LosslessSettings = dataclasses.field(default_factory=LosslessSettings)
     input_reliability: str = declare(
-        "best_effort",
-        "Reliability asked of the image topics in mode latest; mode lossless always asks for reliable.",
-        choices=("best_effort", "reliable"),
+        "auto",
+        "Reliability asked of the image topics. auto: best_effort in mode latest, reliable in mode lossless. "
+        "A reliable subscription gets nothing from a best-effort camera.",
+        choices=("auto", "best_effort", "reliable"),
         read_only=True,
     )
     max_age: float = declare(
@@ -165,6 +166,11 @@ class Settings:
     def is_lossless(self) -> bool:
         """Whether every pair must be answered."""
         return self.mode == "lossless"
+
+    @property
+    def asks_for_reliable(self) -> bool:
+        """Whether image topics are subscribed to reliably."""
+        return self.input_reliability == "reliable" or (self.is_lossless and self.input_reliability == "auto")
 
     @property
     def class_list(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from bags import START_NS, rgb_frame, thermal_frame, write_bag
-from field_bags import compressed_message, own_time, pair_messages, write_rosbag2
+from field_bags import BEST_EFFORT, compressed_message, own_time, pair_messages, write_rosbag2
 from node_process import active_node
 
 from rgbt_seg_ros.bags.reader import Recording
@@ -52,6 +52,14 @@ def test_a_recording_that_comes_in_part_has_an_end_too() -> None:
     assert not end.reached(report(20, 7, 7), 11), "it still answers"
     assert end.reached(report(20, 7, 7), 22)
     assert end.missing(report(20, 7, 7)) == {"rgb": 10, "thermal": 3}
+
+
+def test_a_recording_that_nobody_plays_has_an_end_too() -> None:
+    end = EndOfRecording(rgb=30, thermal=10, idle_s=10, wait_s=60)
+    assert not end.never_began({}, 1000)
+    assert not end.never_began(report(0, 0, 0), 1059)
+    assert end.never_began(report(0, 0, 0), 1061)
+    assert not end.never_began(report(1, 0, 0), 1061)
 
 
 @pytest.fixture(scope="module")
@@ -169,3 +177,38 @@ def test_useless_stamps_are_said_and_a_recording_is_scored_nevertheless(
     assert "play --stamps receive" in output
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert (metrics["pairs"], metrics["masks"]) == (FRAMES, FRAMES)
+
+
+def test_a_recording_of_best_effort_cameras_is_scored_as_it_was_recorded(
+    tmp_path: Path, node_model: Path, start: Start
+) -> None:
+    """`ros2 bag play` offers what was recorded: whoever asks for reliable gets nothing, and hears why in the end."""
+    bag = write_rosbag2(tmp_path / "bag", pair_messages(range(FRAMES)), qos=(BEST_EFFORT,))
+    options = {"mode": "lossless", "use_sim_time": True, "input_reliability": "best_effort"}
+    with active_node(tmp_path / "node.txt", topics={}, model=node_model, **options):
+        out = tmp_path / "out"
+        evaluation = start("-m", "rgbt_seg_ros.evaluate_bag", str(bag), "-o", str(out))
+        play(start, bag, "--rate", "0.5", "--best-effort")
+        output, _ = evaluation.communicate(timeout=TIMEOUT_S)
+    assert evaluation.returncode == 0, output
+    assert json.loads((out / "metrics.json").read_text())["masks"] == FRAMES
+
+
+@pytest.mark.parametrize("played", [False, True])
+def test_images_that_do_not_come_in_time_are_an_error_with_its_cause(
+    tmp_path: Path, bag: Path, start: Start, played: bool
+) -> None:
+    options = ["--wait", "4", "--input-reliability", "reliable"]
+    if played:
+        player = start("-m", "rgbt_seg_ros.play", str(bag), "--best-effort", "--loop", "1000")
+    evaluation = start("-m", "rgbt_seg_ros.evaluate_bag", str(bag), "-o", str(tmp_path / "out"), *options)
+    output, _ = evaluation.communicate(timeout=TIMEOUT_S)
+    if played:
+        player.terminate()
+    assert evaluation.returncode == 1, output
+    assert "waiting up to 4 s for /rgb/image and /thermal/image" in output
+    assert f"error: the node got no image of {bag} within 4 s: " in output
+    publishers = (
+        "/rgbt_player publishes {} as sensor_msgs/msg/Image, best effort" if played else "nobody publishes {}"
+    )
+    assert publishers.format("/rgb/image") + "; " + publishers.format("/thermal/image") in output

@@ -28,6 +28,8 @@ QOS = Qos(
     _TIME,
     False,
 )
+BEST_EFFORT = QOS._replace(reliability=QosReliability.BEST_EFFORT)
+"""As sensors offer it."""
 
 Stamp = Callable[[int], int]
 """From the place of an image in its topic to its header stamp in nanoseconds."""

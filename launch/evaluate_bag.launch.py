@@ -13,21 +13,19 @@ from launch.actions import (
     DeclareLaunchArgument,
     IncludeLaunchDescription,
     OpaqueFunction,
-    RegisterEventHandler,
     SetLaunchConfiguration,
-    Shutdown,
 )
 from launch.conditions import IfCondition
-from launch.event_handlers import OnProcessExit
-from launch.events.process import ProcessExited
 from launch.launch_description_entity import LaunchDescriptionEntity
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
-from rgbt_seg_ros.bags.image_topics import find_image_topics, image_transports
+from rgbt_seg_ros.bags.image_topics import find_image_topics, image_transports, recorded_reliability
 from rgbt_seg_ros.bags.recording import Recording
+from rgbt_seg_ros.launching.argument_names import check_argument_names
+from rgbt_seg_ros.launching.ends import EndsAll, when_it_ends
 
 ARGUMENTS = {
     "bag": (None, "The recording: a rosbag2 folder, or an .mcap, .db3 or .bag file."),
@@ -43,14 +41,18 @@ ARGUMENTS = {
     "rate": ("1.0", "Speed of play:=true: below 1 where the machine cannot keep up."),
     "rgb": ("", "Topic of the RGB images in the recording; empty: the one that looks like it."),
     "thermal": ("", "Topic of the thermal images in the recording; empty: the one that looks like it."),
+    "wait": ("300", "Seconds to wait for the first image before it is an error."),
     "use_sim_time": ("true", "Take the time from /clock (true or false)."),
 }
 """Default (None: required) and description by name."""
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Arguments, the node in mode lossless, `evaluate_bag`, whose end ends all, and the player if asked for."""
-    segment = str(Path(__file__).with_name("segment.launch.py"))
+    """Arguments, the node in mode lossless, `evaluate_bag`, and the player if asked for.
+
+    The end of `evaluate_bag` or of the node ends all, so does a player that fails.
+    """
+    segment = PythonLaunchDescriptionSource(str(Path(__file__).with_name("segment.launch.py")))
     own = {name: LaunchConfiguration(name) for name in ("rgb", "thermal", "use_sim_time")}
     return LaunchDescription(
         [
@@ -58,62 +60,68 @@ def generate_launch_description() -> LaunchDescription:
                 DeclareLaunchArgument(name, default_value=default, description=description)
                 for name, (default, description) in ARGUMENTS.items()
             ),
+            OpaqueFunction(function=_check_arguments, args=[segment]),
             OpaqueFunction(function=_find_topics),
             IncludeLaunchDescription(
-                PythonLaunchDescriptionSource(segment),
-                launch_arguments={**own, "mode": "lossless"}.items(),
+                segment, launch_arguments={**own, "mode": "lossless", "required": "true"}.items()
             ),
             OpaqueFunction(function=_evaluation),
-            *_player(IfCondition(LaunchConfiguration("play"))),
+            OpaqueFunction(function=_player, condition=IfCondition(LaunchConfiguration("play"))),
         ]
     )
 
 
+def _check_arguments(context: LaunchContext, segment: PythonLaunchDescriptionSource) -> None:
+    of_the_node = segment.get_launch_description(context).get_launch_arguments()
+    check_argument_names(context, __file__, [*ARGUMENTS, *(each.name for each in of_the_node)])
+
+
 def _find_topics(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """Put the recording's topics where the arguments leave them open, and say how their images are stored."""
+    """Put the recording's topics and reliability where the arguments leave them open, say how images are stored."""
     bag, rgb, thermal = (LaunchConfiguration(name).perform(context) for name in ("bag", "rgb", "thermal"))
     recording = Recording(bag)
+    is_played_here = IfCondition(LaunchConfiguration("play")).evaluate(context)
     topics = find_image_topics(recording, rgb or None, thermal or None)
     found = {str(camera): topic for camera, topic in topics.items()}
     for camera, transport in image_transports(recording, topics).items():
         found[f"{camera}_transport"] = transport
+    if context.launch_configurations.get("input_reliability", "auto") == "auto":
+        # `play` offers reliable, `ros2 bag play` what was recorded.
+        found["input_reliability"] = "reliable" if is_played_here else recorded_reliability(recording, topics)
     return [SetLaunchConfiguration(name, value) for name, value in found.items()]
 
 
 def _evaluation(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    bag, output, rgb, thermal, labels = (
-        LaunchConfiguration(name).perform(context) for name in ("bag", "output", "rgb", "thermal", "labels")
-    )
+    names = ("bag", "output", "rgb", "thermal", "labels")
+    bag, output, rgb, thermal, labels = (LaunchConfiguration(name).perform(context) for name in names)
     options = ["-o", output, "--rgb-topic", rgb, "--thermal-topic", thermal]
+    options += [
+        "--wait",
+        LaunchConfiguration("wait"),
+        "--input-reliability",
+        LaunchConfiguration("input_reliability"),
+    ]
     if labels:
         options += ["--labels", labels]
-    return [
-        Node(
-            package="rgbt_seg_ros",
-            executable="evaluate_bag",
-            namespace=LaunchConfiguration("namespace"),
-            arguments=[bag, *options],
-            remappings=[("rgb/image", rgb), ("thermal/image", thermal)],
-            output="screen",
-            on_exit=Shutdown(reason="the evaluation has ended"),
-        )
-    ]
+    evaluation = Node(
+        package="rgbt_seg_ros",
+        executable="evaluate_bag",
+        namespace=LaunchConfiguration("namespace"),
+        arguments=[bag, *options],
+        remappings=[("rgb/image", rgb), ("thermal/image", thermal)],
+        output="screen",
+    )
+    return [when_it_ends(evaluation, EndsAll.ALWAYS), evaluation]
 
 
-def _player(condition: IfCondition) -> list[LaunchDescriptionEntity]:
+def _player(_: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Plays when node and `evaluate_bag` subscribe to both cameras, and the node to /clock."""
     options = ["--clock", "--stamps", "auto", "--rate", LaunchConfiguration("rate")]
-    subscriptions = ["--subscriptions", "5", "--wait-for-subscribers", "300"]
+    subscriptions = ["--subscriptions", "5", "--wait-for-subscribers", LaunchConfiguration("wait")]
     player = Node(
         package="rgbt_seg_ros",
         executable="play",
         arguments=[LaunchConfiguration("bag"), *options, *subscriptions],
-        condition=condition,
         output="screen",
     )
-
-    def end_if_failed(event: ProcessExited, _: LaunchContext) -> list[LaunchDescriptionEntity]:
-        return [Shutdown(reason="the player failed")] if event.returncode else []
-
-    failure = OnProcessExit(target_action=player, on_exit=end_if_failed)
-    return [player, RegisterEventHandler(failure, condition=condition)]
+    return [when_it_ends(player, EndsAll.IF_IT_FAILS), player]

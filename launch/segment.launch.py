@@ -1,14 +1,19 @@
 """Start rgbt_segmenter; ``ros2 launch rgbt_seg_ros segment.launch.py --show-args`` describes every argument."""
 
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from pathlib import Path
+
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.conditions import IfCondition
 from launch.launch_description_entity import LaunchDescriptionEntity
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.utilities import prefix_namespace
 
 from launch import LaunchContext, LaunchDescription
 from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.ros.dds import fastdds_profile_environment
+from rgbt_seg_ros.launching.argument_names import check_argument_names
+from rgbt_seg_ros.launching.ends import EndsAll, when_it_ends
 from rgbt_seg_ros.settings import PARAMETERS
 from rgbt_seg_ros.settings.parameter import Parameter
 
@@ -28,39 +33,35 @@ TOPICS = {
 }
 """Name in the node, and description, by argument."""
 
+OTHERS = {
+    "remappings": (
+        "",
+        "Further remappings, separated by commas, as for the topics of camera_pairs: "
+        "front/rgb/image:=/front_camera/image_raw,front/thermal/image:=/front_boson/image_raw",
+    ),
+    "namespace": ("", "Namespace of the node and its relative topics."),
+    "params_file": ("", "Parameter file (YAML); its values win over those of the arguments."),
+    "use_sim_time": ("false", "Take the time from /clock (true or false)."),
+    "log_level": ("info", "debug, info, warn or error."),
+    "required": ("false", "true ends everything that was launched when the node ends."),
+}
+"""Default and description, by argument."""
+
 
 def generate_launch_description() -> LaunchDescription:
-    """Arguments, the Fast DDS profile for large images, and the node."""
+    """The arguments and the node."""
     return LaunchDescription(
         [
             *(
                 DeclareLaunchArgument(name, default_value=topic, description=f"Topic: {description}")
                 for name, (topic, description) in TOPICS.items()
             ),
-            DeclareLaunchArgument(
-                "remappings",
-                default_value="",
-                description="Further remappings, separated by commas, as for the topics of camera_pairs: "
-                "front/rgb/image:=/front_camera/image_raw,front/thermal/image:=/front_boson/image_raw",
-            ),
-            DeclareLaunchArgument(
-                "namespace", default_value="", description="Namespace of the node and its relative topics."
-            ),
-            DeclareLaunchArgument(
-                "params_file",
-                default_value="",
-                description="Parameter file (YAML); its values win over those of the arguments.",
-            ),
-            DeclareLaunchArgument(
-                "use_sim_time",
-                default_value="false",
-                description="Take the time from /clock (true or false).",
-            ),
-            DeclareLaunchArgument(
-                "log_level", default_value="info", description="debug, info, warn or error."
+            *(
+                DeclareLaunchArgument(name, default_value=default, description=description)
+                for name, (default, description) in OTHERS.items()
             ),
             *(_parameter_argument(parameter) for parameter in PARAMETERS.values()),
-            *(SetEnvironmentVariable(*item) for item in fastdds_profile_environment().items()),
+            OpaqueFunction(function=_check_arguments),
             OpaqueFunction(function=_node),
         ]
     )
@@ -80,10 +81,16 @@ def _parameter_argument(parameter: Parameter) -> DeclareLaunchArgument:
 
 
 def node_parameters(context: LaunchContext) -> list[dict[str, ParameterValue] | str]:
-    """What `Node` takes as parameters: the arguments' values, and the file, if one was given, which wins."""
+    """What `Node` takes as parameters: the arguments' values, and the file, if one was given, which wins.
+
+    Raises:
+        UserError: there is no such file.
+    """
     values = {name: _value(name, type(parameter.default)) for name, parameter in PARAMETERS.items()}
     values["use_sim_time"] = _value("use_sim_time", bool)
     params_file = LaunchConfiguration("params_file").perform(context)
+    if params_file and not Path(params_file).is_file():
+        raise UserError(f"params_file: there is no file {params_file}: give its full path, or none")
     return [values, params_file] if params_file else [values]
 
 
@@ -106,16 +113,28 @@ def node_remappings(context: LaunchContext) -> list[tuple[str, str]]:
     return rules
 
 
+def _check_arguments(context: LaunchContext) -> None:
+    check_argument_names(context, __file__, [*TOPICS, *OTHERS, *PARAMETERS])
+
+
+def node_logger(context: LaunchContext) -> str:
+    """Name of the node's logger: that of the node with its namespace, by dots."""
+    above = context.launch_configurations.get("ros_namespace")
+    namespace = prefix_namespace(above, LaunchConfiguration("namespace").perform(context)) or ""
+    return ".".join(part for part in [*namespace.split("/"), "rgbt_segmenter"] if part)
+
+
 def _node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    return [
-        Node(
-            package="rgbt_seg_ros",
-            executable="segmenter",
-            name="rgbt_segmenter",
-            namespace=LaunchConfiguration("namespace"),
-            parameters=node_parameters(context),
-            remappings=node_remappings(context),
-            arguments=["--ros-args", "--log-level", ["rgbt_segmenter:=", LaunchConfiguration("log_level")]],
-            output="screen",
-        )
-    ]
+    level = LaunchConfiguration("log_level").perform(context)
+    node = Node(
+        package="rgbt_seg_ros",
+        executable="segmenter",
+        name="rgbt_segmenter",
+        namespace=LaunchConfiguration("namespace"),
+        parameters=node_parameters(context),
+        remappings=node_remappings(context),
+        arguments=["--ros-args", "--log-level", f"{node_logger(context)}:={level}"],
+        output="screen",
+    )
+    required = IfCondition(LaunchConfiguration("required")).evaluate(context)
+    return [when_it_ends(node, EndsAll.ALWAYS if required else EndsAll.NEVER), node]

@@ -2,14 +2,15 @@
 
 import importlib.util
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 from bags import write_bag
+from field_bags import BEST_EFFORT, pair_messages, write_rosbag2
 
 from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.ros.dds import PROFILES_VARIABLE
 from rgbt_seg_ros.settings import PARAMETERS
 
 # Not "launch" alone, which would find the checkout's own folder of launch files.
@@ -18,6 +19,7 @@ actions = pytest.importorskip("launch.actions", reason=REASON)
 LaunchContext = pytest.importorskip("launch.launch_context", reason=REASON).LaunchContext
 utilities = pytest.importorskip("launch.utilities", reason=REASON)
 ros_utilities = pytest.importorskip("launch_ros.utilities", reason=REASON)
+check_argument_names = pytest.importorskip("rgbt_seg_ros.launching.argument_names").check_argument_names
 
 
 @pytest.fixture
@@ -43,8 +45,7 @@ def launch_file(load_launch_file: Callable[[str], ModuleType]) -> ModuleType:
 
 def test_every_parameter_and_topic_is_a_documented_argument(launch_file: ModuleType) -> None:
     arguments = {each.name: each for each in launch_file.generate_launch_description().get_launch_arguments()}
-    others = {"remappings", "namespace", "params_file", "use_sim_time", "log_level"}
-    assert set(arguments) == {*PARAMETERS, *launch_file.TOPICS, *others}
+    assert set(arguments) == {*PARAMETERS, *launch_file.TOPICS, *launch_file.OTHERS}
     for argument in arguments.values():
         assert argument.description != "no description given"
 
@@ -57,15 +58,10 @@ def test_choices_are_those_of_the_parameter_and_their_former_names(launch_file: 
     assert arguments["model"].choices is None
 
 
-def test_the_users_own_fastdds_profile_wins(launch_file: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    def sets_profile() -> bool:
-        entities = launch_file.generate_launch_description().entities
-        return any(isinstance(entity, actions.SetEnvironmentVariable) for entity in entities)
-
-    monkeypatch.delenv(PROFILES_VARIABLE, raising=False)
-    assert sets_profile()
-    monkeypatch.setenv(PROFILES_VARIABLE, "/own/profile.xml")
-    assert not sets_profile()
+def test_nothing_is_set_for_other_processes(launch_file: ModuleType) -> None:
+    """The Fast DDS profile is for the node alone, which sets it itself."""
+    entities = launch_file.generate_launch_description().entities
+    assert {type(entity) for entity in entities} == {actions.DeclareLaunchArgument, actions.OpaqueFunction}
 
 
 @pytest.fixture
@@ -113,6 +109,35 @@ def test_parameters_reach_the_node_in_their_types(
     }
 
 
+def test_the_log_level_is_that_of_the_node_in_its_namespace(
+    launch_file: ModuleType, given: Callable[..., LaunchContext]
+) -> None:
+    context = given(namespace="front")
+    assert launch_file.node_logger(context) == "front.rgbt_segmenter"
+    context.launch_configurations["ros_namespace"] = "/robot"
+    assert launch_file.node_logger(context) == "robot.front.rgbt_segmenter"
+    assert launch_file.node_logger(given()) == "rgbt_segmenter"
+
+
+@pytest.mark.parametrize(
+    ("words", "refused"),
+    [
+        (["ros2", "launch", "rgbt_seg_ros", "segment.launch.py"], True),
+        (["ros2", "launch", "launch/segment.launch.py"], True),
+        (["ros2", "launch", "my_robot", "segment.launch.py"], False),
+        (["ros2", "launch", "my_robot", "robot.launch.py"], False),
+    ],
+)
+def test_unknown_arguments_are_refused_where_they_are_ours(
+    launch_file: ModuleType, monkeypatch: pytest.MonkeyPatch, words: list[str], refused: bool
+) -> None:
+    monkeypatch.setattr("sys.argv", words)
+    context = LaunchContext(argv=["detections.min_aera:=5", "launch-prefix:=nice"])
+    context.launch_configurations["detections.min_aera"] = "5"
+    with pytest.raises(UserError, match=r"nearest is detections\.min_area") if refused else nullcontext():
+        check_argument_names(context, launch_file.__file__, list(PARAMETERS))
+
+
 def test_every_topic_is_remapped(launch_file: ModuleType, given: Callable[..., LaunchContext]) -> None:
     names = dict.fromkeys(launch_file.TOPICS, "/elsewhere")
     more = "front/rgb/image:=/front/image_raw, rear/rgb/image:=/rear/image_raw"
@@ -141,14 +166,35 @@ def test_topics_that_are_left_open_are_those_of_the_recording(
 ) -> None:
     evaluation = load_launch_file("evaluate_bag.launch.py")
     bag = write_bag(tmp_path / "bag", 1, 1, "/cam/color/image_raw", "/boson/lwir")
-    description = evaluation.generate_launch_description()
-    (find_topics, *_) = (each for each in description.entities if isinstance(each, actions.OpaqueFunction))
     for rgb in ("", "/cam/color/image_raw"):
         context = LaunchContext()
-        context.launch_configurations.update(bag=str(bag), rgb=rgb, thermal="")
-        for action in find_topics.execute(context):
+        context.launch_configurations.update(bag=str(bag), rgb=rgb, thermal="", play="false")
+        for action in evaluation._find_topics(context):
             action.execute(context)
         assert context.launch_configurations["rgb"] == "/cam/color/image_raw"
         assert context.launch_configurations["thermal"] == "/boson/lwir"
         assert context.launch_configurations["rgb_transport"] == "raw"
         assert context.launch_configurations["thermal_transport"] == "raw"
+        assert context.launch_configurations["input_reliability"] == "reliable"
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        ({}, "best_effort"),
+        ({"play": "true"}, "reliable"),
+        ({"input_reliability": "reliable"}, "reliable"),
+    ],
+)
+def test_the_reliability_is_that_of_whoever_plays(
+    load_launch_file: Callable[[str], ModuleType], tmp_path: Path, given: dict[str, str], asked: str
+) -> None:
+    evaluation = load_launch_file("evaluate_bag.launch.py")
+    bag = write_rosbag2(tmp_path / "bag", pair_messages(range(2)), qos=(BEST_EFFORT,))
+    context = LaunchContext()
+    context.launch_configurations.update(
+        {"bag": str(bag), "rgb": "", "thermal": "", "play": "false", **given}
+    )
+    for action in evaluation._find_topics(context):
+        action.execute(context)
+    assert context.launch_configurations["input_reliability"] == asked

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from rgbt_seg_ros.base.cli import command_parser, positive_number, run_command
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.whole_files import naming_file, new_file, write_file
 from rgbt_seg_ros.images.files import read_pair
 from rgbt_seg_ros.images.thermal import ThermalNormalization
 from rgbt_seg_ros.masks.overlay import thermal_picture
@@ -35,17 +36,14 @@ def _calibrate(args: argparse.Namespace) -> None:
     assert rgb is not None
     assert found is not None
     thermal = found.counts
-    try:
+    with naming_file(args.output):
+        # Before somebody clicks points that could not be kept.
         args.output.parent.mkdir(parents=True, exist_ok=True)
-        if args.points is not None:
-            pairs = read_point_pairs(args.points)
-        else:
-            pairs = _clicked(rgb, thermal, args.output.with_suffix(".points.csv"))
-        findings = _write(args, rgb, thermal, pairs)
-    except OSError as error:
-        raise UserError(
-            f"{error.filename} cannot be written ({error.strerror}): choose another place"
-        ) from error
+    if args.points is not None:
+        pairs = read_point_pairs(args.points)
+    else:
+        pairs = _clicked(rgb, thermal, args.output.with_suffix(".points.csv"))
+    findings = _write(args, rgb, thermal, pairs)
     print("\n  ".join(findings))
 
 
@@ -57,10 +55,10 @@ def _write(args: argparse.Namespace, rgb: np.ndarray, thermal: np.ndarray, pairs
     if not valid.any():
         raise UserError("with these points no thermal pixel falls onto the RGB image: check them")
     report = _report(fit, args.threshold)
-    args.output.write_text(_parameter_file(fit, report, rgb.shape[:2], thermal.shape[:2]))
+    write_file(args.output, _parameter_file(fit, report, rgb.shape[:2], thermal.shape[:2]))
     if args.overlay is not None:
-        args.overlay.parent.mkdir(parents=True, exist_ok=True)
-        _overlay(rgb, laid, valid, pairs, fit, report).savefig(args.overlay, format="png")
+        with new_file(args.overlay) as picture:
+            _overlay(rgb, laid, valid, pairs, fit, report).savefig(picture, format="png")
     findings = [f"{args.output}: {report}; thermal covers {100 * valid.mean():.0f} % of the RGB image"]
     for number in np.flatnonzero(~fit.inliers):
         findings.append(f"pair {number + 1} is left out: it is {fit.errors[number]:.1f} pixels off")

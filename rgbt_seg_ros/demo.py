@@ -5,7 +5,6 @@ recording is played no faster than this machine segments it; at which rate is sa
 """
 
 import argparse
-import shutil
 import signal
 import statistics
 import sys
@@ -28,6 +27,7 @@ from rgbt_seg_ros.base.cli import command_parser, positive_number, run_command
 from rgbt_seg_ros.base.diagnostics import Key
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import describe_host, prepare_process
+from rgbt_seg_ros.base.whole_files import naming_folder
 from rgbt_seg_ros.masks.labels import LABELS_FOLDER, find_labels
 from rgbt_seg_ros.pipeline.answer import decode_images
 from rgbt_seg_ros.report_page.write import write_report
@@ -111,11 +111,7 @@ def packaged_recording() -> Path:
     arguments = [f"seed{PACKAGED_SEED}", f"{PACKAGED_SECONDS:g}s", *PACKAGED_CONDITIONS]
     path = Path("build") / "_".join(["demo_recording", *arguments])
     if not path.is_dir():
-        unfinished = path.with_name(path.name + ".unfinished")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        path.parent.mkdir(exist_ok=True)
-        write_rendered_bag(unfinished, PACKAGED_SEED, PACKAGED_SECONDS, conditions=PACKAGED_CONDITIONS)
-        unfinished.rename(path)
+        write_rendered_bag(path, PACKAGED_SEED, PACKAGED_SECONDS, conditions=PACKAGED_CONDITIONS)
     return path
 
 
@@ -222,10 +218,11 @@ def _drained(output: Path) -> bool:
 
 def _demo(args: argparse.Namespace) -> None:
     prepare_process()
-    args.output.mkdir(parents=True, exist_ok=True)
-    for name in ("classes.json", "summary.json", "report.html"):
-        # What an earlier run left must not pass for the result of a failed one.
-        (args.output / name).unlink(missing_ok=True)
+    with naming_folder(args.output):
+        args.output.mkdir(parents=True, exist_ok=True)
+        for name in ("classes.json", "summary.json", "report.html"):
+            # What an earlier run left must not pass for the result of a failed one.
+            (args.output / name).unlink(missing_ok=True)
     with open_recording(args) as recording:
         pair_ms, device = measure_model(recording, args.model)
         rate = playback_rate(recording, pair_ms)

@@ -13,6 +13,8 @@ import numpy as np
 from rgbt_seg_ros.base.cli import command_parser, run_command
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import prepare_process
+from rgbt_seg_ros.base.image_bytes import png
+from rgbt_seg_ros.base.whole_files import write_file
 from rgbt_seg_ros.images.files import read_pair
 from rgbt_seg_ros.images.palette import palette_note
 from rgbt_seg_ros.masks.classes import palette_for
@@ -80,20 +82,10 @@ def _segment(args: argparse.Namespace) -> None:
 
 def _write(mask_path: Path, mask: np.ndarray, overlay: np.ndarray, result: str) -> None:
     """X.png, X_overlay.png and X.json."""
-    try:
-        mask_path.parent.mkdir(parents=True, exist_ok=True)
-        mask_path.write_bytes(_png(mask))
-        overlay_path = mask_path.with_name(f"{mask_path.stem}_overlay.png")
-        overlay_path.write_bytes(_png(cv2.cvtColor(overlay, cv2.COLOR_RGB2BGR)))
-        mask_path.with_suffix(".json").write_text(result)
-    except OSError as error:
-        raise UserError(
-            f"{mask_path} cannot be written ({error.strerror}): choose another --output"
-        ) from error
-
-
-def _png(image: np.ndarray) -> bytes:
-    return cv2.imencode(".png", image)[1].tobytes()
+    write_file(mask_path, png(mask))
+    overlay_path = mask_path.with_name(f"{mask_path.stem}_overlay.png")
+    write_file(overlay_path, png(cv2.cvtColor(overlay, cv2.COLOR_RGB2BGR)))
+    write_file(mask_path.with_suffix(".json"), result)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from rgbt_seg_ros.base.cli import command_parser, image_size, positive_count, positive_number, run_command
 from rgbt_seg_ros.base.host import prepare_process
+from rgbt_seg_ros.base.whole_files import write_file
 from rgbt_seg_ros.segmenter import choose_device
 
 from .config import load_config
@@ -32,8 +33,7 @@ def _run(args: argparse.Namespace) -> None:
         result = measure_inference(args.model, args.size, args.pairs, args.device, args.precision)
         _show_inference(Console(), result)
     if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(result, indent=2) + "\n")
+        write_file(args.json, json.dumps(result, indent=2) + "\n")
 
 
 def _training(args: argparse.Namespace) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from torch import distributed
 from rgbt_seg_ros.base.cli import command_parser, run_command
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import prepare_process
+from rgbt_seg_ros.base.whole_files import write_file
 from rgbt_seg_ros.images.palette import CHOICES as PALETTES
 from rgbt_seg_ros.runs.evaluation import Evaluation, ImageScore, SplitScores
 from rgbt_seg_ros.segmenter import Segmenter
@@ -67,9 +68,7 @@ def _report(
     modality, main = next(iter(counts.items()))
     evaluation = _evaluation(args, segmenter, scores, main)
     if args.json:
-        path = Path(args.json)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(evaluation.to_json(), indent=2) + "\n")
+        write_file(args.json, json.dumps(evaluation.to_json(), indent=2) + "\n")
     if args.report:
         page = write_score_report(args.report, segmenter, source, protocol, modality, evaluation)
         print(f"report: {page}")

@@ -6,7 +6,6 @@ The file is compared with PyTorch before it is there under its name.
 import argparse
 import json
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from torch.export import ExportedProgram
 
 from rgbt_seg_ros.base.cli import command_parser, image_size, run_command
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.whole_files import new_file
 from rgbt_seg_ros.models import ModelCard, file_hash, load_model, read_card
 from rgbt_seg_ros.models.model_file import resolve_model
 from rgbt_seg_ros.models.scaling import InputScaling
@@ -93,17 +93,20 @@ def write_checked(
     Raises:
         UserError: it is above `TOLERANCE`, or not a number.
     """
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as folder:
-        written = Path(folder) / f"network{chosen.suffix}"
-        chosen.write(program, written, metadata)
-        difference = largest_difference(network, chosen.load(written), pairs)
-        if not difference <= TOLERANCE:
-            raise UserError(
-                f"the exported network differs from PyTorch by {difference:.1g} of the largest logit, more than "
-                f"{TOLERANCE:g}: {output} is not written; try the other format"
-            )
-        written.replace(output)
+    with new_file(output) as unfinished:
+        # Both formats are told by the end of the name.
+        written = unfinished.with_name(unfinished.name + chosen.suffix)
+        try:
+            chosen.write(program, written, metadata)
+            difference = largest_difference(network, chosen.load(written), pairs)
+            if not difference <= TOLERANCE:
+                raise UserError(
+                    f"the exported network differs from PyTorch by {difference:.1g} of the largest logit, more than "
+                    f"{TOLERANCE:g}: {output} is not written; try the other format"
+                )
+            written.replace(unfinished)
+        finally:
+            written.unlink(missing_ok=True)
     return difference
 
 

@@ -12,6 +12,7 @@ from rich.table import Column, Table
 
 from rgbt_seg_ros.base.cli import command_parser, run_command
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.whole_files import write_file
 from rgbt_seg_ros.images.palette import CHOICES as PALETTES
 
 from .data.contact_sheet import save_contact_sheet
@@ -32,12 +33,12 @@ def _run(args: argparse.Namespace) -> None:
     )
     _print(console, inspection)
     if args.json:
-        _prepared(args.json).write_text(json.dumps(inspection.as_dict(), indent=2) + "\n")
+        write_file(args.json, json.dumps(inspection.as_dict(), indent=2) + "\n")
     if args.sheet:
-        save_contact_sheet(_prepared(args.sheet), inspection)
+        save_contact_sheet(args.sheet, inspection)
         _say(console, f"pictures: {args.sheet}")
     if args.write_val_list:
-        _write_validation_list(_prepared(args.write_val_list), inspection)
+        _write_validation_list(Path(args.write_val_list), inspection)
         _say(console, f"validation images: {args.write_val_list}")
     if inspection.problems:
         count = len(inspection.problems)
@@ -48,12 +49,6 @@ def _run(args: argparse.Namespace) -> None:
 
 def _with_progress(samples: list[Paths]) -> Iterable[Paths]:
     return track(samples, "reading", console=Console(stderr=True), transient=True)
-
-
-def _prepared(path: str) -> Path:
-    """The path of a file that can be written."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    return Path(path)
 
 
 def _write_validation_list(path: Path, inspection: Inspection) -> None:
@@ -69,7 +64,7 @@ def _write_validation_list(path: Path, inspection: Inspection) -> None:
             f"a validation list is chosen among all {known} training images of {inspection.dataset.title}, "
             f"but there are {len(names)}: get the complete data set"
         )
-    path.write_text("\n".join(choose_validation_names(names)) + "\n")
+    write_file(path, "\n".join(choose_validation_names(names)) + "\n")
 
 
 def _print(console: Console, inspection: Inspection) -> None:

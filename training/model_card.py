@@ -10,6 +10,7 @@ import yaml
 from rgbt_seg_ros.base.cli import command_parser, run_command
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import prepare_process
+from rgbt_seg_ros.base.whole_files import write_file
 from rgbt_seg_ros.masks.classes import MFNET
 from rgbt_seg_ros.models import ModelCard, load_model, read_card
 from rgbt_seg_ros.models.model_file import file_hash, resolve_model
@@ -125,8 +126,7 @@ def _run(args: argparse.Namespace) -> None:
     sections["How it was trained"] = training_section(card)
     head = f"# Model card: {args.title}\n\nWritten by `python -m training.model_card` from the model file.\n"
     parts = [head, args.notes.read_text(), *(f"## {title}\n\n{text}\n" for title, text in sections.items())]
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text("\n".join(parts))
+    write_file(args.out, "\n".join(parts))
     print(f"{args.out}: card of {resolve_model(args.model)}")
 
 

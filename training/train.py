@@ -11,6 +11,7 @@ from rgbt_seg_ros.base.cli import command_parser, run_command
 from rgbt_seg_ros.base.errors import UserError
 
 from .config import Config, load_config, save_config
+from .engine.checkpoint import is_unsaved
 from .engine.trainer import Trainer
 
 
@@ -33,17 +34,20 @@ def _config_of_run(run: Path, overrides: Sequence[str]) -> Config:
 
 def _run(args: argparse.Namespace) -> None:
     overrides = [*args.overrides, *(["model.from_scratch=true"] if args.from_scratch else [])]
+    unsaved = False
     if args.resume:
         config = _config_of_run(Path(args.resume), overrides)
+        unsaved = is_unsaved(Path(args.resume))
     else:
         config = load_config(args.config, overrides)
         _check_new(config)
     if config.train.threads is not None:
         torch.set_num_threads(config.train.threads)
-    trainer = Trainer(config, resume=bool(args.resume))
+    trainer = Trainer(config, resume=bool(args.resume) and not unsaved)
     main_process = trainer.accelerator.is_main_process
     if main_process:
-        trainer.run.mkdir(parents=True, exist_ok=True)
+        if unsaved:
+            print(f"{args.resume} was stopped before it had saved anything: it begins anew")
         save_config(trainer.run / "config.yaml", config)
         print(_headline(trainer))
     if trainer.state.step < trainer.steps:

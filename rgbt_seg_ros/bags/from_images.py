@@ -13,6 +13,7 @@ from rgbt_seg_ros.bags.reader import RGB_TOPIC, THERMAL_TOPIC
 from rgbt_seg_ros.bags.videos import VideoInfo, read_info, read_video
 from rgbt_seg_ros.bags.writer import BagWriter
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.whole_files import write_file
 from rgbt_seg_ros.images.files import checked_thermal, read_image, same_path, to_rgb
 from rgbt_seg_ros.images.palette import palette_note
 from rgbt_seg_ros.images.thermal import ThermalNormalization
@@ -214,17 +215,16 @@ def write_bag(
             image = _to_depth(found.counts, thermal_encoding)
             bag.write(THERMAL_TOPIC, bag.image(image, stamp, THERMAL_FRAME), stamp)
         if labels is not None:
-            _copy_labels(labels, rgb, path / LABELS_FOLDER)
+            _copy_labels(labels, rgb, bag.folder / LABELS_FOLDER)
     return written["rgb"], written["thermal"]
 
 
 def _copy_labels(labels: Path, rgb: ImageStream, target: Path) -> None:
-    target.mkdir()
     for index, file in enumerate(rgb.files):
         label = labels / f"{file.stem}.png"
         if not label.is_file():
             raise UserError(f"there is no label {label} for {file}: labels have the RGB images' names")
-        (target / f"{rgb.stamp_ns(index)}.png").write_bytes(label.read_bytes())
+        write_file(target / f"{rgb.stamp_ns(index)}.png", label.read_bytes())
 
 
 def _to_depth(thermal: np.ndarray, encoding: str | None) -> np.ndarray:

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 from rich.progress import track
 
 from rgbt_seg_ros.bags.from_images import RGB_FRAME, START_NS, THERMAL_FRAME
 from rgbt_seg_ros.bags.reader import RGB_TOPIC, THERMAL_TOPIC
 from rgbt_seg_ros.bags.writer import BagWriter
+from rgbt_seg_ros.base.image_bytes import png
+from rgbt_seg_ros.base.whole_files import write_file
 from rgbt_seg_ros.masks.labels import LABELS_FOLDER
 from rgbt_seg_ros.scenes import CONDITIONS, render_sequence
 
@@ -38,12 +39,11 @@ def write_rendered_bag(
         seed, duration_s, rgb_rate, thermal_rate, size, thermal_size, thermal_bits, condition=conditions
     )
     with BagWriter(path) as bag:
-        labels = path / LABELS_FOLDER
-        labels.mkdir()
+        labels = bag.folder / LABELS_FOLDER
         for frame in track(frames, f"rendering {path}", total=round(duration_s * (rgb_rate + thermal_rate))):
             stamp = START_NS + frame.stamp_ns
             if frame.label is None:
                 bag.write(THERMAL_TOPIC, bag.image(frame.image, stamp, THERMAL_FRAME), stamp)
             else:
                 bag.write(RGB_TOPIC, bag.image(frame.image, stamp, RGB_FRAME), stamp)
-                cv2.imwrite(str(labels / f"{stamp}.png"), frame.label)
+                write_file(labels / f"{stamp}.png", png(frame.label))

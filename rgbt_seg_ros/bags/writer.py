@@ -1,6 +1,6 @@
 """Writing rosbag2 recordings (mcap) without ROS, readable by `ros2 bag`."""
 
-import shutil
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +22,7 @@ from rosbags.typesys.store import Typestore
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.shared_files import share_path
+from rgbt_seg_ros.base.whole_files import naming_folder, new_folder
 from rgbt_seg_ros.masks.messages import MessageBuilder
 
 # Version 8 stores QoS as numbers, which Humble, Iron and Jazzy all read; version 9 is for Jazzy and later only.
@@ -30,34 +31,41 @@ _FOREVER = QosTime(9223372036, 854775807)
 
 
 class BagWriter:
-    """Writes one recording; used as a context manager. A recording that fails half-way is removed again.
+    """Writes one recording; used as a context manager. The folder gets its name when the recording is whole.
+
+    A recording that fails half-way is removed again, or kept under the name of `unfinished_path`.
 
     Attributes:
+        path: the recording's folder.
+        folder: where it is while it is written, for what else belongs into it.
         messages: builds output messages.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, keep: bool = False) -> None:
         """Name the new recording's folder.
+
+        Args:
+            path: of the folder.
+            keep: a failed recording, as what is in it cannot be made again.
 
         Raises:
             UserError: the path exists already.
         """
-        self.path = Path(path)
+        self.path = Path(path).absolute()
+        self._keep = keep
         if self.path.exists():
-            raise UserError(f"{self.path} exists already: remove it or choose another name")
+            raise UserError(f"{path} exists already: remove it or choose another name")
         self._typestore = message_types()
         self.messages = MessageBuilder(self._typestore.types, partial(np.frombuffer, dtype=np.uint8))
         self._connections: dict[str, Connection] = {}
 
     def __enter__(self) -> "BagWriter":
-        self._writer = Writer(self.path, version=_METADATA_VERSION, storage_plugin=StoragePlugin.MCAP)
-        self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
-        try:
-            self._writer.open()
-        except OSError as error:
-            raise UserError(
-                f"{self.path} cannot be written ({error.strerror}): choose another place"
-            ) from error
+        with naming_folder(self.path), ExitStack() as stack:
+            self.folder = stack.enter_context(new_folder(self.path, self._keep))
+            self._writer = Writer(self.folder, version=_METADATA_VERSION, storage_plugin=StoragePlugin.MCAP)
+            self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+            stack.enter_context(self._writer)
+            self._stack = stack.pop_all()
         return self
 
     def write(self, topic: str, message: Any, received_ns: int, latched: bool = False) -> None:
@@ -68,12 +76,17 @@ class BagWriter:
     def write_serialized(
         self, topic: str, msgtype: str, data: bytes | memoryview, received_ns: int, latched: bool = False
     ) -> None:
-        """Append a message that is serialized (CDR) already; `msgtype` is for instance sensor_msgs/msg/Image."""
+        """Append a message that is serialized (CDR) already; `msgtype` is for instance sensor_msgs/msg/Image.
+
+        Raises:
+            UserError: the disk does not take it.
+        """
         if topic not in self._connections:
             self._connections[topic] = self._writer.add_connection(
                 topic, msgtype, typestore=self._typestore, offered_qos_profiles=[_offered_qos(latched)]
             )
-        self._writer.write(self._connections[topic], received_ns, data)
+        with naming_folder(self.path):
+            self._writer.write(self._connections[topic], received_ns, data)
 
     def header(self, stamp_ns: int, frame_id: str) -> Any:
         """A std_msgs/Header."""
@@ -91,9 +104,8 @@ class BagWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._writer.__exit__(kind, error, traceback)
-        if kind is not None:
-            shutil.rmtree(self.path)
+        with naming_folder(self.path):
+            self._stack.__exit__(kind, error, traceback)
 
 
 def message_types() -> Typestore:

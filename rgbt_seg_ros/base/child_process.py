@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.whole_files import naming_file
 
 
 class ChildProcess:
@@ -33,7 +34,11 @@ class ChildProcess:
         """
         self.name = name
         self.log = log
-        with log.open("w") as file:
+        with naming_file(log):
+            # A link of that name is not followed.
+            log.unlink(missing_ok=True)
+            file = log.open("x")
+        with file:
             # A session of its own: a Ctrl-C in the terminal is for the parent, which ends its children in order.
             self._process = subprocess.Popen(
                 [sys.executable, "-m", f"rgbt_seg_ros.{module}", *arguments],

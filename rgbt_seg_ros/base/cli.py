@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.whole_files import disk_error, is_full_or_locked
 
 
 def command_parser(prog: str, description: str, examples: str) -> argparse.ArgumentParser:
@@ -47,6 +48,11 @@ def run_command(
     except Exception as error:
         if args.debug:
             raise
+        if isinstance(error, OSError) and is_full_or_locked(error):
+            # Libraries write as well, and do not name the place.
+            error = disk_error(error, error.filename or "all files")
+            print(f"error: {error}", file=sys.stderr)
+            return 1
         print(f"error: {type(error).__name__}: {error} (--debug shows where)", file=sys.stderr)
         return 1
     return 0

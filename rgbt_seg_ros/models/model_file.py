@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.shared_files import share_path
+from rgbt_seg_ros.base.whole_files import write_file
 from rgbt_seg_ros.models.registry import build_model
 from rgbt_seg_ros.models.scaling import InputScaling
 
@@ -64,18 +65,17 @@ def resolve_model(model: str | Path) -> Path:
 
 
 def save_model(path: str | Path, model: nn.Module, card: ModelCard, half: bool = False) -> None:
-    """Write a model file; `half` stores floating-point tensors as float16 (they are float32 again when loaded)."""
+    """Write a model file; `half` stores floating-point tensors as float16 (they are float32 again when loaded).
+
+    Raises:
+        UserError: it cannot be written; a file that is there stays as it is.
+    """
     tensors = {}
     for name, tensor in model.state_dict().items():
         tensor = tensor.detach().cpu().contiguous()
         tensors[name] = tensor.half() if half and tensor.is_floating_point() else tensor
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Written beside and renamed, so that an interrupted save never leaves half a file under the name. (safetensors'
-    # own save_file would make it readable by its owner alone.)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(save(tensors, metadata={_METADATA_KEY: card.to_json()}))
-    partial.replace(path)
+    # (safetensors' own save_file would make it readable by its owner alone.)
+    write_file(path, save(tensors, metadata={_METADATA_KEY: card.to_json()}))
 
 
 def read_card(model: str | Path) -> ModelCard:

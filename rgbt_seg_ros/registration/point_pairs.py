@@ -1,6 +1,7 @@
 """Points that were found in both images of a pair: their file, and the homography between them."""
 
 import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import yaml
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.whole_files import write_file
 
 COLUMNS = ("rgb_x", "rgb_y", "thermal_x", "thermal_y")
 LEAST_PAIRS = 4
@@ -97,11 +99,16 @@ def _numbers(file: Path, number: int, row: Any) -> list[float]:
 
 
 def write_point_pairs(file: Path, pairs: PointPairs) -> None:
-    """Write the CSV file that `read_point_pairs` reads, to a hundredth of a pixel."""
-    with file.open("w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(COLUMNS)
-        writer.writerows([f"{x:.2f}" for x in row] for row in np.hstack([pairs.rgb, pairs.thermal]))
+    """Write the CSV file that `read_point_pairs` reads, to a hundredth of a pixel.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    writer.writerows([f"{x:.2f}" for x in row] for row in np.hstack([pairs.rgb, pairs.thermal]))
+    write_file(file, text.getvalue())
 
 
 def fit_homography(pairs: PointPairs, threshold: float = 3.0) -> HomographyFit:

@@ -4,7 +4,6 @@ segmentation/     a rosbag2 (mcap) with the node's output topics
 metrics.json      the numbers
 """
 
-import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -16,6 +15,7 @@ from rgbt_seg_ros.bags.reader import RecordedImage
 from rgbt_seg_ros.bags.writer import BagWriter
 from rgbt_seg_ros.base.diagnostics import OK
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.whole_files import UNFINISHED, naming_folder, remove_folder, unfinished_path
 from rgbt_seg_ros.masks.classes import palette_for
 from rgbt_seg_ros.masks.overlay import draw_overlay, thermal_picture
 from rgbt_seg_ros.pipeline.answer import Answer
@@ -33,10 +33,8 @@ def open_outputs(folder: Path, class_names: Sequence[str]) -> Iterator["OfflineO
     Raises:
         UserError: the folder holds other things, or cannot be written.
     """
-    try:
+    with naming_folder(folder):
         _empty(folder)
-    except OSError as error:
-        raise UserError(f"cannot write to {folder} ({error.strerror}): choose another --output") from error
     with closing(RunWriter(folder)) as run, BagWriter(folder / BAG) as bag:
         run.add_classes(class_names)
         yield OfflineOutputs(folder, class_names, run, bag)
@@ -116,12 +114,13 @@ def _empty(folder: Path) -> None:
         raise UserError(f"{folder} is a file: choose a folder for --output")
     files = ("classes.json", METRICS, "report.html", "comparison.html")
     own = {*FOLDERS, *(f"{name}.jsonl" for name in LINES), *files, BAG}
-    others = sorted(path.name for path in folder.iterdir() if path.name not in own)
+    others = sorted(path.name for path in folder.iterdir() if path.name.removesuffix(UNFINISHED) not in own)
     if others:
         raise UserError(
             f"{folder} holds other things ({others[0]}): choose an empty or new folder for --output"
         )
     for name in (*FOLDERS, BAG):
-        if (folder / name).exists():
-            shutil.rmtree(folder / name)
+        remove_folder(folder / name)
+    for name in (METRICS, *files):
+        unfinished_path(folder / name).unlink(missing_ok=True)
     (folder / METRICS).unlink(missing_ok=True)

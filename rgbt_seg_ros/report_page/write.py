@@ -1,13 +1,12 @@
 """From a run's folder, or two, to one HTML page; no ROS."""
 
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.json_files import read_json
+from rgbt_seg_ros.base.whole_files import write_file
 from rgbt_seg_ros.report_page.comparison import render_comparison
 from rgbt_seg_ros.report_page.page import render_report
 from rgbt_seg_ros.runs.folder import RunFolder, read_run, truth_path
@@ -35,13 +34,10 @@ def write_report(folder: Path, labels: Mapping[int, Path] | None = None) -> Path
     run = read_run(folder)
     summary = read_summary(run)
     path = folder / "report.html"
-    with _writing(path, "free or unlock its folder, or copy the run to another"):
-        for mask in run.masks:
-            if labels and mask.stamp_ns in labels:
-                shutil.copyfile(labels[mask.stamp_ns], truth_path(folder, mask.stamp_ns))
-    page = render_report(run, summary)
-    with _writing(path, "free or unlock its folder, or copy the run to another"):
-        path.write_text(page, encoding="utf-8")
+    for mask in run.masks:
+        if labels and mask.stamp_ns in labels:
+            write_file(truth_path(folder, mask.stamp_ns), labels[mask.stamp_ns].read_bytes(), folder)
+    write_file(path, render_report(run, summary))
     return path
 
 
@@ -53,17 +49,7 @@ def write_comparison(folder_a: Path, folder_b: Path, path: Path) -> None:
     """
     runs = [read_run(folder) for folder in (folder_a, folder_b)]
     page = render_comparison(*((run, read_summary(run)) for run in runs))
-    with _writing(path, "choose another -o"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page, encoding="utf-8")
-
-
-@contextmanager
-def _writing(path: Path, remedy: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UserError(f"cannot write {path} ({error.strerror}): {remedy}") from None
+    write_file(path, page)
 
 
 def read_summary(run: RunFolder) -> Summary:

@@ -1,6 +1,5 @@
 """Records what a running node makes of its cameras."""
 
-import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 from rgbt_seg_ros.bags.writer import BagWriter
 from rgbt_seg_ros.base.diagnostics import STATUS_NAME
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.whole_files import remove_folder
 from rgbt_seg_ros.images.codec import (
     UndecodableImage,
     decode_compressed_rgb,
@@ -251,10 +251,9 @@ def record(
 
 
 def _new_bag(path: Path) -> BagWriter:
-    """A bag in place of an earlier run's."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    return BagWriter(path)
+    """A bag in place of an earlier run's; of one that fails is kept what it has."""
+    remove_folder(path)
+    return BagWriter(path, keep=True)
 
 
 def _keep(items: dict[int, Any], key: int, value: Any, limit: int) -> None:

@@ -9,6 +9,7 @@ import msgspec
 
 from rgbt_seg_ros.base.diagnostics import PERCENTILES, Drop, Stage
 from rgbt_seg_ros.base.json_files import Count, Nanoseconds, Share, encode_json
+from rgbt_seg_ros.base.whole_files import write_file
 from rgbt_seg_ros.masks.scores import Scores
 from rgbt_seg_ros.runs.evaluation import Evaluation, EvaluationJson
 
@@ -264,8 +265,12 @@ class Summary:
         )
 
     def write(self, path: Path) -> None:
-        """Write it as JSON."""
-        path.write_text(encode_json(self.to_json(), indent=2) + "\n")
+        """Write it as JSON.
+
+        Raises:
+            UserError: it cannot be written; a file that is there stays as it is.
+        """
+        write_file(path, encode_json(self.to_json(), indent=2) + "\n")
 
 
 _PLAIN = (

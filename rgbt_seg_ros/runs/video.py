@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.whole_files import free_space, naming_file, sync, unfinished_path
 
 LONGEST_GAP_S = 10
 
@@ -36,7 +37,7 @@ class VideoWriter:
 
     def __init__(self, path: Path, rate: float = 20.0) -> None:
         """Args:
-        path: the file; one that is there is replaced.
+        path: the file; one that is there is replaced when the video is whole.
         rate: frames a second of the video.
 
         Raises:
@@ -83,7 +84,10 @@ class VideoWriter:
         process, self._process = self._process, None
         _, errors = process.communicate()
         if process.returncode != 0:
-            raise UserError(f"ffmpeg could not write {self.path}: {_last_line(errors)}")
+            raise self._error(errors)
+        with naming_file(self.path):
+            sync(unfinished_path(self.path))
+            unfinished_path(self.path).replace(self.path)
 
     def _start(self, height: int, width: int) -> subprocess.Popen[bytes]:
         source = [
@@ -112,7 +116,10 @@ class VideoWriter:
             "-movflags",
             "+faststart",
         ]
-        command = [self._program, "-y", "-v", "error", *source, *picture, *codec, str(self.path)]
+        target = ["-f", "mp4", str(unfinished_path(self.path))]
+        with naming_file(self.path):
+            unfinished_path(self.path).unlink(missing_ok=True)
+        command = [self._program, "-y", "-v", "error", *source, *picture, *codec, *target]
         # A session of its own: the SIGINT of a terminal is for the recorder, which then ends the file properly.
         return subprocess.Popen(
             command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
@@ -127,8 +134,13 @@ class VideoWriter:
         except BrokenPipeError:
             _, errors = process.communicate()
             self._process = None
-            raise UserError(f"ffmpeg could not write {self.path}: {_last_line(errors)}") from None
+            raise self._error(errors) from None
         self._written += copies
+
+    def _error(self, errors: bytes) -> UserError:
+        """What ffmpeg said at its end; what it has written is of no use."""
+        unfinished_path(self.path).unlink(missing_ok=True)
+        return UserError(f"ffmpeg could not write {self.path}: {_last_line(errors)}; {free_space(self.path)}")
 
 
 def _last_line(text: bytes) -> str:

@@ -1,15 +1,23 @@
 """Writes the folder of a run, see `rgbt_seg_ros.runs.folder`; no ROS."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import cv2
 import numpy as np
 
-from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.image_bytes import jpeg, png
 from rgbt_seg_ros.base.json_files import encode_json
+from rgbt_seg_ros.base.whole_files import (
+    UNFINISHED,
+    LinesFile,
+    naming_folder,
+    refuse_links,
+    write_file,
+)
 from rgbt_seg_ros.masks.hash import MaskHash
 from rgbt_seg_ros.runs.folder import (
     DIAGNOSTIC_LEVELS,
@@ -45,23 +53,21 @@ class RunWriter:
             max_pictures: frames that pictures are kept of, whatever the length of the recording.
 
         Raises:
-            UserError: the folder cannot be written.
+            UserError: the folder cannot be written, or a folder in it is a link to elsewhere.
         """
         self.folder = folder
         self.max_pictures = max_pictures
         self.mask_hash = MaskHash()
         self._video: VideoWriter | None = None
-        try:
+        with naming_folder(folder):
             self._clear()
-            self._lines = {name: _open_lines(folder / f"{name}.jsonl") for name in LINES}
-        except OSError as error:
-            raise UserError(f"cannot write to {folder}: {error.strerror or error}") from None
+        self._lines = {name: LinesFile(folder / f"{name}.jsonl") for name in LINES}
         self._frames: dict[int, int] = {}
         self._frame_count = 0
         self._stride = 1
 
     def add_classes(self, names: Sequence[str]) -> None:
-        (self.folder / "classes.json").write_text(encode_json(list(names)) + "\n")
+        write_file(self.folder / "classes.json", encode_json(list(names)) + "\n")
 
     def add_mask(
         self,
@@ -73,9 +79,13 @@ class RunWriter:
         stage_ms: Mapping[str, float] | None = None,
         name: str | None = None,
     ) -> None:
-        """Add one mask, class ids [H, W], uint8 or uint16; the other arguments as in `MaskRecord`."""
+        """Add one mask, class ids [H, W], uint8 or uint16; the other arguments as in `MaskRecord`.
+
+        Raises:
+            UserError: it cannot be written; so all that adds.
+        """
+        write_file(mask_path(self.folder, stamp_ns), png(mask), self.folder)
         self.mask_hash.add(mask)
-        cv2.imwrite(str(mask_path(self.folder, stamp_ns)), mask)
         ids, counts = np.unique(mask, return_counts=True)
         pixels = {int(class_id): int(count) for class_id, count in zip(ids, counts, strict=True)}
         times = {stage: round(value, 3) for stage, value in (stage_ms or {}).items()}
@@ -84,7 +94,7 @@ class RunWriter:
 
     def add_truth(self, stamp_ns: int, label: np.ndarray) -> None:
         """Add the label, what a mask should be: class ids uint8 [H, W], 255 = ignored."""
-        cv2.imwrite(str(truth_path(self.folder, stamp_ns)), label)
+        write_file(truth_path(self.folder, stamp_ns), png(label), self.folder)
 
     def add_confidence(self, stamp_ns: int, confidence: np.ndarray) -> None:
         """Add the probability of the chosen class, uint8 [H, W], 255 = 1: its mean and, for some, a picture."""
@@ -107,7 +117,9 @@ class RunWriter:
     def add_picture(self, stamp_ns: int, kind: str, picture: np.ndarray) -> None:
         """Add a picture if there is room: uint8 [H, W, 3], RGB, or [H, W], grey; kind is one of `PICTURE_KINDS`."""
         if self._is_pictured(stamp_ns):
-            _write_jpeg(picture_path(self.folder, stamp_ns, kind), picture)
+            path = picture_path(self.folder, stamp_ns, kind)
+            # Unsynced: three syncs more an image would be too slow for the memory cards of robots.
+            write_file(path, _small_jpeg(picture), self.folder, synced=False)
 
     def add_overlay(self, stamp_ns: int, overlay: np.ndarray) -> None:
         """Add one overlay to the video: uint8 [H, W, 3], RGB.
@@ -124,21 +136,24 @@ class RunWriter:
         """End all files.
 
         Raises:
-            UserError: the video could not be written.
+            UserError: one of them could not be written; the others are ended nevertheless.
         """
-        for file in self._lines.values():
-            file.close()
-        if self._video is not None:
-            self._video.close()
+        with ExitStack() as stack:
+            for file in self._lines.values():
+                stack.callback(file.close)
+            if self._video is not None:
+                stack.callback(self._video.close)
 
     def _write(self, lines: str, record: Mapping[str, Any]) -> None:
-        self._lines[lines].write(encode_json(record) + "\n")
+        self._lines[lines].add(encode_json(record))
 
     def _clear(self) -> None:
         for name in FOLDERS:
+            refuse_links(self.folder / name / "file", self.folder)
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         old = [path for name in FOLDERS for path in (self.folder / name).glob("[0-9]*.*")]
-        old += [self.folder / name for name in ("classes.json", "overlay.mp4", "summary.json", "report.html")]
+        for name in ("classes.json", "overlay.mp4", "summary.json", "report.html"):
+            old += [self.folder / name, self.folder / (name + UNFINISHED)]
         for path in old:
             path.unlink(missing_ok=True)
 
@@ -167,16 +182,11 @@ class RunWriter:
             }
 
 
-def _open_lines(path: Path) -> TextIO:
-    # Line-buffered: whoever watches sees whole lines at once.
-    return open(path, "w", buffering=1)
-
-
-def _write_jpeg(path: Path, picture: np.ndarray) -> None:
+def _small_jpeg(picture: np.ndarray) -> bytes:
     height, width = picture.shape[:2]
     if width > PICTURE_WIDTH:
         size = (PICTURE_WIDTH, round(height * PICTURE_WIDTH / width))
         picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     if picture.ndim == 3:
         picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    return jpeg(picture, JPEG_QUALITY)

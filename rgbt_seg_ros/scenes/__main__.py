@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,8 @@ from rich.progress import track
 
 from rgbt_seg_ros.base.cli import command_parser, image_size, run_command
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.image_bytes import png
+from rgbt_seg_ros.base.whole_files import new_folder, write_file
 from rgbt_seg_ros.masks.classes import MFNET, palette_for
 from rgbt_seg_ros.masks.overlay import colorize
 from rgbt_seg_ros.scenes.cameras.light import CONDITIONS
@@ -45,8 +48,18 @@ def _render(args: argparse.Namespace) -> None:
         raise UserError(f"--stills {args.stills}: give a number of at least 1")
     if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
         raise UserError(f"{args.out} exists and is not an empty folder: give another one with -o")
-    for folder in ("vi", "ir", "Segmentation_labels"):
-        (args.out / folder).mkdir(parents=True)
+    # A folder that is there is written into: it may be a disk of its own.
+    with nullcontext(args.out) if args.out.exists() else new_folder(args.out.absolute()) as folder:
+        counts, strips = _write_stills(args, folder)
+    if args.sheet:
+        strips += [np.zeros_like(strips[0])] * (-len(strips) % _SHEET_COLUMNS)
+        rows = [np.hstack(strips[i : i + _SHEET_COLUMNS]) for i in range(0, len(strips), _SHEET_COLUMNS)]
+        write_file(args.sheet, png(np.vstack(rows)[..., ::-1]))
+    print(f"{args.out}: {counts['train']} training and {counts['val']} validation pairs")
+
+
+def _write_stills(args: argparse.Namespace, out: Path) -> tuple[dict[str, int], list[np.ndarray]]:
+    """Write the data set; returns the number of pairs by split, and pictures of the first pairs for a sheet."""
     lists: dict[str, list[str]] = {"train": [], "val": []}
     strips = []
     for number in track(range(args.stills), description="rendering"):
@@ -57,22 +70,14 @@ def _render(args: argparse.Namespace) -> None:
             ("ir", sample.thermal),
             ("Segmentation_labels", sample.label),
         ):
-            _write(args.out / folder / f"{name}.png", image)
+            write_file(out / folder / f"{name}.png", png(image))
         lists["val" if number % _VAL_EVERY == _VAL_EVERY - 1 else "train"].append(name)
         if args.sheet and number < _SHEET_COLUMNS * _SHEET_ROWS:
             strips.append(_strip(sample))
+    # Last, as a data set without them is not whole.
     for split, names in lists.items():
-        (args.out / f"{split}.txt").write_text("".join(f"{name}\n" for name in names))
-    if args.sheet:
-        strips += [np.zeros_like(strips[0])] * (-len(strips) % _SHEET_COLUMNS)
-        rows = [np.hstack(strips[i : i + _SHEET_COLUMNS]) for i in range(0, len(strips), _SHEET_COLUMNS)]
-        _write(args.sheet, np.vstack(rows)[..., ::-1])
-    print(f"{args.out}: {len(lists['train'])} training and {len(lists['val'])} validation pairs")
-
-
-def _write(path: Path, image: np.ndarray) -> None:
-    if not cv2.imwrite(str(path), image):
-        raise UserError(f"{path} cannot be written: check the folder and that the name ends in .png")
+        write_file(out / f"{split}.txt", "".join(f"{name}\n" for name in names))
+    return {split: len(names) for split, names in lists.items()}, strips
 
 
 def _strip(sample: SceneSample) -> np.ndarray:

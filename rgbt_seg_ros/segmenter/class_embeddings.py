@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.whole_files import write_file
 
 
 @dataclass(frozen=True)
@@ -38,19 +39,18 @@ def content_key(encoder_hash: str, templates: Sequence[str], names: Sequence[str
 
 
 def save_class_embeddings(path: str | os.PathLike[str], embeddings: ClassEmbeddings) -> None:
-    """Write a `.safetensors` with the tensor `class_embeddings` [N, D]; names and origin are its metadata."""
+    """Write a `.safetensors` with the tensor `class_embeddings` [N, D]; names and origin are its metadata.
+
+    Raises:
+        UserError: it cannot be written.
+    """
     metadata = {
         "names": json.dumps(embeddings.names),
         "templates": json.dumps(embeddings.templates),
         "encoder": embeddings.encoder,
         "encoder_hash": embeddings.encoder_hash,
     }
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Written beside and moved, so that an interrupted write never leaves half a file under the final name.
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(save({"class_embeddings": embeddings.vectors}, metadata))
-    partial.replace(path)
+    write_file(Path(path), save({"class_embeddings": embeddings.vectors}, metadata))
 
 
 def load_class_embeddings(path: str | os.PathLike[str]) -> ClassEmbeddings:

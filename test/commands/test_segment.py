@@ -79,7 +79,7 @@ def test_bad_input_is_one_sentence(
             [rgb, thermal, "-o", out, "--model", "absent.safetensors"],
             "there is no model file absent.safetensors",
         ),
-        ([rgb, thermal, "-o", str(text / "out.png")], "cannot be written"),
+        ([rgb, thermal, "-o", str(text / "out.png")], "cannot write"),
     ]
     for arguments, sentence in cases:
         assert main(["--model", str(model), *arguments]) == 1

@@ -1,11 +1,12 @@
 """A model file comes back as it was written, and a broken one says what is wrong."""
 
-import dataclasses
 import json
+import shutil
 
 import pytest
 import torch
 from safetensors.torch import save_file
+from small_disk import small_disk
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.masks.classes import MFNET
@@ -97,15 +98,13 @@ def test_what_does_not_belong_together_is_refused(tmp_path, model, change, sente
         load_model(tmp_path / "m.safetensors")
 
 
-def test_an_interrupted_save_keeps_the_old_file(tmp_path, model, monkeypatch):
-    path = tmp_path / "m.safetensors"
-    save_model(path, model, CARD)
-    before = path.read_bytes()
-
-    def fail(*args: object, **kwargs: object) -> None:
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr("pathlib.Path.write_bytes", fail)
-    with pytest.raises(OSError, match="no space left"):
-        save_model(path, model, dataclasses.replace(CARD, short_side=None))
-    assert path.read_bytes() == before
+def test_a_save_that_fails_keeps_the_old_file(tmp_path, model):
+    with small_disk(tmp_path / "disk", kilobytes=50_000) as disk:
+        path = disk / "m.safetensors"
+        save_model(path, model, CARD, half=True)
+        before = path.read_bytes()
+        (disk / "others").write_bytes(bytes(shutil.disk_usage(disk).free - len(before) // 2))
+        with pytest.raises(UserError, match=r"cannot write .*m\.safetensors \(No space left on device\)"):
+            save_model(path, model, CARD, half=True)
+        assert path.read_bytes() == before
+        assert {file.name for file in disk.iterdir()} == {"m.safetensors", "others"}

@@ -12,6 +12,7 @@ from yaml import YAMLError
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.precision import precision_name
+from rgbt_seg_ros.base.whole_files import write_file
 
 from .checks import check_values
 from .schema import Config
@@ -48,8 +49,12 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
 
 
 def save_config(path: Path, config: Config) -> None:
-    """Write the whole configuration as YAML, so that it can be read again and tells every value."""
-    path.write_text(OmegaConf.to_yaml(OmegaConf.structured(config)))
+    """Write the whole configuration as YAML, so that it can be read again and tells every value.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    write_file(path, OmegaConf.to_yaml(OmegaConf.structured(config)))
 
 
 def _structured(schema: type) -> Any:

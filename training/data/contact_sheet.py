@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.whole_files import new_file
 from rgbt_seg_ros.masks.classes import UNLABELED, palette_for
 from rgbt_seg_ros.masks.overlay import colorize, draw_overlay
 
@@ -27,7 +28,7 @@ def save_contact_sheet(path: str | Path, inspection: Inspection) -> None:
     """Write a PNG (or what the suffix says): a line of pictures for some samples, and a bar for each class.
 
     Raises:
-        UserError: no sample is readable.
+        UserError: no sample is readable, or it cannot be written.
     """
     images = choose_images(list(inspection.images.values()))
     if not images:
@@ -45,7 +46,8 @@ def save_contact_sheet(path: str | Path, inspection: Inspection) -> None:
     for line, sample in zip(upper.subplots(len(samples), _COLUMNS, squeeze=False), samples, strict=True):
         _draw_sample(line, sample, palette)
     _draw_classes(lower.subplots(1, 2, sharey=True), inspection, palette)
-    figure.savefig(path)
+    with new_file(path) as file:
+        figure.savefig(file, format=Path(path).suffix[1:] or "png")
 
 
 def choose_images(images: Sequence[InspectedImage], count: int = ROWS) -> list[InspectedImage]:

@@ -5,7 +5,6 @@ replaced whole or not at all.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.whole_files import write_file
 
 FORMAT_VERSION = 1
 _METADATA_KEY = "rgbt_seg_ros_training"
@@ -36,22 +36,23 @@ class SavedState:
 
 
 def save_state(run: Path, state: SavedState) -> None:
-    """Write the state of a run; the previous one is replaced at once or not at all."""
-    path = run / STATE_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write the state of a run; the previous one is replaced at once or not at all.
+
+    Raises:
+        UserError: it cannot be written; the previous one is kept.
+    """
     tensors = {
         f"{part}/{name}": tensor.detach().cpu().contiguous()
         for part, named in state.tensors.items()
         for name, tensor in named.items()
     }
     numbers = json.dumps({"format_version": FORMAT_VERSION, **state.numbers})
-    partial = path.with_name(path.name + ".partial")
-    with open(partial, "wb") as file:
-        file.write(save(tensors, metadata={_METADATA_KEY: numbers}))
-        file.flush()
-        # On disk before it takes the name, or a power cut could leave an empty file in place of the old state.
-        os.fsync(file.fileno())
-    partial.replace(path)
+    write_file(run / STATE_FILE, save(tensors, metadata={_METADATA_KEY: numbers}))
+
+
+def is_unsaved(run: Path) -> bool:
+    """Whether a run was stopped before it had anything to keep: neither a state nor a model."""
+    return not (run / STATE_FILE).exists() and not any(run.glob("*.safetensors"))
 
 
 def load_state(run: Path) -> SavedState:

@@ -1,6 +1,7 @@
 """What a run tells while it goes on: `metrics.jsonl`, TensorBoard and its pictures."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 
+from rgbt_seg_ros.base.whole_files import LinesFile, write_file
 from rgbt_seg_ros.runs.evaluation import SplitScores
 
 from .gradients import StepLoss
@@ -23,7 +25,9 @@ class RunLog:
 
     def __init__(self, run: Path, step: int) -> None:
         self.run = run
-        _drop_later_lines(run / "metrics.jsonl", step)
+        path = run / "metrics.jsonl"
+        _drop_later_lines(path, step)
+        self._lines = LinesFile(path, keep=True)
         self._tensorboard = SummaryWriter(str(run / "tensorboard"), purge_step=step + 1)
 
     def training(self, step: int, loss: float, lr: float, seconds_per_step: float, last: StepLoss) -> None:
@@ -55,16 +59,23 @@ class RunLog:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._lines.close()
         self._tensorboard.close()
 
     def _write(self, values: dict[str, Any]) -> None:
-        with open(self.run / "metrics.jsonl", "a") as file:
-            file.write(json.dumps(values) + "\n")
+        self._lines.add(json.dumps(values))
 
 
 def _drop_later_lines(path: Path, step: int) -> None:
-    """Keep the lines up to a step; a last one that a killed run cut off also goes."""
+    """Keep the lines up to a step; what a killed run or a power cut has broken also goes."""
     if path.is_file():
-        lines = path.read_text().splitlines(keepends=True)
-        whole = [line for line in lines if line.endswith("\n")]
-        path.write_text("".join(line for line in whole if json.loads(line)["step"] <= step))
+        lines = path.read_bytes().splitlines(keepends=True)
+        write_file(path, b"".join(line for line in lines if _step(line) <= step))
+
+
+def _step(line: bytes) -> float:
+    """The step of a line of the log; infinity if it is no whole line."""
+    try:
+        return float(json.loads(line)["step"]) if line.endswith(b"\n") else math.inf
+    except (ValueError, KeyError, TypeError):
+        return math.inf

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
+from rgbt_seg_ros.base.whole_files import new_file
 from rgbt_seg_ros.images.pair import resize_image
 from rgbt_seg_ros.masks.classes import UNLABELED, palette_for
 from rgbt_seg_ros.masks.overlay import colorize
@@ -63,8 +64,6 @@ def save_sheet(path: str | Path, rows: Sequence[SheetRow], class_names: Sequence
 
     Errors are labelled pixels with another prediction. A legend names the colours of the classes.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     palette = palette_for(class_names)
     palette[UNLABELED] = NOTHING
     shapes = [row.label.shape for row in rows]
@@ -81,7 +80,8 @@ def save_sheet(path: str | Path, rows: Sequence[SheetRow], class_names: Sequence
         # A line of its own: names of files may be wider than a column.
         line[0].set_title(f"{row.title}\n{_COLUMNS[0]}", loc="left", fontsize=8)
     figure.legend(handles=_legend(class_names, palette), loc="outside lower center", ncols=6, fontsize=8)
-    figure.savefig(path)
+    with new_file(path) as file:
+        figure.savefig(file, format=Path(path).suffix[1:] or "png")
 
 
 def _pictures(row: SheetRow, palette: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -112,8 +112,6 @@ def save_confusion(
 
     A label without pixels has an empty row; there is a column `unknown` if the model said so of any pixel.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     labelled = confusion.matrix.sum(axis=1, keepdims=True)
     percent = np.where(labelled > 0, 100.0 * confusion.matrix / np.maximum(labelled, 1), np.nan)
     columns = [*class_names, "unknown"]
@@ -132,4 +130,5 @@ def save_confusion(
     axes.set_yticks(range(len(class_names)), class_names)
     axes.set(xlabel="prediction (% of the label's pixels)", ylabel="label")
     axes.set_title(title, fontsize=10)
-    figure.savefig(path)
+    with new_file(path) as file:
+        figure.savefig(file, format=Path(path).suffix[1:] or "png")

@@ -4,11 +4,14 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
+from small_disk import small_disk
+from torch import Tensor
 from training_runs import (
     KILLED_TRAINING,
     SARTM,
@@ -21,11 +24,13 @@ from training_runs import (
     train_tiny,
 )
 
+from rgbt_seg_ros.base.whole_files import unfinished_path
 from rgbt_seg_ros.models import read_card
-from training.engine import checkpoint
 from training.engine.checkpoint import STATE_FILE, SavedState, load_state, save_state
 from training.engine.gradients import StepLoss
 from training.engine.trainer import Batch, Trainer
+
+Tensors = Mapping[str, Mapping[str, Tensor]]
 
 ARCHITECTURES = pytest.mark.parametrize("arch", [(), SARTM], ids=["shifnet", "sartm"])
 FOUR_STEPS = ("train.max_steps=4", "train.log_every=3")
@@ -77,11 +82,11 @@ def test_killed_while_saving_keeps_the_state_of_before(
 
     def written_by_half(descriptor: int) -> None:
         if (run / STATE_FILE).exists():
-            os.ftruncate(descriptor, 1000)
+            os.truncate(unfinished_path(run / STATE_FILE), 1000)
             raise InterruptedError("killed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint.os, "fsync", written_by_half)
+        patch.setattr(os, "fsync", written_by_half)
         assert train_tiny(run, *SIX_STEPS) == 1
     assert load_state(run).numbers["step"] == 3
     assert train_here("--resume", str(run)) == 0
@@ -155,6 +160,44 @@ def finished(one_step: Path, tmp_path: Path) -> Path:
 def test_nothing_to_resume_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train_here("--resume", str(tmp_path)) == 1
     assert f"{tmp_path} holds no run to resume" in capsys.readouterr().err
+
+
+def test_a_run_killed_before_it_saved_anything_begins_anew(
+    tmp_path: Path, four_steps: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    shutil.copy(four_steps / "config.yaml", run)
+    (run / "metrics.jsonl").write_text(json.dumps({"step": 3, "loss": 123.0}) + '\n\0\0\n{"step": 4, "lo')
+    assert train_here("--resume", str(run)) == 0
+    assert "had saved anything: it begins anew" in capsys.readouterr().out
+    assert losses(run) == losses(four_steps)
+
+
+def test_a_full_disk_keeps_the_state_of_before(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = load_state(finished)
+    with small_disk(tmp_path / "disk", kilobytes=1 << 20) as disk:
+        run = disk / "run"
+        shutil.copytree(finished, run)
+        (disk / "others").write_bytes(bytes(shutil.disk_usage(disk).free - 100_000))
+        assert train_here("--resume", str(run), "train.max_steps=2") == 1
+        error = capsys.readouterr().err
+        assert error.startswith(f"error: cannot write {run}/")
+        assert f"(No space left on device): there are 0.1 MB free in {run}" in error
+        assert error.count("\n") == 1
+        assert_same_tensors(load_state(run).tensors, before.tensors)
+        (disk / "others").unlink()
+        assert train_here("--resume", str(run), "train.max_steps=2") == 0
+        assert load_state(run).numbers["step"] == 2
+
+
+def assert_same_tensors(one: Tensors, other: Tensors) -> None:
+    assert {part: named.keys() for part, named in one.items()} == {
+        part: named.keys() for part, named in other.items()
+    }
+    assert all(torch.equal(tensor, other[part][name]) for part in one for name, tensor in one[part].items())
 
 
 def test_a_run_that_is_done_is_left_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

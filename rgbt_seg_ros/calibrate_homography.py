@@ -32,7 +32,8 @@ _MAGNIFIED = 20
 
 
 def _calibrate(args: argparse.Namespace) -> None:
-    rgb, found = read_pair(args.rgb, args.thermal, read_settings(args).thermal.reading)
+    settings = read_settings(args)
+    rgb, found = read_pair(args.rgb, args.thermal, settings.thermal.reading, settings.max_pixels)
     assert rgb is not None
     assert found is not None
     thermal = found.counts
@@ -189,7 +190,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "-o", "--output", type=Path, required=True, metavar="FILE", help="parameter file to write"
     )
     parser.add_argument("--overlay", type=Path, metavar="PNG", help="picture to judge the result by")
-    add_setting_options(parser, ("thermal.palette", "thermal.float_unit"))
+    add_setting_options(parser, ("thermal.palette", "thermal.float_unit", "max_pixels"))
     return run_command(parser, _calibrate, argv)
 
 

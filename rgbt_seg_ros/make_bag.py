@@ -17,9 +17,16 @@ from rgbt_seg_ros.settings.options import add_setting_options, read_settings
 
 
 def _make_bag(args: argparse.Namespace) -> None:
-    reading = read_settings(args).thermal.reading
+    settings = read_settings(args)
     make_recording(
-        args.output, args.rgb, args.thermal, args.rate, args.thermal_encoding, args.labels, reading
+        args.output,
+        args.rgb,
+        args.thermal,
+        args.rate,
+        args.thermal_encoding,
+        args.labels,
+        settings.thermal.reading,
+        settings.max_pixels,
     )
 
 
@@ -64,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="BAG", help="folder of the new bag"
     )
-    add_setting_options(parser, ("thermal.palette", "thermal.float_unit"))
+    add_setting_options(parser, ("thermal.palette", "thermal.float_unit", "max_pixels"))
     return run_command(parser, _make_bag, argv)
 
 

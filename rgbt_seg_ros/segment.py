@@ -36,6 +36,7 @@ _SETTINGS = (
     "thermal.kelvin_offset",
     "thermal.palette",
     "thermal.float_unit",
+    "max_pixels",
     "detections.min_area",
     "detections.score_threshold",
 )
@@ -49,6 +50,7 @@ def _segment(args: argparse.Namespace) -> None:
         None if args.rgb == NO_IMAGE else Path(args.rgb),
         None if args.thermal == NO_IMAGE else Path(args.thermal),
         settings.thermal.reading,
+        settings.max_pixels,
     )
     if thermal is not None and thermal.palette:
         print(f"{args.thermal}: {palette_note(thermal.palette)}")

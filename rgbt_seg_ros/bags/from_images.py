@@ -15,6 +15,7 @@ from rgbt_seg_ros.bags.writer import BagWriter
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.whole_files import write_file
 from rgbt_seg_ros.images.files import checked_thermal, read_image, same_path, to_rgb
+from rgbt_seg_ros.images.headers.check import MAX_PIXELS
 from rgbt_seg_ros.images.palette import palette_note
 from rgbt_seg_ros.images.thermal import ThermalNormalization
 from rgbt_seg_ros.images.thermal_image import ThermalReading
@@ -39,6 +40,7 @@ class ImageStream:
         rate_hz: images a second; of a video on average.
         video: what a video says of itself, None of a folder.
         has_own_times: the images have the video's times, whatever its rate.
+        max_pixels: a larger image is refused.
     """
 
     path: Path
@@ -47,6 +49,7 @@ class ImageStream:
     rate_hz: float
     video: VideoInfo | None = None
     has_own_times: bool = False
+    max_pixels: int = MAX_PIXELS
 
     def stamp_ns(self, index: int) -> int:
         """Stamp of the image at an index, at the stream's rate."""
@@ -64,9 +67,9 @@ class ImageStream:
         """
         if self.video is None:
             for index, file in enumerate(self.files):
-                yield self.stamp_ns(index), read_image(file)
+                yield self.stamp_ns(index), read_image(file, self.max_pixels)
             return
-        for index, (time_ns, frame) in enumerate(read_video(self.path, self.video)):
+        for index, (time_ns, frame) in enumerate(read_video(self.path, self.video, self.max_pixels)):
             yield START_NS + time_ns if self.has_own_times else self.stamp_ns(index), frame
 
 
@@ -78,11 +81,12 @@ class Written:
     at_fixed_rate: bool
 
 
-def open_stream(path: Path, rate_hz: float | None) -> ImageStream:
+def open_stream(path: Path, rate_hz: float | None, max_pixels: int = MAX_PIXELS) -> ImageStream:
     """A video or a folder of images; the times are the video's own, or 10 Hz for a folder, unless a rate is given.
 
     Raises:
-        UserError: nothing there, no images in the folder, not a video, or a video that does not tell its rate.
+        UserError: nothing there, no images in the folder, not a video, or a video that does not tell its rate or has
+            too many pixels.
     """
     if not path.exists():
         raise UserError(f"there is no {path}: give a video file or a folder of images")
@@ -92,14 +96,15 @@ def open_stream(path: Path, rate_hz: float | None) -> ImageStream:
             kinds = " ".join(sorted(_IMAGE_SUFFIXES))
             raise UserError(f"{path} holds no images: expected files ending in one of {kinds}")
         files.sort(key=_natural_order)
-        return ImageStream(path, tuple(files), len(files), rate_hz or FOLDER_RATE_HZ)
-    info = read_info(path)
+        rate = rate_hz or FOLDER_RATE_HZ
+        return ImageStream(path, tuple(files), len(files), rate, max_pixels=max_pixels)
+    info = read_info(path, max_pixels)
     rate = rate_hz or info.rate_hz
     if not rate > 0:
         raise UserError(f"video {path} does not tell its frame rate: give it with --rate")
     if not info.rate_hz > 0:
         info = replace(info, rate_hz=rate)
-    return ImageStream(path, (), info.count, rate, info, has_own_times=rate_hz is None)
+    return ImageStream(path, (), info.count, rate, info, rate_hz is None, max_pixels)
 
 
 def pair_folders(rgb: ImageStream, thermal: ImageStream) -> tuple[ImageStream, ImageStream]:
@@ -127,6 +132,7 @@ def make_recording(
     thermal_encoding: str | None = None,
     labels: Path | None = None,
     reading: ThermalReading | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> None:
     """Write two videos or folders as a rosbag2, and print what came of it.
 
@@ -135,11 +141,12 @@ def make_recording(
         rgb, thermal: a video or a folder of images each; one folder, if its images hold both as MFNet's do.
         rate_hz: see `open_stream`.
         thermal_encoding, labels, reading: see `write_bag`.
+        max_pixels: a larger image is refused.
 
     Raises:
         UserError: see `open_stream`, `pair_folders` and `write_bag`.
     """
-    rgb_stream, thermal_stream = open_stream(rgb, rate_hz), open_stream(thermal, rate_hz)
+    rgb_stream, thermal_stream = (open_stream(path, rate_hz, max_pixels) for path in (rgb, thermal))
     if rgb_stream.files and thermal_stream.files:
         before = rgb_stream.count + thermal_stream.count
         rgb_stream, thermal_stream = pair_folders(rgb_stream, thermal_stream)
@@ -237,7 +244,7 @@ def _to_depth(thermal: np.ndarray, encoding: str | None) -> np.ndarray:
 
 def _only(stream: ImageStream, names: set[str]) -> ImageStream:
     files = tuple(file for file in stream.files if file.stem in names)
-    return ImageStream(stream.path, files, len(files), stream.rate_hz)
+    return replace(stream, files=files, count=len(files))
 
 
 def _natural_order(file: Path) -> tuple[list[tuple[int, str]], str]:

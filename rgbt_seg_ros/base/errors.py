@@ -3,12 +3,18 @@
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 
+from rgbt_seg_ros.base.text import LONGEST_WORD, printable, quoted
+
 
 class UserError(Exception):
     """Something the user can put right; the message is one sentence: what, where, what to do.
 
-    Commands print it without a traceback and exit with 1 (see `rgbt_seg_ros.base.cli`).
+    Commands print it without a traceback and exit with 1 (see `rgbt_seg_ros.base.cli`). Whatever it quotes, it is one
+    line of limited length (see `rgbt_seg_ros.base.text`).
     """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(printable(sentence))
 
 
 def check_choice(what: str, choice: str, choices: Sequence[str]) -> None:
@@ -21,7 +27,7 @@ def check_choice(what: str, choice: str, choices: Sequence[str]) -> None:
     """
     if choice not in choices:
         *others, last = choices
-        raise UserError(f"there is no {what} {choice!r}: choose {', '.join(others)} or {last}")
+        raise UserError(f"there is no {what} {quoted(choice)}: choose {', '.join(others)} or {last}")
 
 
 def nearest(name: str, known: Collection[str]) -> str:
@@ -32,4 +38,5 @@ def nearest(name: str, known: Collection[str]) -> str:
         known: those that do, at least one.
     """
     ends = [each for each in known if each.rpartition(".")[2] == name.rpartition(".")[2]]
-    return get_close_matches(name, ends or list(known), n=1, cutoff=0.0)[0]
+    # Its time grows with the square of the length.
+    return get_close_matches(name[:LONGEST_WORD], ends or list(known), n=1, cutoff=0.0)[0]

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.images.headers.check import MAX_PIXELS
 from rgbt_seg_ros.images.orientation import read_upright
 from rgbt_seg_ros.images.palette import UnknownPalette, is_grey
-from rgbt_seg_ros.images.signatures import format_name
 from rgbt_seg_ros.images.thermal_image import ThermalImage, ThermalReading, has_opaque_alpha, thermal_image
 
 _AS_THEY_SAY = ThermalReading()
@@ -20,8 +20,12 @@ _MASK_SHARE = 0.95
 """Share of pixels at either end of the scale above which a fourth channel says what is hidden."""
 
 
-def read_image(file: Path) -> np.ndarray:
+def read_image(file: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """An image as it is stored: [H, W], or [H, W, 3 or 4] in OpenCV's order of channels (BGR, BGRA).
+
+    Args:
+        file: the file.
+        max_pixels: a larger image is refused before it is decoded.
 
     Returns:
         uint8 or uint16; of one channel also int16 or floats, which only thermal images are of.
@@ -29,22 +33,14 @@ def read_image(file: Path) -> np.ndarray:
     It is turned as the file says of the camera's orientation.
 
     Raises:
-        UserError: not an image, more than one, or none of these types.
+        UserError: not an image, more than one, one that is cut short, damaged or too large, or none of these types.
     """
-    # Tried first, because OpenCV writes a warning of its own about files that it cannot open.
-    if not file.is_file():
-        raise UserError(f"there is no image {file}: give the path of one")
-    image = read_upright(file)
+    image = read_upright(file, max_pixels)
     if image is not None and image.dtype in (np.uint8, np.uint16):
         return image
     if image is not None and image.ndim == 2 and image.dtype in (np.int16, np.float32, np.float64):
         return image
-    with file.open("rb") as stream:
-        name = format_name(stream.read(16)) if image is None else ""
-    raise UserError(
-        f"{file} cannot be read as an 8 or 16 bit image: replace it or take it out"
-        + (f"; it is {name}, which a PNG of it would do for" if name else "")
-    )
+    raise UserError(f"{file} cannot be read as an 8 or 16 bit image: replace it or take it out")
 
 
 def to_rgb(image: np.ndarray, name: str = "the RGB image", holds_thermal: bool = False) -> np.ndarray:
@@ -121,7 +117,10 @@ def has_thermal_channel(image: np.ndarray) -> bool:
 
 
 def read_pair(
-    rgb: Path | None, thermal: Path | None, reading: ThermalReading = _AS_THEY_SAY
+    rgb: Path | None,
+    thermal: Path | None,
+    reading: ThermalReading = _AS_THEY_SAY,
+    max_pixels: int = MAX_PIXELS,
 ) -> tuple[np.ndarray | None, ThermalImage | None]:
     """RGB uint8 [H, W, 3] and thermal of the files of one moment; either may be None, and both may be one file.
 
@@ -131,11 +130,11 @@ def read_pair(
     together = rgb is not None and thermal is not None and same_path(rgb, thermal)
     colour = stored = None
     if rgb is not None:
-        stored = read_image(rgb)
+        stored = read_image(rgb, max_pixels)
         colour = to_rgb(stored, str(rgb), holds_thermal=together)
     if thermal is None:
         return colour, None
-    infrared = stored if together and stored is not None else read_image(thermal)
+    infrared = stored if together and stored is not None else read_image(thermal, max_pixels)
     with_rgb = None if together or stored is None else (stored, str(rgb))
     return colour, checked_thermal(infrared, reading, str(thermal), with_rgb=with_rgb, holds_rgb=together)
 

@@ -2,6 +2,15 @@
 
 from typing import Any, Protocol
 
+from rgbt_seg_ros.base.text import printable
+
+
+class UndecodableImage(ValueError):
+    """An image message that cannot be read; the message is one sentence, as that of a `UserError`."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(printable(sentence))
+
 
 class ImageMessage(Protocol):
     """What is read of sensor_msgs/Image; `data` is any buffer: bytes, array.array, memoryview, numpy array."""

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.images.checked_files import read_stored
 
 LABELS_FOLDER = "labels"
 
@@ -32,9 +32,9 @@ def read_label(file: Path) -> np.ndarray:
     """A label image: uint8 [H, W] class ids, 255 = ignored.
 
     Raises:
-        UserError: not an 8-bit image with one channel.
+        UserError: not an 8-bit image with one channel, cut short, damaged or too large.
     """
-    label = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+    label = read_stored(file)
     if label is None or label.ndim != 2 or label.dtype != np.uint8:
         raise UserError(f"label {file} is not an 8-bit image with one channel of class ids: write it as such")
     return label

@@ -130,11 +130,12 @@ def decode_images(
     defects = 0
     if rgb_message is not None:
         compressed = settings.rgb_transport == "compressed"
-        rgb = (decode_compressed_rgb if compressed else decode_rgb)(rgb_message)
+        rgb = (decode_compressed_rgb if compressed else decode_rgb)(rgb_message, settings.max_pixels)
     if thermal_message is not None:
         compressed = settings.thermal_transport == "compressed"
         decode = decode_compressed_thermal_image if compressed else decode_thermal_image
-        found = decode(thermal_message, settings.thermal.reading, "" if palette is None else palette.table)
+        before = "" if palette is None else palette.table
+        found = decode(thermal_message, settings.thermal.reading, before, settings.max_pixels)
         if palette is not None:
             palette.see(found)
         normalizer = settings.thermal.normalizer

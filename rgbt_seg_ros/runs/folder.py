@@ -23,13 +23,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-import cv2
 import msgspec
 import numpy as np
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.file_limits import MAX_JSON_BYTES, MAX_LINES_BYTES
 from rgbt_seg_ros.base.json_files import Count, Nanoseconds, Share, decode_line, read_json
+from rgbt_seg_ros.images.checked_files import read_stored
 from rgbt_seg_ros.masks.classes import UNLABELED_16
 from rgbt_seg_ros.masks.detections import Detection
 
@@ -237,7 +237,7 @@ def _interned(record: MaskRecord) -> MaskRecord:
 
 
 def _read_ids(path: Path) -> np.ndarray:
-    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    image = read_stored(path) if path.is_file() else None
     if image is None:
         raise UserError(f"{path} is missing or no readable image: {_REMEDY}")
     if image.ndim != 2 or image.dtype not in (np.uint8, np.uint16):

@@ -9,6 +9,7 @@ OPTIONS = {
     "model": "--model",
     "device": "--device",
     "precision": "--precision",
+    "max_pixels": "--max-pixels",
     "sync.max_dt": "--max-dt",
     "sync.thermal_time_offset": "--thermal-offset",
     "rgb.on_missing": "--rgb-on-missing",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from rgbt_seg_ros.base.errors import UserError, nearest
 from rgbt_seg_ros.base.precision import AUTO, FORMER_NAMES, PRECISIONS
+from rgbt_seg_ros.images.headers.check import MAX_PIXELS
 from rgbt_seg_ros.registration.rules import Homography
 from rgbt_seg_ros.settings.groups import (
     DetectionSettings,
@@ -104,6 +105,15 @@ class Settings:
         "raw",
         "Type of the thermal topic: raw is sensor_msgs/Image, compressed is sensor_msgs/CompressedImage.",
         choices=_TRANSPORTS,
+    )
+    max_pixels: int = declare(
+        MAX_PIXELS,
+        "Pixels of the largest image that is decoded, by its header; a larger one is refused and counted as "
+        "undecodable. Segmenting one takes about 100 bytes a pixel.",
+        unit="pixels",
+        minimum=1,
+        maximum=1_000_000_000,
+        live=True,
     )
     sync: SyncSettings = dataclasses.field(default_factory=SyncSettings)
     rgb: RgbSettings = dataclasses.field(default_factory=RgbSettings)

@@ -471,6 +471,19 @@ def test_what_is_not_what_it_is_given_as_is_named(
     assert not (tmp_path / "bag").exists()
 
 
+def test_images_above_the_limit_are_refused(
+    tmp_path: Path, make_bag: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_video(tmp_path / "rgb.mp4", [10, 20], 10)
+    write_images(tmp_path / "thermal", {"0.png": np.zeros((48, 64), np.uint8)})
+    for rgb, thermal in (("rgb.mp4", "thermal"), ("thermal", "rgb.mp4"), ("thermal", "thermal")):
+        assert make_bag("--max-pixels", str(64 * 48 - 1), rgb=rgb, thermal=thermal) == 1
+        error = capsys.readouterr().err
+        assert "is 64 x 48 pixels, more than max_pixels (3071)" in error
+        assert len(error.strip().splitlines()) == 1
+    assert not (tmp_path / "bag").exists()
+
+
 def test_real_video(tmp_path: Path, samples: Path) -> None:
     """A real pair of videos: number of images, rate, sizes, and that thermal is grey."""
     video = samples / "video"

@@ -69,7 +69,11 @@ def test_bad_input_is_one_sentence(
     tiny = tmp_path / "tiny.png"
     cv2.imwrite(str(tiny), np.zeros((2, 2), np.uint8))
     out = str(tmp_path / "out.png")
+    half = tmp_path / "half.jpg"
+    half.write_bytes(cv2.imencode(".jpg", smooth())[1].tobytes()[:400])
     cases = [
+        ([str(half), thermal, "-o", out], "half.jpg cannot be read, it is cut short"),
+        ([rgb, thermal, "-o", out, "--max-pixels", "3071"], "is 64 x 48 pixels, more than max_pixels (3071)"),
         (["absent.png", thermal, "-o", out], "there is no image absent.png"),
         ([rgb, str(text), "-o", out], "text.png cannot be read as an 8 or 16 bit image"),
         (["none", "none", "-o", out], "neither an RGB nor a thermal image"),

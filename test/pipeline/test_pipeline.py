@@ -83,6 +83,19 @@ def test_an_undecodable_image_costs_its_pair_only(setup: Callable[..., Setup]) -
     assert bench.growth(lambda: (bench.send(1), bench.wait_until_idle()))["masks"] == 1
 
 
+def test_an_image_above_the_limit_costs_its_pair_only(setup: Callable[..., Setup]) -> None:
+    bench = setup(max_pixels=RGB.width * RGB.height)
+    large = EncodedImage(RGB.height + 1, RGB.width, "rgb8", 0, RGB.step, RGB.data + bytes(RGB.step))
+    grown = bench.growth(lambda: (bench.send(1, large), bench.wait_until_idle()))
+    assert grown["dropped.undecodable"] == 1
+    assert "is 20 x 17 pixels, more than max_pixels (320)" in bench.reports[-1][1]
+    bench.segmenter.open.release(2)
+    assert bench.growth(lambda: (bench.send(1), bench.wait_until_idle()))["masks"] == 1
+    # The parameter is live.
+    bench.pipeline.settings = replace(bench.pipeline.settings, max_pixels=1000)
+    assert bench.growth(lambda: (bench.send(1, large), bench.wait_until_idle()))["masks"] == 1
+
+
 def test_a_failing_network_costs_its_pair_only(setup: Callable[..., Setup]) -> None:
     bench = setup()
     bench.segmenter.error = RuntimeError("out of memory")

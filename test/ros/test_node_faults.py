@@ -152,6 +152,10 @@ BAD = {
     "empty with a size": Bad({"data": b""}, "image has 0 bytes of data"),
     "step below width": Bad({"step": 7}, "image has step 7"),
     "one pixel": Bad({"height": 1, "width": 1, "step": 6, "data": b"abcdef"}, "image is 1x1"),
+    "too large": Bad(
+        {"height": 6001, "width": 6000, "step": 18_000}, "image is 6000 x 6001 pixels, more than max_pixels"
+    ),
+    "long encoding": Bad({"encoding": "x\n[FATAL]" * 20_000}, "image has encoding 'x\\n[FATAL]"),
     "gigantic": Bad({"height": 2**31, "width": 2**31, "step": 2**31}, "image has step 2147483648"),
 }
 

@@ -1,11 +1,13 @@
 """Image files as arrays; whatever is wrong with one is said in one sentence that names it."""
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.images.checked_files import read_checked
 from rgbt_seg_ros.images.files import read_image, to_rgb, to_thermal_image
 from rgbt_seg_ros.images.palette import UnknownPalette
 from rgbt_seg_ros.images.thermal_image import ThermalImage, ThermalReading, has_opaque_alpha
@@ -112,13 +114,15 @@ def decode_image(path: Path) -> Image.Image:
     Raises:
         UserError: missing or unreadable.
     """
+    if not path.is_file():
+        raise UserError(f"{path} is missing: copy the data set again")
+    data, _ = read_checked(path)
     try:
-        with Image.open(path) as image:
+        with Image.open(BytesIO(data)) as image:
             image.load()
             return image
-    except FileNotFoundError as error:
-        raise UserError(f"{path} is missing: copy the data set again") from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except Exception as error:
+        # Pillow's parsers end in errors of many kinds.
         raise UserError(f"{path} cannot be read ({error}): copy it again") from error
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 
 from rgbt_seg_ros.base.whole_files import LinesFile, write_file
+from rgbt_seg_ros.images.checked_files import read_checked
 from rgbt_seg_ros.runs.evaluation import SplitScores
 
 from .gradients import StepLoss
@@ -51,7 +53,7 @@ class RunLog:
 
     def picture(self, step: int, path: Path) -> None:
         """Also show an image file in TensorBoard."""
-        with Image.open(path) as image:
+        with Image.open(BytesIO(read_checked(path)[0])) as image:
             pixels = np.array(image.convert("RGB"))
         self._tensorboard.add_image("predictions", pixels, step, dataformats="HWC")
 

@@ -84,7 +84,7 @@ def render_comparison(a: Run, b: Run) -> str:
         "comparison.html",
         names=names,
         summaries=[summary_a, summary_b],
-        sentences=headline(summary_a, summary_b, same),
+        sentences=[*headline(summary_a, summary_b, same), *_what_is_missing(runs)],
         shared=len(shared),
         one_recording=not recordings_differ(summary_a, summary_b),
         compared=len(known),
@@ -99,6 +99,11 @@ def render_comparison(a: Run, b: Run) -> str:
         timeline=axis(run_a, summary_a),
         charts=[chart for chart in charts if chart is not None],
     )
+
+
+def _what_is_missing(runs: Mapping[str, RunFolder]) -> list[str]:
+    """A sentence for each note on the runs, by letter."""
+    return [f"{letter}: {note}." for letter, run in runs.items() for note in run.notes]
 
 
 def shared_frames(run_a: RunFolder, run_b: RunFolder) -> dict[int, int]:
@@ -118,9 +123,13 @@ def shared_frames(run_a: RunFolder, run_b: RunFolder) -> dict[int, int]:
 
 
 def pictured_frames(run_a: RunFolder, run_b: RunFolder, shared: Mapping[int, int]) -> dict[int, int]:
-    """Those of the shared frames that one of the runs has pictures of."""
+    """Those of the shared frames that one of the runs has pictures of, and both have the masks of."""
     pictured_a, pictured_b = set(run_a.pictured_stamps()), set(run_b.pictured_stamps())
-    return {a: b for a, b in shared.items() if a in pictured_a or b in pictured_b}
+    return {
+        a: b
+        for a, b in shared.items()
+        if (a in pictured_a or b in pictured_b) and a not in run_a.lost and b not in run_b.lost
+    }
 
 
 def _identity(mask: MaskRecord) -> int | str:

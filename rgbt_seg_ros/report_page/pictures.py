@@ -74,7 +74,8 @@ def colors_of(class_names: Sequence[str]) -> dict[str, str]:
 def camera_pictures(run: RunFolder, stamp_ns: int) -> dict[str, str]:
     """What was kept of a frame's images, as data addresses by kind."""
     paths = {kind: picture_path(run.path, stamp_ns, kind) for kind in PICTURE_KINDS}
-    found = {kind: read_bounded(path, MAX_JPEG_BYTES) for kind, path in paths.items() if path.is_file()}
+    there = {kind: path for kind, path in paths.items() if path.is_file() and path not in run.damaged}
+    found = {kind: read_bounded(path, MAX_JPEG_BYTES) for kind, path in there.items()}
     return {kind: _address(data, "jpeg") for kind, data in found.items() if data.startswith(_JPEG_START)}
 
 

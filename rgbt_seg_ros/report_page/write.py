@@ -1,6 +1,8 @@
 """From a run's folder, or two, to one HTML page; no ROS."""
 
+import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from rgbt_seg_ros.base.json_files import read_json
 from rgbt_seg_ros.base.whole_files import write_file
 from rgbt_seg_ros.report_page.comparison import render_comparison
 from rgbt_seg_ros.report_page.page import render_report
+from rgbt_seg_ros.report_page.salvage import without_lost
 from rgbt_seg_ros.runs.folder import RunFolder, read_run, truth_path
 from rgbt_seg_ros.runs.summarize import summarize
 from rgbt_seg_ros.runs.summary import Summary, SummaryJson
@@ -19,7 +22,7 @@ SCORE_KEYS, SPLIT_KEYS = ("miou", "labelled_masks"), ("data", "images")
 
 
 def write_report(folder: Path, labels: Mapping[int, Path] | None = None) -> Path:
-    """Write report.html into the folder of a run that has its numbers.
+    """Write report.html into the folder of a run. What is missing in it is said, there and on standard error.
 
     Args:
         folder: see `rgbt_seg_ros.runs.folder`.
@@ -29,15 +32,15 @@ def write_report(folder: Path, labels: Mapping[int, Path] | None = None) -> Path
         the page's path.
 
     Raises:
-        UserError: the folder is not one of a run, has no summary, or cannot be written.
+        UserError: the folder is not one of a run, or cannot be written; a page that is there stays as it is.
     """
-    run = read_run(folder)
-    summary = read_summary(run)
+    run, summary = _read(folder)
     path = folder / "report.html"
     for mask in run.masks:
         if labels and mask.stamp_ns in labels:
             write_file(truth_path(folder, mask.stamp_ns), labels[mask.stamp_ns].read_bytes(), folder)
     write_file(path, render_report(run, summary))
+    _say_what_is_missing(run)
     return path
 
 
@@ -47,23 +50,43 @@ def write_comparison(folder_a: Path, folder_b: Path, path: Path) -> None:
     Raises:
         UserError: one is not a run, they have no frame in common, or the page cannot be written.
     """
-    runs = [read_run(folder) for folder in (folder_a, folder_b)]
-    page = render_comparison(*((run, read_summary(run)) for run in runs))
-    write_file(path, page)
+    runs = _read(folder_a), _read(folder_b)
+    write_file(path, render_comparison(*runs))
+    for run, _ in runs:
+        _say_what_is_missing(run)
+
+
+def _read(folder: Path) -> tuple[RunFolder, Summary]:
+    """A run and its numbers, with what is missing in it added to the summary's note."""
+    run = without_lost(read_run(folder))
+    summary = read_summary(run)
+    notes = list(run.notes)
+    if not any(_has_content(folder / name) for name in SUMMARIES):
+        notes.append(
+            f"there is no {' or '.join(SUMMARIES)}: the run did not come to its end, what it left is counted"
+        )
+    said = [*([summary.note] if summary.note else []), *(f"{note[0].upper()}{note[1:]}." for note in notes)]
+    return replace(run, notes=tuple(notes)), replace(summary, note=" ".join(said) or None)
+
+
+def _say_what_is_missing(run: RunFolder) -> None:
+    for note in run.notes:
+        print(f"{run.path}: {note}", file=sys.stderr)
+
+
+def _has_content(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
 
 
 def read_summary(run: RunFolder) -> Summary:
-    """The numbers of a run; those that an older version has not written are taken from the run itself.
+    """The numbers of a run; those that are not written are taken from the run itself.
 
     Raises:
-        UserError: there are none, or they cannot be read.
+        UserError: they cannot be read.
     """
-    folder = run.path
-    path = next((folder / name for name in SUMMARIES if (folder / name).is_file()), None)
+    path = next((run.path / name for name in SUMMARIES if _has_content(run.path / name)), None)
     if path is None:
-        raise UserError(
-            f"{folder} has no {' or '.join(SUMMARIES)}: the run did not come to its end, run it again"
-        )
+        return summarize(run)
     written = read_json(path, SummaryJson, "run it again")
     missing = [
         *(key for key in SCORE_KEYS if key not in written and ("miou" in written or "split" in written)),

@@ -18,7 +18,7 @@ so that a run can be watched while it goes on and survives a crash.
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -30,7 +30,7 @@ from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.file_limits import MAX_JSON_BYTES, MAX_LINES_BYTES
 from rgbt_seg_ros.base.json_files import Count, Nanoseconds, Share, decode_line, read_json
 from rgbt_seg_ros.images.checked_files import read_stored
-from rgbt_seg_ros.masks.classes import UNLABELED_16
+from rgbt_seg_ros.masks.classes import UNLABELED, UNLABELED_16
 from rgbt_seg_ros.masks.detections import Detection
 
 T = TypeVar("T")
@@ -131,6 +131,9 @@ class RunFolder:
 
     Attributes:
         confidence: mean probability of the chosen class over a mask's pixels, 0 to 1, by stamp.
+        notes: what is missing of a run that did not come to its end, a clause each.
+        lost: stamps whose masks are known to be unreadable, and which have no frame therefore.
+        damaged: files that are known to be unreadable and left out.
     """
 
     path: Path
@@ -139,6 +142,9 @@ class RunFolder:
     confidence: dict[int, float] = field(default_factory=dict)
     detections: dict[int, tuple[Box, ...]] = field(default_factory=dict)
     diagnostics: tuple[Diagnostics, ...] = ()
+    notes: tuple[str, ...] = ()
+    lost: frozenset[int] = frozenset()
+    damaged: frozenset[Path] = frozenset()
 
     def mask_image(self, stamp_ns: int) -> np.ndarray:
         """Class ids [H, W] of one mask, uint8 or uint16.
@@ -155,12 +161,12 @@ class RunFolder:
             UserError: it is damaged, or no such image.
         """
         path = truth_path(self.path, stamp_ns)
-        return _read_ids(path) if path.is_file() else None
+        return _read_ids(path) if path.is_file() and path not in self.damaged else None
 
     def pictured_stamps(self) -> list[int]:
-        """Stamps of the frames that there are pictures of, in order."""
+        """Stamps of the frames that there are pictures of, in order; without those whose masks are lost."""
         found = [_PICTURE.fullmatch(path.stem) for path in self.path.glob("pictures/*.jpg")]
-        return sorted({int(match[1]) for match in found if match})
+        return sorted({int(match[1]) for match in found if match} - self.lost)
 
 
 def mask_path(folder: Path, stamp_ns: int) -> Path:
@@ -177,7 +183,7 @@ def picture_path(folder: Path, stamp_ns: int, kind: str) -> Path:
 
 
 def read_run(folder: Path) -> RunFolder:
-    """Read a run's folder, also one that is still being written.
+    """Read a run's folder, also one that is still being written, or that a run which was killed has left.
 
     Raises:
         UserError: it is not such a folder, or a file in it is damaged.
@@ -186,11 +192,10 @@ def read_run(folder: Path) -> RunFolder:
         raise UserError(
             f"{folder} has no masks.jsonl: it is no folder that record, offline or evaluate --report has written"
         )
-    names: tuple[str, ...] = ()
-    if (folder / "classes.json").is_file():
-        names = read_json(folder / "classes.json", ClassNames, _REMEDY)
-    masks = [_interned(record) for record in _each_line(folder / "masks.jsonl", MaskRecord)]
-    confidence = _each_line(folder / "confidence.jsonl", _ConfidenceLine)
+    notes: list[str] = []
+    masks = [_interned(record) for record in _each_line(folder / "masks.jsonl", MaskRecord, notes)]
+    confidence = _each_line(folder / "confidence.jsonl", _ConfidenceLine, notes)
+    names = _class_names(folder / "classes.json", masks, notes)
     return RunFolder(
         path=folder,
         class_names=names,
@@ -200,10 +205,25 @@ def read_run(folder: Path) -> RunFolder:
             line.stamp_ns: tuple(
                 replace(box, class_name=sys.intern(box.class_name)) for box in line.detections
             )
-            for line in _each_line(folder / "detections.jsonl", _DetectionsLine)
+            for line in _each_line(folder / "detections.jsonl", _DetectionsLine, notes)
         },
-        diagnostics=tuple(_each_line(folder / "diagnostics.jsonl", Diagnostics)),
+        diagnostics=tuple(_each_line(folder / "diagnostics.jsonl", Diagnostics, notes)),
+        # Filled by the lines before.
+        notes=tuple(notes),
     )
+
+
+def _class_names(path: Path, masks: Sequence[MaskRecord], notes: list[str]) -> tuple[str, ...]:
+    """Names of the classes; where they are lost, numbers for those that are in the masks."""
+    if path.is_file() and path.stat().st_size:
+        return read_json(path, ClassNames, _REMEDY)
+    if not masks:
+        return ()
+    known = [
+        class_id for mask in masks for class_id in mask.pixels if class_id not in (UNLABELED, UNLABELED_16)
+    ]
+    notes.append(f"{path.name} is {'empty' if path.is_file() else 'missing'}: classes have numbers for names")
+    return tuple(f"class {class_id}" for class_id in range(max(known, default=-1) + 1))
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -215,7 +235,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     return list(_each_line(path, dict[str, Any]))
 
 
-def _each_line(path: Path, kind: type[T]) -> Iterator[T]:
+def _each_line(path: Path, kind: type[T], notes: list[str] | None = None) -> Iterator[T]:
     """As `read_lines`, one by one: a run of hours has files that are best not in memory as a whole."""
     if not path.is_file():
         return
@@ -227,6 +247,8 @@ def _each_line(path: Path, kind: type[T]) -> Iterator[T]:
             number += 1
             # One that has no end yet is left out; one that is too long is refused.
             if not line.endswith(b"\n") and len(line) <= MAX_JSON_BYTES:
+                if notes is not None:
+                    notes.append(f"{path.name} ends in half a line: it is left out")
                 return
             yield decode_line(path, number, line, kind, _REMEDY)
 

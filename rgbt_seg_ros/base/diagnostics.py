@@ -3,13 +3,37 @@
 docs/diagnostics.md says what each of them means.
 """
 
+import re
 from enum import Enum
 
 OK, WARN, ERROR = 0, 1, 2
 """Levels, with the values of diagnostic_msgs/DiagnosticStatus."""
 
+
 STATUS_NAME = "rgbt_segmenter: segmentation"
-"""Name of the node's status in /diagnostics, by which others find it."""
+"""Name of the status in former versions, whatever the node was called; still understood by `pair_of_status`."""
+
+_STATUS = re.compile(r".+: segmentation(?: of (\w+))?")
+
+
+def status_name(node: str, pair: str = "") -> str:
+    """Name of a status in /diagnostics, by which others find it.
+
+    Args:
+        node: its fully qualified name, as ``/robot/rgbt_segmenter``; it is also the status's hardware_id.
+        pair: one of its camera pairs; empty for a node without `camera_pairs`.
+    """
+    task = f"segmentation of {pair}" if pair else "segmentation"
+    return f"{node}: {task}"
+
+
+def pair_of_status(name: str) -> str | None:
+    """The camera pair that a status is of: empty for a node without `camera_pairs`, None if it is no status of ours.
+
+    Whose it is says its hardware_id.
+    """
+    match = _STATUS.fullmatch(name)
+    return None if match is None else match[1] or ""
 
 
 class Key(str, Enum):

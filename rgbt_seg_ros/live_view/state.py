@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rgbt_seg_ros.base.diagnostics import STATUS_NAME
+from rgbt_seg_ros.base.diagnostics import pair_of_status
 from rgbt_seg_ros.masks.classes import palette_for
 
 LEVELS = ("ok", "warn", "error")
@@ -92,12 +92,10 @@ class NodeState:
 
     def report(self, now_s: float, statuses: Mapping[str, tuple[int, str, Mapping[str, str]]]) -> None:
         """Take a report of the node: level, sentence and values by the name of the status."""
-        prefix = f"{STATUS_NAME} of "
+        by_pair = {pair_of_status(name): status for name, status in statuses.items()}
         # Before a node with camera pairs is configured, it speaks for all of them.
-        status = statuses.get(f"{prefix}{self.pair}" if self.pair else STATUS_NAME) or statuses.get(
-            STATUS_NAME
-        )
-        self._other_pairs = [name.removeprefix(prefix) for name in statuses if name.startswith(prefix)]
+        status = by_pair.get(self.pair) or by_pair.get("")
+        self._other_pairs = [pair for pair in by_pair if pair]
         if status is None:
             self._report = None
         else:

@@ -1,7 +1,9 @@
 """The verdict on a running camera pair: level and one sentence, from two successive reports of its values; no ROS."""
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from statistics import median
 
 from rgbt_seg_ros.base.diagnostics import ERROR, OK, WARN, Drop, Key
 from rgbt_seg_ros.pairing.nearest_neighbour import RATE_INTERVALS
@@ -10,6 +12,14 @@ from rgbt_seg_ros.settings import Settings
 
 SILENCE_NS = 2_000_000_000
 """A stream is called silent after this time without an image, whatever its camera's state [ns]."""
+
+SILENT_PERIODS = 2.5
+"""A stream slower than that is called silent after this number of its own periods."""
+
+UNKNOWN_PERIOD_NS = 60_000_000_000
+"""How long a stream that is not judged by `stale_after` may be silent before its period is known [ns]."""
+
+_GAPS = 5
 
 CLOCK_JUMP_NS = 60_000_000_000
 """A clock that moves on by more between two reports has been set, as when /clock starts [ns]."""
@@ -36,6 +46,7 @@ class Health:
     settings: Settings
     _last: Mapping[str, float] = field(default_factory=dict)
     _last_growth_ns: dict[str, int] = field(default_factory=dict)
+    _gaps_ns: dict[str, deque[int]] = field(default_factory=dict)
     _images_at_pair: tuple[float, float] = (0, 0)
     _frozen_since_ns: dict[str, int] = field(default_factory=dict)
     _assessed_ns: int = 0
@@ -61,9 +72,13 @@ class Health:
         elapsed_ns = now_ns - self._assessed_ns
         if not 0 <= elapsed_ns <= CLOCK_JUMP_NS:
             self._last_growth_ns.clear()
+            self._gaps_ns.clear()
             self._frozen_since_ns.clear()
         self._assessed_ns = now_ns
         for key in (Key.RGB_IN, Key.THERMAL_IN, Key.PAIRS, Key.MASKS):
+            if grown[key] > 0 and values[key] > grown[key] and key in self._last_growth_ns:
+                gaps = self._gaps_ns.setdefault(key, deque(maxlen=_GAPS))
+                gaps.append(now_ns - self._last_growth_ns[key])
             if grown[key] > 0 or key not in self._last_growth_ns:
                 self._last_growth_ns[key] = now_ns
         if grown[Key.PAIRS] != 0:
@@ -100,7 +115,7 @@ class Health:
         return None
 
     def _cameras(self, values: Mapping[str, float], cameras: Mapping[str, CameraState]) -> Verdict | None:
-        faults = {name: self._fault(name, state) for name, state in cameras.items()}
+        faults = {name: self._fault(name, state, values[f"{name}_in"] > 0) for name, state in cameras.items()}
         faulty = [name for name, fault in faults.items() if fault]
         if not faulty:
             return None
@@ -117,27 +132,33 @@ class Health:
         (name,) = faulty
         if self.settings.is_lossless and cameras[name] == CameraState.FROZEN:
             return WARN, faults[name]
-        return ERROR, f"{faults[name]}: no masks, see {name}.on_missing"
+        # One that is not judged may be slow to begin.
+        awaited = values[f"{name}_in"] == 0 and self._stale_after_s(name) == 0
+        level = WARN if awaited and self._silent_s(name) * 1e9 <= UNKNOWN_PERIOD_NS else ERROR
+        return level, f"{faults[name]}: no masks, see {name}.on_missing"
 
     def _goes_alone_without(self, name: str, cameras: Mapping[str, CameraState]) -> bool:
         on_missing = {"rgb": self.settings.rgb.on_missing, "thermal": self.settings.thermal.on_missing}[name]
         return on_missing != "drop" and cameras[name] in (CameraState.FROZEN, CameraState.MISSING)
 
     def _alone(self, name: str, fault: str) -> Verdict:
-        living = self.topics["rgb" if name == "thermal" else "thermal"]
+        living = "rgb" if name == "thermal" else "thermal"
         maskless_s = self._seconds_since_growth(Key.MASKS)
-        if maskless_s * 1e9 > SILENCE_NS:
-            return ERROR, f"{fault}, and no mask from {living} alone for {maskless_s:.0f} s"
-        return WARN, f"{fault}: masks come from {living} alone"
+        if maskless_s * 1e9 > max(SILENCE_NS, SILENT_PERIODS * self._period_ns(living)):
+            return ERROR, f"{fault}, and no mask from {self.topics[living]} alone for {maskless_s:.0f} s"
+        return WARN, f"{fault}: masks come from {self.topics[living]} alone"
 
-    def _fault(self, name: str, state: CameraState) -> str:
+    def _fault(self, name: str, state: CameraState, has_sent: bool) -> str:
         """What is wrong with a camera; empty if nothing is."""
         if state != CameraState.FROZEN:
             self._frozen_since_ns.pop(name, None)
-            silent_s = self._seconds_since_growth(f"{name}_in")
-            if state != CameraState.MISSING and silent_s * 1e9 <= SILENCE_NS:
+            silent_s, period_s = self._silent_s(name), self._period_ns(name) / 1e9
+            if state != CameraState.MISSING and silent_s * 1e9 <= self._silence_ns(name, has_sent):
                 return ""
-            return f"no images on {self.topics[name]} for {max(silent_s, 1):.0f} s"
+            usual = ""
+            if state == CameraState.MISSING and period_s > max(2 * self._stale_after_s(name), 1.5):
+                usual = f" (they come every {period_s:.0f} s, see {name}.stale_after)"
+            return f"no images on {self.topics[name]} for {max(silent_s, 1):.0f} s{usual}"
         since_ns = self._frozen_since_ns.setdefault(name, self._assessed_ns)
         frozen_s = (self._assessed_ns - since_ns) / 1e9
         return f"the same image again and again on {self.topics[name]} for {max(frozen_s, 1):.0f} s"
@@ -169,7 +190,9 @@ class Health:
             return WARN, "the node's clock stands still: use_sim_time is set, but nobody publishes /clock"
         skew_ms = values.get(Key.NEWEST_SKEW_MS, 0.0)
         slowest_hz = min(values.get(Key.RGB_HZ, 0.0), values.get(Key.THERMAL_HZ, 0.0))
-        far_ms = FAR_APART_MS + (1e3 / slowest_hz if slowest_hz > 0 else 0.0)
+        # Rates are of 5 s, and 0 for streams slower than that.
+        period_ms = max(self._period_ns("rgb"), self._period_ns("thermal")) / 1e6
+        far_ms = FAR_APART_MS + (1e3 / slowest_hz if slowest_hz > 0 else period_ms)
         # A recording that is played in a loop jumps back camera by camera.
         self._skewed_reports = self._skewed_reports + 1 if abs(skew_ms) > far_ms else 0
         if self._skewed_reports >= 3 and not self.settings.is_lossless:
@@ -178,6 +201,24 @@ class Health:
                 "differ, or the images of one come late"
             )
         return None
+
+    def _period_ns(self, camera: str) -> float:
+        """Usual time between two reports with new images of a camera [ns]; 0: not known."""
+        gaps = self._gaps_ns.get(f"{camera}_in")
+        return median(gaps) if gaps else 0
+
+    def _silence_ns(self, camera: str, has_sent: bool) -> float:
+        """How long a camera may be silent [ns]."""
+        stale_after_s = self._stale_after_s(camera)
+        if has_sent and not self._gaps_ns.get(f"{camera}_in"):
+            return max(SILENCE_NS, stale_after_s * 1e9) if stale_after_s > 0 else UNKNOWN_PERIOD_NS
+        return max(SILENCE_NS, SILENT_PERIODS * self._period_ns(camera))
+
+    def _stale_after_s(self, camera: str) -> float:
+        return (self.settings.rgb if camera == "rgb" else self.settings.thermal).stale_after
+
+    def _silent_s(self, camera: str) -> float:
+        return self._seconds_since_growth(f"{camera}_in")
 
     def _seconds_since_growth(self, key: str) -> float:
         return (self._assessed_ns - self._last_growth_ns[key]) / 1e9

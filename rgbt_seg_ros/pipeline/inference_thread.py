@@ -85,6 +85,7 @@ class InferenceThread(Generic[Item]):
         self._actions: deque[Callable[[], None]] = deque()
         self._stopped = False
         self._begun_s: float | None = None
+        self._longest_s = 0.0
         self._changed = threading.Condition()
         # A daemon, so that a network that hangs in a driver cannot keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
@@ -113,6 +114,11 @@ class InferenceThread(Generic[Item]):
         """For how long the thread has been working on the same items [s]; 0 while it waits for some."""
         begun_s = self._begun_s
         return 0.0 if begun_s is None else time.monotonic() - begun_s
+
+    @property
+    def longest_s(self) -> float:
+        """The longest time that the thread has worked on the same items [s], those under way included."""
+        return max(self._longest_s, self.busy_s)
 
     def stop(self, timeout: float) -> None:
         """End the thread after what it works on; idempotent.
@@ -157,6 +163,7 @@ class InferenceThread(Generic[Item]):
         if items:
             self._begun_s = time.monotonic()
             self._work(items)
+            self._longest_s = self.longest_s
             self._begun_s = None
         with self._changed:
             for mailbox in served:

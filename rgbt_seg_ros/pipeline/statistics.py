@@ -11,11 +11,15 @@ WINDOW = 300
 """Number of newest values over which percentiles are taken."""
 
 RATE_WINDOW_NS = 5_000_000_000
+OVERDUE_INTERVALS = 2.5
 _RATES = (Key.RGB_HZ, Key.THERMAL_HZ, Key.PAIR_HZ, Key.MASK_HZ)
 
 
 class RateMeter:
-    """Events a second over the last five seconds; times are integer nanoseconds of one clock."""
+    """Events a second over the last five seconds, or from the last event to the one before, if that is longer.
+
+    Times are integer nanoseconds of one clock.
+    """
 
     def __init__(self) -> None:
         self._times: deque[int] = deque(maxlen=1024)
@@ -27,12 +31,20 @@ class RateMeter:
         self._times.append(now_ns)
 
     def rate(self, now_ns: int) -> float:
-        """Events a second [Hz]; 0 with fewer than two events in the window."""
-        while self._times and self._times[0] < now_ns - RATE_WINDOW_NS:
+        """Events a second [Hz]; 0 with fewer than two events, or if the next one is long overdue."""
+        while len(self._times) > 2 and self._times[0] < now_ns - RATE_WINDOW_NS:
             self._times.popleft()
         if len(self._times) < 2 or self._times[-1] == self._times[0]:
             return 0.0
-        return (len(self._times) - 1) * 1e9 / (self._times[-1] - self._times[0])
+        span_ns, since_ns = self._times[-1] - self._times[0], now_ns - self._times[-1]
+        if self._times[0] >= now_ns - RATE_WINDOW_NS:
+            return (len(self._times) - 1) * 1e9 / span_ns
+        # A stream so slow that its last two events are not both in the window, or one that has ended.
+        return (
+            0.0
+            if since_ns > max(OVERDUE_INTERVALS * span_ns, RATE_WINDOW_NS)
+            else 1e9 / max(span_ns, since_ns)
+        )
 
 
 class Statistics:

@@ -9,11 +9,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rclpy.node import Node
 from rclpy.utilities import remove_ros_args
 
 from rgbt_seg_ros.base.errors import UserError, nearest
+from rgbt_seg_ros.base.yaml_files import read_yaml
 
 _ROS_ARGS = "--ros-args"
 _VALUED = {"-p": "param", "--param": "param", "-r": "remap", "--remap": "remap", "--params-file": "file"}
@@ -218,8 +218,8 @@ def _files_without_a_section(
 def _sections(path: str) -> dict[str, set[str]]:
     """Names of the parameters by the section of a parameter file; empty for a file that cannot be read."""
     try:
-        content = yaml.safe_load(Path(path).read_text())
-    except (OSError, ValueError, yaml.YAMLError):
+        content = read_yaml(Path(path), "mend it")
+    except UserError:
         return {}
     sections: dict[str, set[str]] = {}
 

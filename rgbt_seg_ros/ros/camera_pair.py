@@ -1,5 +1,6 @@
 """One camera pair on a node: its subscriptions, its output topics and its `Pipeline`."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -12,7 +13,7 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from rgbt_seg_ros.base.diagnostics import ERROR, OK, STATUS_NAME, Key
+from rgbt_seg_ros.base.diagnostics import ERROR, OK, WARN, Key, status_name
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.images.codec import stamp_ns
 from rgbt_seg_ros.pairing.pairer import Pairer
@@ -21,6 +22,8 @@ from rgbt_seg_ros.pipeline.inference_thread import InferenceThread
 from rgbt_seg_ros.pipeline.pipeline import Pipeline
 from rgbt_seg_ros.pipeline.registration_setup import RegistrationSetup
 from rgbt_seg_ros.pipeline.responder import Job, Responder
+from rgbt_seg_ros.ros.inputs.camera_info import camera_info_topics
+from rgbt_seg_ros.ros.inputs.publishers import IMAGE_TYPES, WatchedTopic
 from rgbt_seg_ros.ros.messages import diagnostic_status
 from rgbt_seg_ros.ros.outputs import OUTPUTS, Outputs
 from rgbt_seg_ros.settings import Settings
@@ -60,6 +63,8 @@ class CameraPair:
         depth = settings.lossless.depth if settings.is_lossless else 1
         self.outputs = Outputs(node, f"~/{name}" if name else "~", depth)
         self._subscriptions: list[Subscription] = []
+        self._watched: dict[str, WatchedTopic] = {}
+        self._infos: Counter[str] = Counter()
         self._pipeline: Pipeline | None = None
 
     def start(self, settings: Settings, pairer: Pairer, inference: InferenceThread[Job]) -> None:
@@ -85,7 +90,7 @@ class CameraPair:
                 "thermal", settings, settings.thermal_transport, pipeline, pipeline.add_thermal
             ),
         }
-        self._subscribe_camera_infos(settings, pipeline.responder)
+        self._subscribe_camera_infos(settings, topics, pipeline.responder)
         self._health = Health(topics, settings)
         # Last: what has a pipeline is active.
         self._pipeline = pipeline
@@ -108,6 +113,7 @@ class CameraPair:
 
     def unsubscribe(self) -> None:
         """Take no more images; idempotent."""
+        self._watched.clear()
         while self._subscriptions:
             self._node.destroy_subscription(self._subscriptions.pop())
 
@@ -138,11 +144,27 @@ class CameraPair:
             numbers, cameras = self._pipeline.values(), self._pipeline.cameras()
             unregistered = self._pipeline.responder.unregistered
             level, sentence = self._health.assess(numbers, cameras, now_ns, unregistered)
+            if faults := self._input_faults(numbers):
+                level, sentence = max(level, WARN), "; ".join((sentence, *faults))
             values |= numbers | {_CAMERA_KEYS[name]: state for name, state in cameras.items()}
         if failure:
             level, sentence = ERROR, failure
-        name = f"{STATUS_NAME} of {self.name}" if self.name else STATUS_NAME
-        return diagnostic_status(name, self._node.get_fully_qualified_name(), level, sentence, values)
+        node = self._node.get_fully_qualified_name()
+        return diagnostic_status(status_name(node, self.name), node, level, sentence, values)
+
+    def _input_faults(self, numbers: Mapping[str, float]) -> list[str]:
+        """Why nothing comes on the topics of which that is so."""
+        for name, watched in self._watched.items():
+            # One calibration is enough.
+            if not self._infos[name] or watched.fault:
+                watched.look(numbers.get(f"{name}_in", self._infos[name]))
+        return [watched.fault for watched in self._watched.values() if watched.fault]
+
+    def _say_of_input(self, sentence: str, is_fault: bool) -> None:
+        if is_fault:
+            self._node.get_logger().warning(f"{self.name}: {sentence}" if self.name else sentence)
+        else:
+            self._inform(sentence)
 
     def _subscribe_images(
         self,
@@ -173,24 +195,37 @@ class CameraPair:
             add(stamp_ns(message.header), message)
 
         topic = f"{camera}/image"
+        resolved = self._node.resolve_topic_name(self._own(topic))
+        overrides = f"qos_overrides.{resolved}.subscription"
+        by_parameter = settings.input_reliability == "reliable" and not settings.is_lossless
+        self._watched[camera] = watched = WatchedTopic(
+            self._node,
+            resolved,
+            IMAGE_TYPES[transport],
+            qos,
+            f"{camera}_transport",
+            f"set {'input_reliability' if by_parameter else f'{overrides}.reliability'} to best_effort",
+            self._say_of_input,
+        )
         try:
             return self._subscribe(
                 CompressedImage if transport == "compressed" else Image,
-                topic,
+                self._own(topic),
                 receive,
                 qos,
-                event_callbacks=SubscriptionEventCallbacks(message_lost=lose),
+                event_callbacks=SubscriptionEventCallbacks(
+                    message_lost=lose, incompatible_qos=watched.incompatible
+                ),
                 qos_overriding_options=QoSOverridingOptions.with_default_policies(),
             )
         except Exception as error:
             # rclpy has an exception of another type for each way in which an override can be wrong.
-            overrides = f"qos_overrides.{self._node.resolve_topic_name(self._own(topic))}.subscription"
             raise UserError(f"parameter {overrides}: {error}: start the node with another value") from error
 
     def _subscribe(
         self, kind: type, topic: str, receive: Callable[[Any], None], qos: QoSProfile, **options: Any
     ) -> str:
-        subscription = self._node.create_subscription(kind, self._own(topic), receive, qos, **options)
+        subscription = self._node.create_subscription(kind, topic, receive, qos, **options)
         self._subscriptions.append(subscription)
         return str(subscription.topic_name)
 
@@ -198,21 +233,46 @@ class CameraPair:
         """The name of one of this pair's topics, as before remapping."""
         return f"{self.name}/{topic}" if self.name else topic
 
-    def _subscribe_camera_infos(self, settings: Settings, responder: Responder) -> None:
+    def _subscribe_camera_infos(
+        self, settings: Settings, images: Mapping[str, str], responder: Responder
+    ) -> None:
         """The RGB camera's goes on with the masks; registration on a plane needs both."""
+        candidates = {
+            camera: camera_info_topics(self._node, self._own(f"{camera}/camera_info"), image, transport)
+            for (camera, image), transport in zip(
+                images.items(), (settings.rgb_transport, settings.thermal_transport), strict=True
+            )
+        }
+        if candidates["rgb"][0] == candidates["thermal"][0]:
+            # Whose it is cannot be known.
+            candidates = {camera: names[-1:] for camera, names in candidates.items()}
+        best = {camera: len(names) for camera, names in candidates.items()}
+        self._infos.clear()
 
-        def take(camera: str, info: CameraInfo) -> None:
+        def take(camera: str, rank: int, info: CameraInfo) -> None:
+            if rank > best[camera]:
+                return
+            best[camera] = rank
+            self._infos[f"{camera}_info"] += 1
             if camera == "rgb":
                 self.outputs.camera_info = info
             setup.take(camera, info)
             responder.register, responder.unregistered = setup.registration, setup.unavailable
 
         cameras = ("rgb", "thermal") if settings.registration.mode == "plane" else ("rgb",)
-        topics = {
-            camera: self._subscribe(
-                CameraInfo, f"{camera}/camera_info", partial(take, camera), qos_profile_sensor_data
-            )
-            for camera in cameras
-        }
+        for camera in cameras:
+            for rank, topic in enumerate(candidates[camera]):
+                self._subscribe(CameraInfo, topic, partial(take, camera, rank), qos_profile_sensor_data)
+            if len(cameras) == 2:
+                self._watched[f"{camera}_info"] = WatchedTopic(
+                    self._node,
+                    candidates[camera][0],
+                    "sensor_msgs/msg/CameraInfo",
+                    qos_profile_sensor_data,
+                    transport="",
+                    reliability="",
+                    say=self._say_of_input,
+                )
+        topics = {camera: candidates[camera][0] for camera in cameras}
         setup = RegistrationSetup(settings, topics)
         responder.register, responder.unregistered = setup.registration, setup.unavailable

@@ -20,8 +20,12 @@ from rgbt_seg_ros.segmenter.class_embeddings import ClassEmbeddings, load_class_
 from rgbt_seg_ros.segmenter.class_selection import ClassSelection
 from rgbt_seg_ros.settings import Settings
 
-STOP_TIMEOUT_S = 5.0
-"""How long deactivation waits for the pair under way [s]; `ros2 launch` kills a process after 10 s."""
+STOP_FLOOR_S = 20.0
+STOP_INFERENCES = 5.0
+"""Deactivation waits for the inference under way, for the longer of a time [s] and a number of the longest so far."""
+
+STOP_SILENCE_S = 1.0
+"""A shorter wait is not worth a word [s]."""
 
 HANG_S = 60.0
 HANG_WARM_UPS = 30.0
@@ -54,6 +58,8 @@ class Configured:
         self._segmenter = self._load_segmenter()
         milliseconds = self._warm_up()
         self._hang_s = max(HANG_S, HANG_WARM_UPS * milliseconds / 1e3)
+        # All pairs may be in one batch.
+        self._longest_s = len(settings.pair_names) * milliseconds / 1e3
         self._pairs = [
             CameraPair(node, name, settings, partial(report, name)) for name in settings.pair_names
         ]
@@ -82,11 +88,12 @@ class Configured:
             return f"inference has been at the same images for {inference.busy_s:.0f} s"
         return ""
 
-    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> str:
+    def stop(self, wait: bool, say: Callable[[str], None]) -> str:
         """Unsubscribe and end the inference thread; idempotent. The counts stay until `forget`.
 
         Args:
-            timeout_s: how long to wait for the pair under way.
+            wait: for the inference under way, as long as one may take.
+            say: told a sentence if that takes long.
 
         Returns:
             Why the inference thread is lost, in one sentence; empty if it has ended.
@@ -95,11 +102,22 @@ class Configured:
             return ""
         for pair in self._pairs:
             pair.unsubscribe()
-        self._inference.stop(timeout_s)
-        alive, self._inference = self._inference.alive, None
+        inference, timeout_s = self._inference, self._stop_timeout_s if wait else 0.0
+        inference.stop(min(STOP_SILENCE_S, timeout_s))
+        if wait and inference.alive:
+            say(f"waiting for the inference under way, {timeout_s:.0f} s at most")
+            inference.stop(timeout_s - STOP_SILENCE_S)
+        self._longest_s = max(self._longest_s, inference.longest_s)
+        alive, self._inference = inference.alive, None
         for pair in self._pairs:
             pair.stop()
         return f"inference did not end within {timeout_s:.0f} s" if alive else ""
+
+    @property
+    def _stop_timeout_s(self) -> float:
+        """How long the inference under way may still take; one that takes longer hangs."""
+        longest_s = max(self._longest_s, self._inference.longest_s if self._inference else 0.0)
+        return min(max(STOP_FLOOR_S, STOP_INFERENCES * longest_s), self._hang_s)
 
     def forget(self) -> None:
         """Drop the counts of the last activation."""

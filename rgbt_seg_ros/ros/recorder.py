@@ -16,7 +16,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from rgbt_seg_ros.bags.writer import BagWriter
-from rgbt_seg_ros.base.diagnostics import STATUS_NAME
+from rgbt_seg_ros.base.diagnostics import pair_of_status
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.whole_files import remove_folder
 from rgbt_seg_ros.images.codec import (
@@ -197,12 +197,18 @@ class Recorder(Node):
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
-            if status.name == STATUS_NAME and self._is_the_nodes(status.hardware_id):
+            node = status.hardware_id
+            if pair_of_status(status.name) == self._pair_of(node) and self._is_the_nodes(node):
                 self.node_values = values = {entry.key: entry.value for entry in status.values}
                 level, sentence = status.level[0], status.message
                 self.node_sentence = sentence
                 present = self._stream_clock.now(time.monotonic_ns())
                 self._jobs.add(self._writer.add_diagnostics, present, level, sentence, values)
+
+    def _pair_of(self, node: str) -> str:
+        """The camera pair of a node whose masks are recorded, by their topic; empty for one without pairs."""
+        inside = self._mask_topic.removeprefix(f"{node}/")
+        return inside.rpartition("/")[0] if inside != self._mask_topic else ""
 
     def _is_the_nodes(self, hardware_id: str) -> bool:
         """Whether a status is that of the node whose masks are recorded: others report under the same name."""

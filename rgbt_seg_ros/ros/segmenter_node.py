@@ -12,11 +12,11 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.timer import Timer
 
-from rgbt_seg_ros.base.diagnostics import ERROR, OK, STATUS_NAME
+from rgbt_seg_ros.base.diagnostics import ERROR, OK, WARN, status_name
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.ros.arguments import check_arguments, unused_qos_overrides
 from rgbt_seg_ros.ros.camera_pair import topic_names
-from rgbt_seg_ros.ros.configured_node import STOP_TIMEOUT_S, Configured
+from rgbt_seg_ros.ros.configured_node import Configured
 from rgbt_seg_ros.ros.messages import diagnostic_status, diagnostics_message
 from rgbt_seg_ros.ros.parameters import RosParameters
 from rgbt_seg_ros.settings import Settings
@@ -52,6 +52,7 @@ class SegmenterNode(LifecycleNode):
         self._poll_timer: Timer | None = None
         self._finalized = False
         self._failure = ""
+        self._waiting = ""
         self._logged_ns: dict[tuple[str, str], int] = {}
         self._ros_parameters = RosParameters(self, self._check_settings, self._on_parameters_changed)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
@@ -147,11 +148,18 @@ class SegmenterNode(LifecycleNode):
             self._poll_timer = None
         if self._configured is None:
             return
-        lost = self._configured.stop(0.0 if self.fatal else STOP_TIMEOUT_S)
+        lost = self._configured.stop(wait=not self.fatal, say=self._say_waiting)
         if not self.fatal:
             self._end_because(lost)
         self._publish_diagnostics()
         self._configured.forget()
+
+    def _say_waiting(self, sentence: str) -> None:
+        """In the log and on /diagnostics: while the node waits, nobody else says anything."""
+        self.get_logger().info(sentence)
+        self._waiting = sentence
+        self._publish_diagnostics()
+        self._waiting = ""
 
     def _free(self) -> None:
         """Forget the model and its publishers; idempotent."""
@@ -193,5 +201,7 @@ class SegmenterNode(LifecycleNode):
         else:
             level, sentence = (ERROR, failure) if failure else (OK, "not active")
             name = self.get_fully_qualified_name()
-            statuses = [diagnostic_status(STATUS_NAME, name, level, sentence, {})]
+            statuses = [diagnostic_status(status_name(name), name, level, sentence, {})]
+        for status in statuses if self._waiting else ():
+            status.level, status.message = bytes([WARN]), self._waiting
         self._diagnostics.publish(diagnostics_message(now.to_msg(), statuses))

@@ -30,7 +30,7 @@ from sensor_msgs.msg import Image  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
 from vision_msgs.msg import Detection2DArray, LabelInfo  # noqa: E402
 
-from rgbt_seg_ros.base.diagnostics import STATUS_NAME  # noqa: E402
+from rgbt_seg_ros.base.diagnostics import STATUS_NAME, status_name  # noqa: E402
 from rgbt_seg_ros.ros.messages import ROS_MESSAGES  # noqa: E402
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -106,10 +106,11 @@ def test_what_is_published_is_in_the_files(tmp_path: Path, start: Start, graph: 
     # Other nodes report there, even under the same name, and with levels that nobody has defined.
     reports = (
         ("another node", "/graph", 1),
-        (STATUS_NAME, "/robot/rgbt_segmenter", 2),
+        (status_name("/robot/rgbt_segmenter"), "/robot/rgbt_segmenter", 2),
         (STATUS_NAME, "/graph", 1),
+        (status_name("/graph", "front"), "/graph", 2),
     )
-    for name, node, level in (*reports, (STATUS_NAME, "/graph", 7)):
+    for name, node, level in (*reports, (status_name("/graph"), "/graph", 7)):
         status = DiagnosticStatus(
             level=bytes([level]), name=name, hardware_id=node, message="late", values=values
         )
@@ -157,7 +158,7 @@ def check_bag(path: Path) -> None:
         "/rgbt_segmenter/detections": FRAMES,
         "/rgbt_segmenter/overlay": FRAMES,
         "/rgbt_segmenter/confidence": FRAMES,
-        "/diagnostics": 4,
+        "/diagnostics": 5,
     }
     assert [name for name, topic in bag.topics.items() if topic.latched] == ["/rgbt_segmenter/label_info"]
     masks = [message for message in bag.messages(counts) if message.topic.name == "/rgbt_segmenter/mask"]

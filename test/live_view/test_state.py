@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from diagnostics_table import documented_keys
 
-from rgbt_seg_ros.base.diagnostics import ERROR, OK, STATUS_NAME, WARN
+from rgbt_seg_ros.base.diagnostics import ERROR, OK, STATUS_NAME, WARN, pair_of_status, status_name
 from rgbt_seg_ros.live_view.state import NodeState, PictureState
 from rgbt_seg_ros.masks.classes import MFNET
 
@@ -22,8 +22,21 @@ def said(state: NodeState, now_s: float) -> tuple[str, str, dict[str, str]]:
 @pytest.mark.parametrize(("level", "name"), [(OK, "ok"), (WARN, "warn"), (ERROR, "error")])
 def test_a_report_is_told_as_it_is(level: int, name: str) -> None:
     state = NodeState("/rgbt_segmenter")
-    state.report(10.0, {STATUS_NAME: (level, "a sentence", VALUES)})
+    state.report(10.0, {status_name("/rgbt_segmenter"): (level, "a sentence", VALUES)})
     assert said(state, 11.0) == (name, "a sentence", VALUES)
+
+
+def test_statuses_are_known_by_their_names_those_of_former_versions_as_well() -> None:
+    assert status_name("/robot/seg") == "/robot/seg: segmentation"
+    assert status_name("/robot/seg", "front") == "/robot/seg: segmentation of front"
+    names = (
+        status_name("/robot/seg"),
+        status_name("/robot/seg", "front"),
+        STATUS_NAME,
+        "/robot/seg: battery",
+        "",
+    )
+    assert [pair_of_status(name) for name in names] == ["", "front", "", None, None]
 
 
 def test_a_node_that_does_not_report_is_waited_for() -> None:
@@ -43,7 +56,8 @@ def test_a_node_that_does_not_report_is_waited_for() -> None:
 
 
 def test_of_several_camera_pairs_one_is_told() -> None:
-    reports = {f"{STATUS_NAME} of front": FINE, f"{STATUS_NAME} of rear": (2, "no images", {})}
+    front, rear = (status_name("/rgbt_segmenter", pair) for pair in ("front", "rear"))
+    reports = {front: FINE, rear: (2, "no images", {})}
     state = NodeState("/rgbt_segmenter", "rear")
     state.report(0.0, reports)
     assert said(state, 0.0) == ("error", "no images", {})
@@ -61,7 +75,7 @@ def test_of_several_camera_pairs_one_is_told() -> None:
 )
 def test_which_camera_pairs_there_are_is_said(pair: str, sentence: str) -> None:
     state = NodeState("/rgbt_segmenter", pair)
-    state.report(0.0, {f"{STATUS_NAME} of front": FINE, f"{STATUS_NAME} of rear": FINE})
+    state.report(0.0, {status_name("/rgbt_segmenter", name): FINE for name in ("front", "rear")})
     assert said(state, 0.0) == ("waiting", sentence, {})
 
 

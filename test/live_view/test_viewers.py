@@ -15,7 +15,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSCompatibility, QoSProfile, ReliabilityPolicy, qos_check_compatible
 from waiting import wait_for
 
-from rgbt_seg_ros.base.diagnostics import STATUS_NAME
+from rgbt_seg_ros.base.diagnostics import status_name
 
 INPUTS = {"/rgb/image", "/thermal/image"}
 
@@ -100,5 +100,5 @@ def test_foxglove_plots_documented_diagnostics_of_the_nodes_status(
             r'/diagnostics\.status\[:\]\{name=="(.+)"\}\.values\[:\]\{key=="(.+)"\}\.value', path
         )
         assert match is not None, path
-        assert match[1] == STATUS_NAME
+        assert match[1] == status_name("/rgbt_segmenter")
         assert match[2] in documented

@@ -13,9 +13,10 @@ import pytest
 from browser import PHONE, Visit, chromium, visit
 from waiting import TIMEOUT_S, wait_for
 
+from rgbt_seg_ros.base.diagnostics import status_name
 from rgbt_seg_ros.live_view.latest import Latest, NextItem
 from rgbt_seg_ros.live_view.server import WatchServer
-from rgbt_seg_ros.live_view.state import STATUS_NAME, NodeState, PictureState
+from rgbt_seg_ros.live_view.state import NodeState, PictureState
 from rgbt_seg_ros.masks.classes import MFNET
 
 if TYPE_CHECKING:
@@ -99,7 +100,9 @@ class View:
         """Put numbers, once somebody looks."""
         wait_for(lambda: self.numbers.viewers, "a viewer of the numbers")
         node, picture = NodeState("/rgbt_segmenter", classes=names), PictureState("/a/topic")
-        node.report(0.0, {STATUS_NAME: (level, sentence, VALUES if values is None else values)})
+        node.report(
+            0.0, {status_name("/rgbt_segmenter"): (level, sentence, VALUES if values is None else values)}
+        )
         node.detect(0.0, detections)
         picture.show(0.0, 48, 64)
         self._told = {"node": node.describe(0.0), "picture": picture.describe(0.0)}

@@ -224,3 +224,54 @@ def test_a_loss_in_lossless_mode_stays_an_error() -> None:
     level, sentence = robot.good_second()
     assert level == ERROR
     assert "lost 1" in sentence
+
+
+@pytest.mark.parametrize("stale_after", [0.0, 20.0])
+def test_a_slow_camera_is_judged_by_its_own_period(stale_after: float) -> None:
+    robot = Robot(thermal__stale_after=stale_after)
+    robot.cameras["thermal"] = CameraState.WAITING
+    levels = []
+    for second in range(1, 41):
+        image = second % 4 == 3
+        robot.values["newest_skew_ms"] = -1000.0 * ((second - 3) % 4)
+        if image:
+            robot.cameras["thermal"] = CameraState.OK
+        robot.values["mask_hz"] = 0.25
+        levels.append(robot.second(rgb_in=10, thermal_in=int(image), pairs=int(image), masks=int(image))[0])
+    assert ERROR not in levels[2:]
+    assert levels[12:] == [OK] * 28
+    # Then it stops for good.
+    silence = [robot.second(rgb_in=10) for _ in range(12)]
+    assert [level for level, _ in silence[:9]] == [OK] * 9
+    assert silence[-1] == (ERROR, "no images on /boson for 13 s: no masks, see thermal.on_missing")
+
+
+def test_an_unjudged_camera_that_never_sent_is_an_error_only_after_a_minute() -> None:
+    robot = Robot(thermal__stale_after=0.0)
+    robot.cameras["thermal"] = CameraState.WAITING
+    verdicts = [robot.second(rgb_in=10) for _ in range(70)]
+    assert verdicts[5] == (WARN, "no images on /boson for 5 s: no masks, see thermal.on_missing")
+    assert verdicts[-1][0] == ERROR
+
+
+def test_a_camera_slower_than_stale_after_is_told_the_parameter() -> None:
+    robot = Robot(thermal__stale_after=1.0)
+    for second in range(20):
+        image = second % 4 == 0
+        robot.cameras["thermal"] = CameraState.OK if image else CameraState.MISSING
+        verdict = robot.second(rgb_in=10, thermal_in=int(image), pairs=int(image), masks=int(image))
+    assert verdict == (
+        ERROR,
+        "no images on /boson for 3 s (they come every 4 s, see thermal.stale_after): "
+        "no masks, see thermal.on_missing",
+    )
+
+
+def test_one_slow_camera_alone_is_given_its_period() -> None:
+    robot = Robot(thermal__on_missing="rgb_only", rgb__stale_after=0.0)
+    levels = []
+    for second in range(30):
+        image = int(second % 4 == 0)
+        robot.cameras["thermal"] = CameraState.MISSING if second > 8 else CameraState.OK
+        levels.append(robot.second(rgb_in=image, thermal_in=int(second <= 8), alone=image, masks=image)[0])
+    assert levels[12:] == [WARN] * 18

@@ -22,6 +22,16 @@ def test_rate_is_that_of_the_last_seconds() -> None:
     assert meter.rate(20 * SECOND) == 0.0
 
 
+def test_rate_of_a_stream_slower_than_the_window_is_steady_until_it_ends() -> None:
+    meter = RateMeter()
+    for second in range(0, 41, 8):
+        meter.add(second * SECOND)
+        assert [meter.rate((second + later) * SECOND) for later in range(8)] == (
+            [pytest.approx(1 / 8)] * 8 if second else [0.0] * 8
+        )
+    assert meter.rate(70 * SECOND) == 0.0
+
+
 def test_rate_survives_a_clock_that_jumps_back() -> None:
     meter = RateMeter()
     for now in (100 * SECOND, 101 * SECOND, 0, SECOND // 2):

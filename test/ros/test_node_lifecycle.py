@@ -19,6 +19,7 @@ from node_bench import (
     load_segmenter,
     pixels,
     stamp_of,
+    told,
 )
 from node_process import FAULTY_NODE, NodeProcess, active_node
 from sensor_msgs.msg import Image
@@ -119,6 +120,44 @@ def test_sigterms_in_an_inference_end_the_node_cleanly(
         bench.new_mask()
         bench.send_until(lambda: bench.diagnostics()[2]["waiting"] == "2", "a pair under way")
         end_by_two(signal.SIGTERM, node)
+
+
+def test_deactivation_waits_for_a_slow_inference_and_says_so(
+    bench: Bench, node_model: Path, tmp_path: Path
+) -> None:
+    environment = {"INFERENCE_S": "7", "HANG_S": "60"}
+    with active_node(tmp_path / "log.txt", FAULTY_NODE, environment=environment, model=node_model) as node:
+        bench.received["/diagnostics"].clear()
+        bench.send_until(
+            lambda: bench.last("/diagnostics") and bench.diagnostics()[2].get("waiting", "0") != "0",
+            "a pair under way",
+        )
+        assert bench.change_state(Transition.TRANSITION_DEACTIVATE)
+        sentence = "waiting for the inference under way, 20 s at most"
+        assert sentence in node.output
+        assert (1, sentence) in [told(report)[:2] for report in bench.received["/diagnostics"]]
+        assert "[FATAL]" not in node.output
+        assert bench.change_state(Transition.TRANSITION_ACTIVATE)
+
+
+def test_a_hung_inference_does_not_keep_a_deactivation_waiting_for_ever(
+    bench: Bench, node_model: Path, tmp_path: Path
+) -> None:
+    with active_node(
+        tmp_path / "log.txt", FAULTY_NODE, environment={"HANG_S": "4"}, model=node_model
+    ) as node:
+        bench.new_mask()
+        rgb, thermal = bench.next_arrays()
+        mark(rgb, HANG)
+        bench.received["/diagnostics"].clear()
+        bench.send_until(
+            lambda: bench.last("/diagnostics") and bench.diagnostics()[2].get("waiting") not in (None, "0"),
+            "a hung inference",
+            lambda: bench.send(ROS_MESSAGES.image(Header(), rgb), ROS_MESSAGES.image(Header(), thermal)),
+        )
+        bench.change_state(Transition.TRANSITION_DEACTIVATE)
+        assert node.wait() == 1
+        assert "inference did not end within 4 s: leaving with exit code 1" in node.output
 
 
 @pytest.mark.parametrize(

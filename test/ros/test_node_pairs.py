@@ -107,7 +107,7 @@ def test_pairs_wait_for_their_calibration_and_say_so(eyes: tuple[Eye, Eye], node
 
     front.send_until(is_waiting, "a sentence", send)
     names = [status.name for status in front.last("/diagnostics").status]
-    assert names == ["rgbt_segmenter: segmentation of front", "rgbt_segmenter: segmentation of rear"]
+    assert names == ["/rgbt_segmenter: segmentation of front", "/rgbt_segmenter: segmentation of rear"]
     for i, name in enumerate(("front", "rear")):
         level, sentence, values = front.diagnostics(i)
         topics = f"/{name}/rgb/camera_info and /{name}/thermal/camera_info"

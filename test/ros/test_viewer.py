@@ -18,8 +18,8 @@ from std_msgs.msg import Header
 from vision_msgs.msg import LabelInfo
 from waiting import wait_for
 
+from rgbt_seg_ros.base.diagnostics import status_name
 from rgbt_seg_ros.live_view.latest import NextItem
-from rgbt_seg_ros.live_view.state import STATUS_NAME
 from rgbt_seg_ros.masks.classes import PST900
 from rgbt_seg_ros.masks.overlay import thermal_picture
 from rgbt_seg_ros.ros.messages import ROS_MESSAGES, diagnostic_status, diagnostics_message
@@ -178,9 +178,9 @@ def test_reports_of_other_nodes_are_not_told(graph: Graph) -> None:
     statuses = [
         diagnostic_status(name, node, level, sentence, {"pairs": level})
         for name, node, level, sentence in (
-            (f"{STATUS_NAME} of front", "/other/seg", 2, "of another robot"),
-            (f"{STATUS_NAME} of rear", NODE, 2, "of another pair"),
-            (f"{STATUS_NAME} of front", NODE, 1, "this one"),
+            (status_name("/other/seg", "front"), "/other/seg", 2, "of another robot"),
+            (status_name(NODE, "rear"), NODE, 2, "of another pair"),
+            (status_name(NODE, "front"), NODE, 1, "this one"),
             ("battery", NODE, 2, "of something else"),
         )
     ]

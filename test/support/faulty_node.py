@@ -1,6 +1,7 @@
 """The node with an inference that fails on demand, to be run as a program: the first RGB pixel says how.
 
 INFERENCE_S is how long a batch takes at least [s].
+HANG_S is how long an inference may take before it is taken to hang [s].
 REPORT_S is the time from one report to the next [s].
 """
 
@@ -19,7 +20,7 @@ from rgbt_seg_ros.segmenter import Segmentation, Segmenter
 
 OUT_OF_MEMORY, NOT_FINITE, END, HANG = 1, 2, 3, 4
 
-HANG_S = 3.0
+HANG_S = float(os.environ.get("HANG_S", "3"))
 INFERENCE_S = float(os.environ.get("INFERENCE_S", "0"))
 REPORT_S = float(os.environ.get("REPORT_S", segmenter_node.DIAGNOSTICS_PERIOD_S))
 

@@ -197,14 +197,13 @@ class CameraPair:
         topic = f"{camera}/image"
         resolved = self._node.resolve_topic_name(self._own(topic))
         overrides = f"qos_overrides.{resolved}.subscription"
-        by_parameter = settings.input_reliability == "reliable" and not settings.is_lossless
         self._watched[camera] = watched = WatchedTopic(
             self._node,
             resolved,
             IMAGE_TYPES[transport],
             qos,
             f"{camera}_transport",
-            f"set {'input_reliability' if by_parameter else f'{overrides}.reliability'} to best_effort",
+            f"set {'input_reliability' if reliable else f'{overrides}.reliability'} to best_effort",
             self._say_of_input,
         )
         try:

@@ -17,8 +17,8 @@ ROS_MESSAGES = ("_msgs", "_interfaces")
 GLUE = ("rgbt_seg_ros.ros.", "rgbt_seg_ros.launching.")
 """Where the modules are that import ROS packages, or launch."""
 
-WITHOUT_ROS = {f"rgbt_seg_ros.ros{name}" for name in (".dds", ".pairers")}
-"""Of the folder `ros`: what sets the middleware up before a process, or its child, joins the graph."""
+WITHOUT_ROS = {f"rgbt_seg_ros.ros{name}" for name in (".dds", ".pairers", ".inputs")}
+"""Of the folder `ros`: an empty file, and what sets the middleware up before a process joins the graph."""
 
 
 def module_name(path: Path) -> str:

@@ -12,7 +12,7 @@ from rgbt_seg_ros.models.model_file import misfits
 from rgbt_seg_ros.models.sam2_encoder import is_added, size_of_trunk
 from rgbt_seg_ros.models.sartm.mask_decoder import ClassTokenDecoder
 
-from .tensor_file import read_tensors
+from .tensor_file import NoWeights, read_weights
 
 _ENCODER = "image_encoder."
 _DECODER = "sam_mask_decoder."
@@ -34,7 +34,7 @@ def load_base_weights(network: nn.Module, path: str | Path) -> str:
 
     Args:
         network: a model with an encoder of one of SAM 2's sizes.
-        path: `sam2_hiera_*.pt` or `sam2.1_hiera_*.pt`, read as plain tensors, never unpickled.
+        path: `sam2_hiera_*.pt` or `sam2.1_hiera_*.pt`, or a bare state dict; read as plain tensors, never unpickled.
 
     Returns:
         SHA-256 of the file.
@@ -43,7 +43,7 @@ def load_base_weights(network: nn.Module, path: str | Path) -> str:
         UserError: no such file, damaged, none of SAM 2, of another size, or not exactly the weights to be filled.
     """
     path = Path(path).expanduser()
-    released = _released(path, read_tensors(path))
+    released = _released(path)
     tensors = encoder_weights(released)
     decoder = dict(network.named_children()).get("decoder")
     if isinstance(decoder, ClassTokenDecoder):
@@ -94,14 +94,12 @@ def decoder_weights(released: Mapping[str, Tensor], classes: int) -> dict[str, T
     return ours
 
 
-def _released(path: Path, content: object) -> dict[str, Tensor]:
-    """Tensors of Meta's `{"model": {name: tensor}}`."""
-    model = content.get("model") if isinstance(content, Mapping) else None
-    released = {
-        str(name): tensor
-        for name, tensor in (model.items() if isinstance(model, Mapping) else ())
-        if isinstance(tensor, Tensor)
-    }
+def _released(path: Path) -> dict[str, Tensor]:
+    """Tensors of Meta's `{"model": {name: tensor}}`, or of the same weights in another wrapper or in none."""
+    try:
+        released = read_weights(path).tensors
+    except NoWeights:
+        released = {}
     if not any(name.startswith(_ENCODER) for name in released):
         raise UserError(
             f"{path} is not a SAM 2 file (there is no image encoder in it): "

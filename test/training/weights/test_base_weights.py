@@ -67,6 +67,16 @@ def test_features_are_those_of_sam2s_own_encoder(write, sam2):
         assert torch.equal(a, b)
 
 
+@pytest.mark.parametrize(
+    "wrap", [dict, lambda r: {"state_dict": {f"module.{n}": t for n, t in r.items()}, "epoch": 3}]
+)
+def test_the_same_weights_bare_or_in_another_wrapper_fill_it(tmp_path, sam2, wrap):
+    torch.save(wrap(sam2.state_dict()), tmp_path / "bare.pt")
+    model = network()
+    load_base_weights(model, tmp_path / "bare.pt")
+    assert torch.equal(model.encoder.trunk.pos_embed, sam2.image_encoder.trunk.pos_embed)
+
+
 def test_the_rest_of_the_model_is_left_alone(write):
     model, untouched = network(), network()
     load_base_weights(model, write())

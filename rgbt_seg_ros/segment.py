@@ -1,7 +1,6 @@
 """Segment one pair of image files: mask, overlay and detections, without ROS."""
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,6 +13,7 @@ from rgbt_seg_ros.base.cli import command_parser, run_command
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import prepare_process
 from rgbt_seg_ros.base.image_bytes import png
+from rgbt_seg_ros.base.json_files import encode_json
 from rgbt_seg_ros.base.whole_files import write_file
 from rgbt_seg_ros.images.files import read_pair
 from rgbt_seg_ros.images.palette import palette_note
@@ -78,7 +78,7 @@ def _segment(args: argparse.Namespace) -> None:
         "class_names": segmenter.class_names,
         "detections": [asdict(detection) for detection in detections],
     }
-    _write(args.output, segmentation.mask, overlay, json.dumps(result, indent=2) + "\n")
+    _write(args.output, segmentation.mask, overlay, encode_json(result, indent=2) + "\n")
     print(f"{args.output}: {len(detections)} detections")
 
 

@@ -1,7 +1,6 @@
 """Measure a model in service beside plain PyTorch, networks side by side, or a step of a training configuration."""
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from rich.table import Table
 
 from rgbt_seg_ros.base.cli import command_parser, image_size, positive_count, positive_number, run_command
 from rgbt_seg_ros.base.host import prepare_process
+from rgbt_seg_ros.base.json_files import encode_json
 from rgbt_seg_ros.base.whole_files import write_file
 from rgbt_seg_ros.segmenter import choose_device
 
@@ -33,7 +33,7 @@ def _run(args: argparse.Namespace) -> None:
         result = measure_inference(args.model, args.size, args.pairs, args.device, args.precision)
         _show_inference(Console(), result)
     if args.json:
-        write_file(args.json, json.dumps(result, indent=2) + "\n")
+        write_file(args.json, encode_json(result, indent=2) + "\n")
 
 
 def _training(args: argparse.Namespace) -> dict[str, Any]:

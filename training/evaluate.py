@@ -1,7 +1,6 @@
 """Scores of a model file on a split of a data set: table, JSON and pictures, by one process or torchrun's several."""
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from torch import distributed
 from rgbt_seg_ros.base.cli import command_parser, run_command
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import prepare_process
+from rgbt_seg_ros.base.json_files import encode_json
 from rgbt_seg_ros.base.whole_files import write_file
 from rgbt_seg_ros.images.palette import CHOICES as PALETTES
 from rgbt_seg_ros.runs.evaluation import Evaluation, ImageScore, SplitScores
@@ -68,7 +68,7 @@ def _report(
     modality, main = next(iter(counts.items()))
     evaluation = _evaluation(args, segmenter, scores, main)
     if args.json:
-        write_file(args.json, json.dumps(evaluation.to_json(), indent=2) + "\n")
+        write_file(args.json, encode_json(evaluation.to_json(), indent=2) + "\n")
     if args.report:
         page = write_score_report(args.report, segmenter, source, protocol, modality, evaluation)
         print(f"report: {page}")

@@ -4,7 +4,6 @@ The file is compared with PyTorch before it is there under its name.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from torch.export import ExportedProgram
 
 from rgbt_seg_ros.base.cli import command_parser, image_size, run_command
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.json_files import encode_json
 from rgbt_seg_ros.base.whole_files import new_file
 from rgbt_seg_ros.models import ModelCard, file_hash, load_model, read_card
 from rgbt_seg_ros.models.model_file import resolve_model
@@ -62,7 +62,7 @@ def export_model(
         pairs = check_pairs(size)
         program = trace(network, pairs[0])
         difference = write_checked(
-            program, network, pairs, FORMATS[format_name], output, json.dumps(metadata)
+            program, network, pairs, FORMATS[format_name], output, encode_json(metadata)
         )
     height, width = size
     console.print(

@@ -1,7 +1,6 @@
 """Check a data set on disk: `python -m training.inspect_data --data NAME --root DIR`."""
 
 import argparse
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from rich.table import Column, Table
 
 from rgbt_seg_ros.base.cli import command_parser, run_command
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.json_files import encode_json
 from rgbt_seg_ros.base.whole_files import write_file
 from rgbt_seg_ros.images.palette import CHOICES as PALETTES
 
@@ -33,7 +33,7 @@ def _run(args: argparse.Namespace) -> None:
     )
     _print(console, inspection)
     if args.json:
-        write_file(args.json, json.dumps(inspection.as_dict(), indent=2) + "\n")
+        write_file(args.json, encode_json(inspection.as_dict(), indent=2) + "\n")
     if args.sheet:
         save_contact_sheet(args.sheet, inspection)
         _say(console, f"pictures: {args.sheet}")

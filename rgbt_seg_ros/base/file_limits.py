@@ -19,8 +19,8 @@ MAX_YAML_NODES = 200_000
 MAX_DEPTH = 64
 """Objects and lists within each other. What is written here has six of them at most."""
 
-MAX_HEADER_BYTES = 16 << 20
-"""Of the header of a safetensors file, with its metadata. That of SAM 2's large size has 0.2 MB."""
+MAX_HEADER_BYTES = 8 << 20
+"""Of the header of a safetensors file, with its metadata. That of the largest training state has one megabyte."""
 
 
 def read_bounded(path: Path, most: int) -> bytes:

@@ -2,25 +2,41 @@
 
 import dataclasses
 import hashlib
-import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.json_files import MalformedJson, decode_json, encode_json
 from rgbt_seg_ros.base.shared_files import share_path
 from rgbt_seg_ros.base.whole_files import write_file
-from rgbt_seg_ros.models.registry import build_model
+from rgbt_seg_ros.models.registry import build_model, state_shapes
+from rgbt_seg_ros.models.safetensors_file import open_tensors, shapes_of
 from rgbt_seg_ros.models.scaling import InputScaling
 
 FORMAT_VERSION = 1
 _METADATA_KEY = "rgbt_seg_ros"
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+MAX_CLASSES = 65534
+"""Ids of masks have 16 bits, and the last one is of no class."""
+
+_Argument = str | bool | Annotated[int, msgspec.Meta(ge=0, le=65536)] | None
+"""Of an architecture: a word, a switch, or a number of channels or the like."""
+
+
+@dataclass(frozen=True)
+class _Format:
+    format_version: int
 
 
 @dataclass(frozen=True)
@@ -40,16 +56,16 @@ class ModelCard:
     """
 
     arch: str
-    config: dict[str, Any]
-    class_names: tuple[str, ...]
+    config: dict[str, _Argument]
+    class_names: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=MAX_CLASSES)]
     thing_classes: tuple[str, ...]
     embeddings: dict[str, Any]
     scaling: InputScaling = field(default_factory=InputScaling)
-    short_side: int | None = None
+    short_side: Annotated[int, msgspec.Meta(ge=1, le=65536)] | None = None
     training: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        return json.dumps({"format_version": FORMAT_VERSION, **dataclasses.asdict(self)}, sort_keys=True)
+        return encode_json({"format_version": FORMAT_VERSION, **dataclasses.asdict(self)}, sort_keys=True)
 
 
 def resolve_model(model: str | Path) -> Path:
@@ -86,7 +102,7 @@ def read_card(model: str | Path) -> ModelCard:
     """
     path = resolve_model(model)
     try:
-        with safe_open(path, framework="pt") as file:
+        with open_tensors(path) as file:
             metadata = file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise _damaged(path, error) from error
@@ -95,19 +111,27 @@ def read_card(model: str | Path) -> ModelCard:
             f"{path} is a safetensors file but not a model file of rgbt_seg_ros: "
             "import foreign weights with training.import_checkpoint"
         )
+    text = metadata[_METADATA_KEY]
     try:
-        fields = json.loads(metadata[_METADATA_KEY])
-        version = fields.pop("format_version")
-        if version != FORMAT_VERSION:
-            raise UserError(
-                f"{path} has model format {version}, this version reads {FORMAT_VERSION}: update rgbt_seg_ros"
-            )
-        fields["scaling"] = InputScaling(**fields["scaling"])
-        fields["class_names"] = tuple(fields["class_names"])
-        fields["thing_classes"] = tuple(fields["thing_classes"])
-        return ModelCard(**fields)
-    except (ValueError, KeyError, TypeError) as error:
+        version = decode_json(text, _Format).format_version
+        # Whatever else a later format holds is not looked at.
+        card = decode_json(text, ModelCard) if version == FORMAT_VERSION else None
+    except (MalformedJson, UserError) as error:
         raise UserError(f"{path} has a damaged card ({error}): write the model file again") from error
+    if card is None:
+        raise UserError(
+            f"{path} has model format {version}, this version reads {FORMAT_VERSION}: update rgbt_seg_ros"
+        )
+    _check_classes(path, card)
+    return card
+
+
+def _check_classes(path: Path, card: ModelCard) -> None:
+    twice = [name for name, count in Counter(card.class_names).items() if count > 1]
+    strange = [name for name in card.thing_classes if name not in card.class_names]
+    if twice or strange:
+        fault = f"lists the class {twice[0]!r} twice" if twice else f"has no class {strange[0]!r} to detect"
+        raise UserError(f"{path} has a damaged card (it {fault}): write the model file again")
 
 
 def load_model(model: str | Path, device: str | torch.device = "cpu") -> nn.Module:
@@ -122,18 +146,15 @@ def load_model(model: str | Path, device: str | torch.device = "cpu") -> nn.Modu
     path = resolve_model(model)
     card = read_card(path)
     try:
-        with safe_open(path, framework="pt") as file:
+        with open_tensors(path) as file:
+            # Before any weight is read or made: a card may claim a network of any size.
+            _check_shapes(path, card, shapes_of(file))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError) as error:
         raise _damaged(path, error) from error
-    embeddings = tensors.get("class_embeddings")
-    if embeddings is None or embeddings.ndim != 2 or len(embeddings) != len(card.class_names):
-        rows = "no class embeddings" if embeddings is None else f"class embeddings {list(embeddings.shape)}"
-        raise UserError(
-            f"{path} names {len(card.class_names)} classes but has {rows}: write the model file again"
-        )
-    network = build_model(card.arch, card.config, embeddings, served=True)
-    _check_fit(path, network, tensors)
+    _check_types(path, {"class_embeddings": torch.empty(0)}, tensors)
+    network = build_model(card.arch, card.config, tensors["class_embeddings"], served=True)
+    _check_types(path, network.state_dict(), tensors)
     network.load_state_dict(tensors)
     return network.eval().to(device)
 
@@ -149,17 +170,51 @@ def file_hash(path: str | Path) -> str:
 
 def misfits(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> list[str]:
     """How tensors differ in names and shapes from the expected ones, one phrase each."""
-    faults = [f"{name} is missing" for name in expected if name not in tensors]
-    faults += [f"{name} is unknown" for name in tensors if name not in expected]
+    return _shape_misfits(
+        {name: tuple(tensor.shape) for name, tensor in expected.items()},
+        {name: tuple(tensor.shape) for name, tensor in tensors.items()},
+    )
+
+
+def _shape_misfits(
+    expected: Mapping[str, tuple[int, ...]], shapes: Mapping[str, tuple[int, ...]]
+) -> list[str]:
+    faults = [f"{name} is missing" for name in expected if name not in shapes]
+    faults += [f"{name} is unknown" for name in shapes if name not in expected]
     return faults + [
-        f"{name} is {list(tensors[name].shape)}, not {list(tensor.shape)}"
-        for name, tensor in expected.items()
-        if name in tensors and tensors[name].shape != tensor.shape
+        f"{name} is {list(shapes[name])}, not {list(shape)}"
+        for name, shape in expected.items()
+        if name in shapes and shapes[name] != shape
     ]
 
 
-def _check_fit(path: Path, network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    faults = misfits(network.state_dict(), tensors)
+def _check_shapes(path: Path, card: ModelCard, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    embeddings = shapes.get("class_embeddings")
+    if embeddings is None or len(embeddings) != 2 or embeddings[0] != len(card.class_names):
+        rows = "no class embeddings" if embeddings is None else f"class embeddings {list(embeddings)}"
+        raise UserError(
+            f"{path} names {len(card.class_names)} classes but has {rows}: write the model file again"
+        )
+    try:
+        expected = state_shapes(card.arch, card.config, embeddings)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    _refuse(path, _shape_misfits(expected, shapes))
+
+
+def _check_types(path: Path, expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
+    _refuse(
+        path,
+        (
+            f"{name} is of {str(tensors[name].dtype).removeprefix('torch.')}"
+            for name, tensor in expected.items()
+            if tensors[name].dtype not in (_FLOATS if tensor.is_floating_point() else (tensor.dtype,))
+        ),
+    )
+
+
+def _refuse(path: Path, faults: Iterable[str]) -> None:
+    faults = list(faults)
     if faults:
         more = f" and {len(faults) - 1} more" if len(faults) > 1 else ""
         raise UserError(

@@ -1,7 +1,9 @@
 """From pixel values to network inputs: one rule for training and service, kept in the model file."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
+import msgspec
 import torch
 from torch import Tensor
 
@@ -26,8 +28,8 @@ class InputScaling:
     """
 
     rule: str = "standard"
-    thermal_mean: float | None = None
-    thermal_std: float | None = None
+    thermal_mean: Annotated[float, msgspec.Meta(ge=-1e6, le=1e6)] | None = None
+    thermal_std: Annotated[float, msgspec.Meta(gt=0.0, le=1e6)] | None = None
 
     def __post_init__(self) -> None:
         if self.rule not in RULES:

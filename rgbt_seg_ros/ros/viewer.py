@@ -1,6 +1,5 @@
 """The live view's part in the ROS graph: subscribes to what is being looked at, and to nothing else."""
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
+from rgbt_seg_ros.base.json_files import encode_json
 from rgbt_seg_ros.images import codec
 from rgbt_seg_ros.live_view.latest import Latest
 from rgbt_seg_ros.live_view.state import NodeState, PictureState
@@ -210,7 +210,7 @@ class Viewer(Node):
                 for name, state in self._watched.items()
             }
             numbers = {**self._node_state.describe(now_s), "pictures": pictures}
-            self.numbers.put(json.dumps(numbers).encode())
+            self.numbers.put(encode_json(numbers).encode())
 
     # --- what comes ---
 

@@ -4,18 +4,30 @@ Reading one needs no text encoder: a node gets new classes from such a file.
 """
 
 import hashlib
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.json_files import MalformedJson, convert_json, decode_json, encode_json
 from rgbt_seg_ros.base.whole_files import write_file
+from rgbt_seg_ros.models.safetensors_file import open_tensors, shapes_of
+
+MAX_NUMBERS = 1 << 26
+"""Of all vectors of a file: a quarter of a gigabyte, or 80 000 classes in the width of CLIP's large size."""
+
+
+@dataclass(frozen=True)
+class _Metadata:
+    names: str
+    templates: str
+    encoder: str
+    encoder_hash: str
 
 
 @dataclass(frozen=True)
@@ -34,7 +46,7 @@ class ClassEmbeddings:
 
 
 def content_key(encoder_hash: str, templates: Sequence[str], names: Sequence[str]) -> str:
-    text = json.dumps([encoder_hash, list(templates), list(names)])
+    text = encode_json([encoder_hash, list(templates), list(names)])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -45,8 +57,8 @@ def save_class_embeddings(path: str | os.PathLike[str], embeddings: ClassEmbeddi
         UserError: it cannot be written.
     """
     metadata = {
-        "names": json.dumps(embeddings.names),
-        "templates": json.dumps(embeddings.templates),
+        "names": encode_json(embeddings.names),
+        "templates": encode_json(embeddings.templates),
         "encoder": embeddings.encoder,
         "encoder_hash": embeddings.encoder_hash,
     }
@@ -62,22 +74,27 @@ def load_class_embeddings(path: str | os.PathLike[str]) -> ClassEmbeddings:
     if not Path(path).is_file():
         raise UserError(f"there is no class embedding file {path}: make one with training.embed_classes")
     try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            embeddings = ClassEmbeddings(
-                vectors=file.get_tensor("class_embeddings"),
-                names=tuple(json.loads(metadata["names"])),
-                templates=tuple(json.loads(metadata["templates"])),
-                encoder=metadata["encoder"],
-                encoder_hash=metadata["encoder_hash"],
+        with open_tensors(path) as file:
+            metadata = convert_json(file.metadata() or {}, _Metadata)
+            shape = shapes_of(file).get("class_embeddings")
+            names, templates = (
+                decode_json(text, tuple[str, ...]) for text in (metadata.names, metadata.templates)
             )
-    except (SafetensorError, KeyError, ValueError) as error:
+            if shape is None or len(shape) != 2 or shape[0] != len(names):
+                held = "no vectors" if shape is None else f"vectors {list(shape)}"
+                raise UserError(
+                    f"{path} names {len(names)} classes but holds {held}: "
+                    "make it again with training.embed_classes"
+                )
+            if shape[0] * shape[1] > MAX_NUMBERS:
+                raise SafetensorError(f"its vectors {list(shape)} are more than {MAX_NUMBERS:,} numbers")
+            vectors = file.get_tensor("class_embeddings")
+    except (SafetensorError, OSError, MalformedJson) as error:
         raise UserError(
             f"{path} is not a class embedding file ({error}): make one with training.embed_classes"
         ) from error
-    if embeddings.vectors.ndim != 2 or len(embeddings.vectors) != len(embeddings.names):
+    if not vectors.is_floating_point() or not torch.isfinite(vectors.float()).all():
         raise UserError(
-            f"{path} names {len(embeddings.names)} classes but holds vectors {list(embeddings.vectors.shape)}: "
-            "make it again with training.embed_classes"
+            f"{path} holds vectors that are not finite numbers: make it again with training.embed_classes"
         )
-    return embeddings
+    return ClassEmbeddings(vectors, names, templates, metadata.encoder, metadata.encoder_hash)

@@ -4,22 +4,50 @@ Tensors are stored as such, numbers as JSON in the metadata; nothing is ever unp
 replaced whole or not at all.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict, cast
 
-from safetensors import SafetensorError, safe_open
+import msgspec
+from safetensors import SafetensorError
 from safetensors.torch import save
 from torch import Tensor
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.json_files import Count, MalformedJson, decode_json, encode_json
 from rgbt_seg_ros.base.whole_files import write_file
+from rgbt_seg_ros.models.safetensors_file import open_tensors
 
 FORMAT_VERSION = 1
 _METADATA_KEY = "rgbt_seg_ros_training"
 STATE_FILE = Path("last") / "state.safetensors"
+
+
+class WatchNumbers(TypedDict):
+    """Of `LossWatch`; None stands for a number that is not finite."""
+
+    recent: list[float | None]
+    lowest: float | None
+    astray_steps: Count
+
+
+class StateNumbers(TypedDict):
+    """What must be in a state besides its tensors, see `RunState`."""
+
+    step: Count
+    best: float
+    unlogged: list[float | None]
+    watch: WatchNumbers
+    average_updates: Count
+    scaler: dict[str, Any] | None
+    processes: Annotated[int, msgspec.Meta(ge=1)]
+    frozen_hash: str
+
+
+@dataclass(frozen=True)
+class _Format:
+    format_version: int
 
 
 @dataclass(frozen=True)
@@ -28,7 +56,7 @@ class SavedState:
 
     Attributes:
         tensors: by part of the run (`network`, `optimizer`, ...) and name.
-        numbers: everything else, of JSON's types.
+        numbers: everything else, of JSON's types, as in `StateNumbers`.
     """
 
     tensors: Mapping[str, Mapping[str, Tensor]]
@@ -46,7 +74,7 @@ def save_state(run: Path, state: SavedState) -> None:
         for part, named in state.tensors.items()
         for name, tensor in named.items()
     }
-    numbers = json.dumps({"format_version": FORMAT_VERSION, **state.numbers})
+    numbers = encode_json({"format_version": FORMAT_VERSION, **state.numbers})
     write_file(run / STATE_FILE, save(tensors, metadata={_METADATA_KEY: numbers}))
 
 
@@ -66,16 +94,18 @@ def load_state(run: Path) -> SavedState:
         raise UserError(f"{run} holds no state to resume ({path} is missing): give the folder of a run")
     tensors: dict[str, dict[str, Tensor]] = {}
     try:
-        with safe_open(path, framework="pt") as file:
-            numbers = json.loads((file.metadata() or {})[_METADATA_KEY])
-            for key in file.keys():  # noqa: SIM118 (not a dict)
-                part, name = key.split("/", 1)
+        with open_tensors(path) as file:
+            text = (file.metadata() or {}).get(_METADATA_KEY, "")
+            version = decode_json(text, _Format).format_version
+            numbers = decode_json(text, StateNumbers) if version == FORMAT_VERSION else None
+            for key in file.keys() if numbers else ():
+                part, _, name = key.partition("/")
                 tensors.setdefault(part, {})[name] = file.get_tensor(key)
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+    except (SafetensorError, OSError, MalformedJson) as error:
         raise UserError(f"{path} is damaged ({error}): start the run again without --resume") from error
-    if numbers["format_version"] != FORMAT_VERSION:
+    if numbers is None:
         raise UserError(
-            f"{path} has format {numbers['format_version']}, this version reads {FORMAT_VERSION}: "
+            f"{path} has format {version}, this version reads {FORMAT_VERSION}: "
             "resume it with the version that wrote it"
         )
-    return SavedState(tensors, numbers)
+    return SavedState(tensors, cast(Mapping[str, Any], numbers))

@@ -46,10 +46,12 @@ class LossWatch:
         return self.astray_steps >= _PATIENCE
 
     def numbers(self) -> dict[str, Any]:
-        """All of it in JSON's types."""
+        """All of it in JSON's types, but for numbers that are not finite."""
         return {"recent": list(self.recent), "lowest": self.lowest, "astray_steps": self.astray_steps}
 
     @classmethod
     def from_numbers(cls, numbers: Mapping[str, Any]) -> "LossWatch":
-        """What `numbers` told."""
-        return cls(deque(numbers["recent"], _WINDOW), numbers["lowest"], numbers["astray_steps"])
+        """What `numbers` told; JSON has null for what is not finite: the lowest median before the first is."""
+        recent = (float("nan") if loss is None else loss for loss in numbers["recent"])
+        lowest = float("inf") if numbers["lowest"] is None else numbers["lowest"]
+        return cls(deque(recent, _WINDOW), lowest, numbers["astray_steps"])

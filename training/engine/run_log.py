@@ -1,7 +1,7 @@
 """What a run tells while it goes on: `metrics.jsonl`, TensorBoard and its pictures."""
 
-import json
 import math
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 
+from rgbt_seg_ros.base.json_files import MalformedJson, decode_json, encode_json
 from rgbt_seg_ros.base.whole_files import LinesFile, write_file
 from rgbt_seg_ros.images.checked_files import read_checked
 from rgbt_seg_ros.runs.evaluation import SplitScores
@@ -65,7 +66,12 @@ class RunLog:
         self._tensorboard.close()
 
     def _write(self, values: dict[str, Any]) -> None:
-        self._lines.add(json.dumps(values))
+        self._lines.add(encode_json(values))
+
+
+@dataclass(frozen=True)
+class _Line:
+    step: int
 
 
 def _drop_later_lines(path: Path, step: int) -> None:
@@ -78,6 +84,6 @@ def _drop_later_lines(path: Path, step: int) -> None:
 def _step(line: bytes) -> float:
     """The step of a line of the log; infinity if it is no whole line."""
     try:
-        return float(json.loads(line)["step"]) if line.endswith(b"\n") else math.inf
-    except (ValueError, KeyError, TypeError):
+        return decode_json(line, _Line).step if line.endswith(b"\n") else math.inf
+    except MalformedJson:
         return math.inf

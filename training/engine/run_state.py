@@ -112,8 +112,17 @@ class RunState:
                 or another number of processes.
         """
         saved = load_state(run)
-        numbers = saved.numbers
         self._check_origin(run, saved)
+        try:
+            self._take_over(saved)
+        except (KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
+            raise UserError(
+                f"{run / STATE_FILE} is damaged ({type(error).__name__}: {str(error).splitlines()[0]}): "
+                "start the run again without --resume"
+            ) from error
+
+    def _take_over(self, saved: SavedState) -> None:
+        numbers = saved.numbers
         copy_tensors(saved.tensors["network"], self.trained)
         if self.average is not None:
             copy_tensors(saved.tensors["average"], self.average.tensors)
@@ -123,7 +132,7 @@ class RunState:
         if self._accelerator.scaler is not None:
             self._accelerator.scaler.load_state_dict(numbers["scaler"])
         self.step, self.best = numbers["step"], numbers["best"]
-        self.unlogged = list(numbers["unlogged"])
+        self.unlogged = [float("nan") if loss is None else loss for loss in numbers["unlogged"]]
         self.watch = LossWatch.from_numbers(numbers["watch"])
         random, process = saved.tensors["random"], self._accelerator.process_index
         # Clones: PyTorch reads a state from the start of its memory, which for a row is another process's (or a crash).
@@ -147,7 +156,7 @@ class RunState:
                 f"the frozen weights or class embeddings are not those that {run} was started with: "
                 "give the same model.base_weights and model.embeddings"
             )
-        network, average = saved.tensors["network"], saved.tensors.get("average", {})
+        network, average = saved.tensors.get("network", {}), saved.tensors.get("average", {})
         averaged = {} if self.average is None else self.average.tensors
         if _shapes(network) != _shapes(self.trained) or _shapes(average) != _shapes(averaged):
             raise UserError(

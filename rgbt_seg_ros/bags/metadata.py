@@ -4,13 +4,15 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, TypeGuard
 
-import yaml
 from rosbags.interfaces import Qos
 from rosbags.rosbag2.metadata import parse_qos
 
 from rgbt_seg_ros.bags.storage import MCAP, SQLITE, StoredTopic
+from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.text import quoted
+from rgbt_seg_ros.base.yaml_files import parse_yaml, read_yaml_text
 
 NEWEST_VERSION = 9
 """Of metadata.yaml that is known; later ones are read like it."""
@@ -45,33 +47,35 @@ def read_metadata(folder: Path) -> Metadata | None:
     if not path.is_file():
         return None
     try:
-        information = yaml.safe_load(path.read_text())["rosbag2_bagfile_information"]
+        information = parse_yaml(read_yaml_text(path))["rosbag2_bagfile_information"]
         if not isinstance(information, dict):
             raise TypeError
-    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):
+    except (UserError, ValueError, TypeError, KeyError):
         return Metadata(faults=("it is damaged",))
     faults = []
     version, identifier = information.get("version"), information.get("storage_identifier")
-    if not isinstance(version, int):
+    if not _is_count(version):
         faults.append("it has no version")
     elif version > NEWEST_VERSION:
         faults.append(f"its version is {version}")
-    if identifier not in _STORAGE_KINDS:
-        faults.append(f"its storage_identifier is {identifier or ''!r}")
+    if not isinstance(identifier, str) or identifier not in _STORAGE_KINDS:
+        faults.append(f"its storage_identifier is {quoted(identifier or '')}")
     count = information.get("message_count")
     counts: dict[str, int] = {}
     qos: dict[str, tuple[Qos, ...] | None] = {}
     for topic in _list(information, "topics_with_message_count"):
         try:
-            name = str(topic["topic_metadata"]["name"])
-            counts[name] = int(topic["message_count"])
+            name, number = str(topic["topic_metadata"]["name"]), topic["message_count"]
+            if not _is_count(number):
+                raise ValueError
+            counts[name] = number
             qos[name] = _offered_qos(topic["topic_metadata"])
         except (TypeError, KeyError, ValueError):
             faults.append("it lists a topic incompletely")
     return Metadata(
         files=tuple(PurePath(str(name)).name for name in _list(information, "relative_file_paths")),
         storage_kind=_STORAGE_KINDS.get(identifier) if isinstance(identifier, str) else None,
-        message_count=count if isinstance(count, int) else None,
+        message_count=count if _is_count(count) else None,
         counts=counts,
         qos=qos,
         faults=tuple(dict.fromkeys(faults)),
@@ -107,6 +111,11 @@ def disagreements(metadata: Metadata, topics: Sequence[StoredTopic], kinds: set[
             found.append(f"its QoS of {name} is another")
             break
     return found
+
+
+def _is_count(value: Any) -> TypeGuard[int]:
+    """Whether it is a number that a recorder may have counted to."""
+    return isinstance(value, int) and 0 <= value < 1 << 63
 
 
 def _list(information: Mapping[str, Any], key: str) -> list[Any]:

@@ -27,6 +27,7 @@ from rgbt_seg_ros.bags.storage import (
     unpack,
 )
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.text import printable
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ class Recording:
         self.duration_s = (
             (max(end for _, end in spans) - min(start for start, _ in spans)) / 1e9 if spans else 0.0
         )
+        self.notes = [printable(note) for note in self.notes]
         for note in self.notes:
             print(note, file=sys.stderr)
 
@@ -125,7 +127,9 @@ class Recording:
         return digest.hexdigest()
 
     def _open_file(self) -> _Part:
-        if storage_kind(self.path) is None:
+        with naming_damage(self.path, self.path):
+            kind = storage_kind(self.path)
+        if kind is None:
             raise UserError(
                 f"{self.path} is not a recording: give a rosbag2 folder, or a .mcap, .db3 or .bag file"
             )

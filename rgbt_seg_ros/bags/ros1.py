@@ -10,6 +10,9 @@ from rosbags.typesys.store import Typestore
 _HEADER = "std_msgs/msg/Header"
 _NEW_NAMES = {"tf/msg/tfMessage": "tf2_msgs/msg/TFMessage"}
 
+MAX_DEFINITION = 1 << 16
+"""Characters of a type's definition that are looked at: those of types that ROS 2 has as well are far shorter."""
+
 
 class CdrConverter:
     """Converts the messages of a ROS 1 bag whose types have the same fields in ROS 2."""
@@ -34,28 +37,45 @@ class CdrConverter:
 
 
 def _bag_layout(connection: Connection) -> Any:
+    if len(connection.msgdef.data) > MAX_DEFINITION:
+        return None
     store = get_typestore(Stores.EMPTY)
     try:
         store.register(get_types_from_msg(connection.msgdef.data, connection.msgtype))
         return _layout(store, connection.msgtype)
-    except (TypesysError, KeyError):
+    except (TypesysError, KeyError, ValueError, RecursionError):
         # One odd definition must not cost the topics beside it.
         return None
 
 
-def _layout(store: Typestore, name: str) -> Any:
-    """What decides the bytes of a type: the types of its fields in order, whatever their names."""
+def _layout(store: Typestore, name: str, known: dict[str, Any] | None = None) -> Any:
+    """What decides the bytes of a type: the types of its fields in order, whatever their names.
+
+    Args:
+        store: that defines it.
+        name: of the type.
+        known: layouts of other types, so that each is made once.
+
+    Raises:
+        ValueError: a type is a field of itself.
+    """
     if name == _HEADER:
         # The converter leaves out ROS 1's sequence number.
         return name
-    return [_field_layout(store, field) for _, field in store.fielddefs[name][1]]
+    known = {} if known is None else known
+    if name not in known:
+        known[name] = None
+        known[name] = [_field_layout(store, field, known) for _, field in store.fielddefs[name][1]]
+    if known[name] is None:
+        raise ValueError(f"{name} is a field of itself")
+    return known[name]
 
 
-def _field_layout(store: Typestore, field: Any) -> Any:
+def _field_layout(store: Typestore, field: Any, known: dict[str, Any]) -> Any:
     kind, of = field
     if kind == Nodetype.NAME:
-        return _layout(store, of)
+        return _layout(store, of, known)
     if kind == Nodetype.BASE:
         return of
     element, bound = of
-    return kind, bound, _field_layout(store, element)
+    return kind, bound, _field_layout(store, element, known)

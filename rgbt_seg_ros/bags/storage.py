@@ -3,20 +3,29 @@
 What a file is, is told by its first bytes: names and metadata may be wrong. Messages come out as CDR, whatever it is.
 """
 
-import importlib
 import shutil
 import sqlite3
 from collections.abc import Callable, Collection, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from rosbags import rosbag1
 from rosbags.interfaces import Qos, QosDurability, QosReliability
+from rosbags.rosbag1.reader import decompressors
 from rosbags.rosbag2 import Reader
 
+from rgbt_seg_ros.bags.bounds import (
+    BoundedPath,
+    bounded_sqlite,
+    check_chunks,
+    decompress_bz2,
+    decompress_file,
+    decompress_lz4,
+    decompress_zstd,
+)
 from rgbt_seg_ros.bags.ros1 import CdrConverter
 from rgbt_seg_ros.base.errors import UserError
 
@@ -38,6 +47,19 @@ _REPAIRS = {
     ROS1: "repair it with `rosbag reindex {}`",
     _ZSTD: "save its beginning with `zstd -dc {} > NEW` and give NEW",
 }
+_BOUNDED: dict[Any, Any] = {decompressors["lz4"]: decompress_lz4, decompressors["bz2"]: decompress_bz2}
+"""Those of ROS 1 chunks, by rosbags' own."""
+
+_PARSERS_CONFUSED = (
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    RecursionError,
+    MemoryError,
+    OverflowError,
+)
+"""Errors whose messages speak of a parser's inside."""
 
 
 @dataclass(frozen=True)
@@ -97,12 +119,12 @@ def unpack(path: Path, scratch: Callable[[], Path]) -> Path:
         scratch: makes a folder.
 
     Raises:
-        UserError: there is no zstd. A damaged file has errors of many kinds, see `naming_damage`.
+        UserError: there is no zstd, or a compressed file becomes far too large. A damaged file has errors of many
+            kinds, see `naming_damage`.
     """
     if storage_kind(path) == _ZSTD:
         copy = scratch() / "storage"
-        with _zstd().open(path, "rb") as source, copy.open("wb") as target:
-            shutil.copyfileobj(source, target, 1 << 20)
+        decompress_file(path, copy, shutil.disk_usage(copy.parent).free)
         return copy
     log = Path(f"{path}-wal")
     if storage_kind(path) == SQLITE and log.is_file() and log.stat().st_size:
@@ -120,13 +142,25 @@ def open_storage(path: Path) -> Iterator[OpenStorage]:
     """Open a storage file as `unpack` gives it; a damaged one has errors of many kinds, see `naming_damage`."""
     kind = storage_kind(path)
     if kind == ROS1:
-        with rosbag1.Reader(path) as ros1:
+        bounded = BoundedPath(path)
+        with rosbag1.Reader(cast(Any, bounded)) as ros1:
+            bounded.lift_budget()
+            ros1.chunks = {place: _bounded_chunk(chunk) for place, chunk in ros1.chunks.items()}
             yield _Ros1Storage(ros1)
-    elif kind in (MCAP, SQLITE):
-        reader = Reader.STORAGE_PLUGINS[kind](path)
-        reader.open()
-        with closing(reader):
-            yield _Rosbag2Storage(reader, kind)
+    elif kind == MCAP:
+        bounded = BoundedPath(path)
+        mcap: Any = Reader.STORAGE_PLUGINS[kind](cast(Any, bounded))
+        mcap.open()
+        with closing(mcap):
+            bounded.lift_budget()
+            check_chunks(mcap.chunks)
+            yield _Rosbag2Storage(mcap, kind)
+    elif kind == SQLITE:
+        database = Reader.STORAGE_PLUGINS[kind](path)
+        with bounded_sqlite():
+            database.open()
+        with closing(database):
+            yield _Rosbag2Storage(database, kind)
     else:
         raise ValueError("it holds no recording")
 
@@ -144,7 +178,7 @@ class _Rosbag2Storage:
         for connection, received_ns, data in self._reader.messages(connections):
             # With `ros2 bag record --compression-mode message` each message is a frame of its own. CDR begins with 0.
             is_compressed = data[:4] == b"\x28\xb5\x2f\xfd"
-            yield connection.topic, received_ns, _zstd().decompress(data) if is_compressed else bytes(data)
+            yield connection.topic, received_ns, decompress_zstd(data) if is_compressed else bytes(data)
 
 
 class _Ros1Storage:
@@ -174,6 +208,10 @@ class _Ros1Storage:
             return
         for connection, received_ns, data in self._reader.messages(connections):
             yield _absolute(connection.topic), received_ns, self._converter.convert(data, connection.msgtype)
+
+
+def _bounded_chunk(chunk: Any) -> Any:
+    return chunk._replace(decompressor=_BOUNDED.get(chunk.decompressor, chunk.decompressor))
 
 
 def _rosbag2_topic(connection: Any) -> StoredTopic:
@@ -221,18 +259,12 @@ def naming_damage(recording: Path, file: Path) -> Iterator[None]:
         ) from error
     except Exception as error:
         # Damaged bytes meet many parsers below (MCAP, SQLite, zstd), each with exceptions of its own.
-        reason = (str(error).strip().rstrip(".").splitlines() or [type(error).__name__])[0]
+        reason = (str(error).strip().rstrip(".").splitlines() or [""])[0]
+        if not reason or isinstance(error, _PARSERS_CONFUSED):
+            reason = "its bytes contradict each other"
         if "Profile is not ros2" in reason:
             raise UserError(
                 f"{file} is an MCAP file that no ROS 2 recorder made (its profile is not ros2): give a rosbag2"
             ) from error
         remedy = f"copy it again, or {_REPAIRS[storage_kind(file) or MCAP].format(file)}"
         raise UserError(f"{recording} is damaged or truncated ({reason}): {remedy}") from error
-
-
-def _zstd() -> Any:
-    """The zstd module that rosbags has brought along; which one depends on its version."""
-    for name in ("compression.zstd", "backports.zstd", "zstandard"):
-        with suppress(ImportError):
-            return importlib.import_module(name)
-    raise UserError("there is no zstd to decompress with: install the package backports.zstd")

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.text import printable
 from rgbt_seg_ros.base.whole_files import disk_error, is_full_or_locked
 
 
@@ -53,7 +54,7 @@ def run_command(
             error = disk_error(error, error.filename or "all files")
             print(f"error: {error}", file=sys.stderr)
             return 1
-        print(f"error: {type(error).__name__}: {error} (--debug shows where)", file=sys.stderr)
+        print(f"error: {type(error).__name__}: {printable(error)} (--debug shows where)", file=sys.stderr)
         return 1
     return 0
 

@@ -56,7 +56,7 @@ def read_yaml_text(path: Path) -> str:
     try:
         return read_bounded(path, MAX_YAML_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise UserError(f"{path} is no text in UTF-8: give a YAML file") from None
+        raise UserError(f"{path} is no text in UTF-8: give another file, or save it as such") from None
 
 
 def check_yaml(text: str) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-import yaml
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.whole_files import write_file
+from rgbt_seg_ros.base.yaml_files import read_yaml, read_yaml_text
 
 COLUMNS = ("rgb_x", "rgb_y", "thermal_x", "thermal_y")
 LEAST_PAIRS = 4
@@ -68,18 +68,16 @@ def read_point_pairs(file: Path) -> PointPairs:
     Raises:
         UserError: no such file, or what is wrong in it.
     """
-    try:
-        text = file.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"the point file {file} cannot be read: {error}") from error
+    if not file.is_file():
+        raise UserError(f"the point file {file} cannot be read: there is no such file")
     rows: Any
     if file.suffix.lower() in (".yaml", ".yml"):
-        try:
-            rows = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise UserError(f"{file} is not YAML: {str(error).splitlines()[0]}") from error
+        rows = read_yaml(file, f"write a list of mappings with {', '.join(COLUMNS)}")
     else:
-        rows = list(csv.DictReader(text.splitlines(), skipinitialspace=True))
+        try:
+            rows = list(csv.DictReader(read_yaml_text(file).splitlines(), skipinitialspace=True))
+        except csv.Error as error:
+            raise UserError(f"{file} is not CSV ({error}): write a line for each pair") from None
     if not isinstance(rows, list):
         raise UserError(f"{file} must hold a list of points, each with {', '.join(COLUMNS)}")
     numbers = np.array([_numbers(file, number, row) for number, row in enumerate(rows, 1)]).reshape(-1, 4)
@@ -89,7 +87,7 @@ def read_point_pairs(file: Path) -> PointPairs:
 def _numbers(file: Path, number: int, row: Any) -> list[float]:
     try:
         numbers = [float(row[column]) for column in COLUMNS]
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
         raise UserError(
             f"{file}, pair {number}: it needs a number for each of {', '.join(COLUMNS)}"
         ) from error

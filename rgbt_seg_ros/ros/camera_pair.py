@@ -15,6 +15,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from rgbt_seg_ros.base.diagnostics import ERROR, OK, WARN, Key, status_name
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.text import printable
 from rgbt_seg_ros.images.codec import stamp_ns
 from rgbt_seg_ros.pairing.pairer import Pairer
 from rgbt_seg_ros.pipeline.health import Health
@@ -99,7 +100,7 @@ class CameraPair:
         )
 
     def _inform(self, sentence: str) -> None:
-        self._node.get_logger().info(f"{self.name}: {sentence}" if self.name else sentence)
+        self._node.get_logger().info(printable(f"{self.name}: {sentence}" if self.name else sentence))
 
     def poll(self) -> None:
         """Let the pipeline see that time passes."""
@@ -162,7 +163,7 @@ class CameraPair:
 
     def _say_of_input(self, sentence: str, is_fault: bool) -> None:
         if is_fault:
-            self._node.get_logger().warning(f"{self.name}: {sentence}" if self.name else sentence)
+            self._node.get_logger().warning(printable(f"{self.name}: {sentence}" if self.name else sentence))
         else:
             self._inform(sentence)
 

@@ -13,6 +13,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.text import printable
 from rgbt_seg_ros.ros.arguments import plain_reason
 from rgbt_seg_ros.ros.dds import fastdds_profile_environment, own_transports
 
@@ -81,7 +82,7 @@ def spin_until(node: Node, ended: Callable[[], bool]) -> None:
             except ExternalShutdownException:
                 return
             except Exception as error:
-                node.get_logger().error(f"a callback failed: {type(error).__name__}: {error}")
+                node.get_logger().error(printable(f"a callback failed: {type(error).__name__}: {error}"))
                 node.get_logger().debug(traceback.format_exc())
     finally:
         executor.shutdown()

@@ -20,6 +20,7 @@ from vision_msgs.msg import (
     VisionClass,
 )
 
+from rgbt_seg_ros.base.text import printable
 from rgbt_seg_ros.masks.messages import MessageBuilder
 
 _CLASSES = (
@@ -61,10 +62,11 @@ def camera_info_message(header: Header, info: CameraInfo, height: int, width: in
 def diagnostic_status(
     name: str, hardware_id: str, level: int, sentence: str, values: Mapping[str, object]
 ) -> DiagnosticStatus:
-    """Level 0, 1, 2 is OK, WARN, ERROR; numbers are written with up to six digits."""
+    """Level 0, 1, 2 is OK, WARN, ERROR; numbers are written with up to six digits, text in a line of limited length."""
+    sentence = printable(sentence)
     status = DiagnosticStatus(level=bytes([level]), name=name, message=sentence, hardware_id=hardware_id)
     for key, value in sorted(values.items()):
-        text = f"{value:.6g}" if isinstance(value, float) else str(value)
+        text = f"{value:.6g}" if isinstance(value, float) else printable(value)
         status.values.append(KeyValue(key=key, value=text))
     return status
 

@@ -14,6 +14,7 @@ from rclpy.timer import Timer
 
 from rgbt_seg_ros.base.diagnostics import ERROR, OK, WARN, status_name
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.text import printable
 from rgbt_seg_ros.ros.arguments import check_arguments, unused_qos_overrides
 from rgbt_seg_ros.ros.camera_pair import topic_names
 from rgbt_seg_ros.ros.configured_node import Configured
@@ -105,7 +106,7 @@ class SegmenterNode(LifecycleNode):
             action()
         except Exception as error:
             self._failure = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-            self.get_logger().error(f"cannot {transition}: {self._failure}")
+            self.get_logger().error(printable(f"cannot {transition}: {self._failure}"))
             self.get_logger().debug(traceback.format_exc())
             self._stop()
             return TransitionCallbackReturn.FAILURE
@@ -138,7 +139,7 @@ class SegmenterNode(LifecycleNode):
         """Have the process end, if there is a reason."""
         if fatal:
             self.fatal = fatal
-            self.get_logger().fatal(f"{fatal}: leaving with exit code 1")
+            self.get_logger().fatal(f"{printable(fatal)}: leaving with exit code 1")
             self._publish_diagnostics()
 
     def _stop(self) -> None:
@@ -188,7 +189,8 @@ class SegmenterNode(LifecycleNode):
         now_ns = time.monotonic_ns()
         if now_ns - self._logged_ns.get((pair, cause), -LOG_PERIOD_NS) >= LOG_PERIOD_NS:
             self._logged_ns[pair, cause] = now_ns
-            self.get_logger().error(f"{pair}: {cause}: {sentence}" if pair else f"{cause}: {sentence}")
+            what = f"{pair}: {cause}: {sentence}" if pair else f"{cause}: {sentence}"
+            self.get_logger().error(printable(what))
             if sys.exc_info()[0] is not None:
                 self.get_logger().debug(traceback.format_exc())
 

@@ -1,8 +1,8 @@
 """From YAML files and `key=value` arguments to a checked `Config`, and back to a file."""
 
 import dataclasses
-import difflib
 from collections.abc import Mapping, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,12 +10,17 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.errors import UserError, nearest
 from rgbt_seg_ros.base.precision import precision_name
+from rgbt_seg_ros.base.text import quoted
 from rgbt_seg_ros.base.whole_files import write_file
+from rgbt_seg_ros.base.yaml_files import check_yaml, read_yaml_text
 
 from .checks import check_values
 from .schema import Config
+
+MAX_CONFIG = 1 << 16
+"""Characters of a configuration file. OmegaConf reads a thousand in a few milliseconds; the longest has 2000."""
 
 
 def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -> Config:
@@ -34,16 +39,21 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
     for override in overrides:
         key, equals, _ = override.partition("=")
         if not equals or not key.strip():
-            raise UserError(f"{override!r} is not an override: write section.key=value")
-        layers.append((override, OmegaConf.to_container(OmegaConf.from_dotlist([override]))))
+            raise UserError(f"{quoted(override)} is not an override: write section.key=value")
+        layers.append((override, _read_override(override)))
     merged = _structured(Config)
     for source, values in layers:
         try:
             merged = OmegaConf.merge(merged, _checked(values, Config, source))
         except OmegaConfBaseException as error:
-            raise UserError(f"{source}: {str(error).splitlines()[0]}") from error
-    merged.train.precision = precision_name(merged.train.precision)
-    config = cast(Config, OmegaConf.to_object(merged))
+            raise UserError(f"{source}: {_first_line(error)}") from error
+    try:
+        merged.train.precision = precision_name(merged.train.precision)
+        config = cast(Config, OmegaConf.to_object(merged))
+    except (OmegaConfBaseException, RecursionError) as error:
+        raise UserError(
+            f"the configuration refers to values that there are not: {_first_line(error)}"
+        ) from error
     check_values(config)
     return config
 
@@ -81,10 +91,28 @@ def _read_yaml(path: Path) -> Any:
         raise UserError(
             f"there is no configuration file {path}: the ready ones are in the folders of config/train"
         )
+    text = read_yaml_text(path)
+    if len(text) > MAX_CONFIG:
+        raise UserError(
+            f"{path} is no configuration, it has more than {MAX_CONFIG} characters: give another file"
+        )
     try:
-        return OmegaConf.to_container(OmegaConf.load(path))
-    except (YAMLError, OmegaConfBaseException, OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not a YAML configuration: {str(error).splitlines()[0]}") from error
+        check_yaml(text)
+        return OmegaConf.to_container(OmegaConf.load(StringIO(text)))
+    except (YAMLError, OmegaConfBaseException, OSError, ValueError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} is not a YAML configuration: {_first_line(error)}") from error
+
+
+def _read_override(override: str) -> Any:
+    try:
+        check_yaml(override.partition("=")[2])
+        return OmegaConf.to_container(OmegaConf.from_dotlist([override]))
+    except (YAMLError, OmegaConfBaseException, ValueError, TypeError, AttributeError, LookupError) as error:
+        raise UserError(f"{quoted(override)} is not an override: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _checked(values: Any, schema: type, source: str, prefix: str = "") -> dict[str, Any]:
@@ -95,8 +123,9 @@ def _checked(values: Any, schema: type, source: str, prefix: str = "") -> dict[s
     checked = {}
     for key, value in values.items():
         if key not in fields:
-            near = difflib.get_close_matches(str(key), fields, n=1, cutoff=0.0)[0]
-            raise UserError(f"{source}: there is no key {prefix}{key}, did you mean {prefix}{near}?")
+            raise UserError(
+                f"{source}: there is no key {prefix}{key}, did you mean {prefix}{nearest(str(key), fields)}?"
+            )
         if dataclasses.is_dataclass(fields[key].type):
             value = _checked(value, cast(type, fields[key].type), source, f"{prefix}{key}.")
         elif fields[key].type is str and value is False:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -23,11 +24,13 @@ from rgbt_seg_ros.segmenter.class_embeddings import (
 )
 
 from .data.own_data import read_description
+from .weights.text_tower import CONFIG, OPEN_CLIP_CONFIG, PICKLED_WEIGHTS, read_text_tower, weights_file
 
 MINILM = "minilm"
 DEFAULT_TEMPLATES = ("a photo of a {}.", "a {} on a street at night.", "a thermal image of a {}.")
-# Weights, configuration and vocabulary; pickled weights are neither hashed nor fetched nor loaded.
 ENCODER_FILES = ("*.safetensors", "*.json", "*.txt", "*.model")
+"""Weights, configuration and vocabulary. A pickled file of weights counts only where there is no other: see
+`training.weights.text_tower`, which reads it as plain tensors."""
 
 
 def embed_classes(
@@ -36,8 +39,8 @@ def embed_classes(
     """Embed class names: each is put into every template, and the normalised vectors are averaged.
 
     Args:
-        encoder: `minilm` (the packaged all-MiniLM-L6-v2), a folder as transformers saves it, or a Hugging Face
-            id `owner/name`. Only an id may use the network; the other two never do.
+        encoder: `minilm` (the packaged all-MiniLM-L6-v2), a folder as transformers, OpenCLIP or LanguageBind save it,
+            or a Hugging Face id `owner/name`. Only an id may use the network; the other two never do.
         names: class names; underscores and hyphens are read as spaces.
         templates: sentences with one `{}` for the name.
 
@@ -61,9 +64,10 @@ def encoder_folder(encoder: str) -> Path:
         return Path(spec.submodule_search_locations[0]) / "model"
     folder = Path(encoder).expanduser()
     if folder.is_dir():
-        if not (folder / "config.json").is_file():
+        if not (folder / CONFIG).is_file() and not (folder / OPEN_CLIP_CONFIG).is_file():
             raise UserError(
-                f"{folder} is not a text encoder: it has no config.json; save one with transformers"
+                f"{folder} is not a text encoder: it has no config.json; save one with transformers, or give an "
+                f"OpenCLIP repository with its {OPEN_CLIP_CONFIG}"
             )
         return folder
     if encoder.count("/") != 1 or encoder.startswith((".", "/", "~")):
@@ -71,7 +75,10 @@ def encoder_folder(encoder: str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(encoder, allow_patterns=list(ENCODER_FILES)))
+        folder = Path(snapshot_download(encoder, allow_patterns=list(ENCODER_FILES)))
+        if weights_file(folder) is None:
+            folder = Path(snapshot_download(encoder, allow_patterns=[*ENCODER_FILES, *PICKLED_WEIGHTS]))
+        return folder
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"the encoder {encoder} cannot be fetched from Hugging Face: {reason}") from error
@@ -81,6 +88,8 @@ def hash_encoder(folder: Path) -> str:
     """SHA-256 over the names and contents of an encoder's weights, configuration and vocabulary."""
     digest = hashlib.sha256()
     files = {path for pattern in ENCODER_FILES for path in folder.rglob(pattern)}
+    weights = weights_file(folder)
+    files |= set() if weights is None else {weights}
     for path in sorted(files, key=lambda path: path.relative_to(folder).as_posix()):
         digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
         digest.update(hashlib.sha256(path.read_bytes()).digest())
@@ -117,6 +126,9 @@ def _embed(encoder: str, folder: Path, names: Sequence[str], templates: Sequence
 
 def _encode(folder: Path, sentences: Sequence[str]) -> torch.Tensor:
     """Text features [S, D] of sentences, not normalised."""
+    tower = read_text_tower(folder)
+    if tower is not None:
+        return tower.encode(folder, sentences)
     from transformers import AutoModel, AutoTokenizer
 
     try:
@@ -125,7 +137,7 @@ def _encode(folder: Path, sentences: Sequence[str]) -> torch.Tensor:
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{folder} cannot be loaded as a text encoder by transformers: {reason}") from error
-    if model.config.model_type in ("clip_text_model", "siglip_text_model"):
+    if model.config.model_type == "siglip_text_model":
         raise UserError(
             f"{folder} is a text tower without its projection: give the folder of the whole model"
         )
@@ -135,11 +147,16 @@ def _encode(folder: Path, sentences: Sequence[str]) -> torch.Tensor:
     inputs = {name: tokens[name] for name in ("input_ids", "attention_mask") if name in tokens}
     with torch.inference_mode():
         if hasattr(model, "get_text_features"):
-            features: torch.Tensor = model.get_text_features(**inputs).pooler_output
-            return features
+            return _features(model.get_text_features(**inputs))
         hidden = model(**inputs).last_hidden_state
         mask = inputs["attention_mask"].unsqueeze(-1).to(hidden.dtype)
         return (hidden * mask).sum(dim=1) / mask.sum(dim=1)
+
+
+def _features(answer: Any) -> torch.Tensor:
+    """The tensor in what `get_text_features` returns: since transformers 5 an object that has it."""
+    features: torch.Tensor = answer if isinstance(answer, torch.Tensor) else answer.pooler_output
+    return features
 
 
 def _class_names(text: str) -> tuple[str, ...]:
@@ -180,14 +197,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         "Compute the text embeddings of a list of classes.",
         """python -m training.embed_classes --encoder minilm --classes mfnet -o mfnet.safetensors
         python -m training.embed_classes --encoder openai/clip-vit-large-patch14 --classes fmb -o fmb.safetensors
+        python -m training.embed_classes --encoder ./LanguageBind_Thermal --classes fmb -o fmb.safetensors
         python -m training.embed_classes --encoder ./clip --classes car,person --template "a {}" -o two.safetensors
         """,
     )
     parser.add_argument(
         "--encoder",
         default=MINILM,
-        help="'minilm' (packaged, offline), a folder saved by transformers, or a Hugging Face id, "
-        "which alone may use the network (default: minilm)",
+        help="'minilm' (packaged, offline), a folder as transformers, OpenCLIP or LanguageBind save it, or a "
+        "Hugging Face id, which alone may use the network (default: minilm)",
     )
     parser.add_argument(
         "--classes",

@@ -53,6 +53,10 @@ class Key(str, Enum):
     SIZE_CHANGES = "size_changes"
     INVALID_PIXELS = "invalid_pixels"
     SHUTTER = "shutter"
+    RGB_LOST = "rgb_lost"
+    THERMAL_LOST = "thermal_lost"
+    RGB_MISSING_ESTIMATED = "rgb_missing_estimated"
+    THERMAL_MISSING_ESTIMATED = "thermal_missing_estimated"
     UNPAIRED = "unpaired"
     WAITING = "waiting"
     MASKS = "masks"
@@ -63,6 +67,7 @@ class Key(str, Enum):
     MASK_HZ = "mask_hz"
     NEWEST_SKEW_MS = "newest_skew_ms"
     SKEW_MS = "skew_ms"
+    QUEUE_MS = "queue_ms"
     LATENCY_MS = "latency_ms"
     STAGE_MS = "stage_ms"
 
@@ -92,7 +97,9 @@ class Drop(str, Enum):
     FROZEN = "dropped.frozen"
     """Its camera repeats itself."""
     LOST = "dropped.lost"
-    """The middleware says that it lost it."""
+    """It was published and did not come: by the middleware's numbers, or its events."""
+    MISSING_ESTIMATED = "dropped.missing_estimated"
+    """A gap in the stamps of a regular stream says that its camera should have sent it."""
 
     # Pairs, and images that are answered alone.
     SUPERSEDED = "dropped.superseded"

@@ -94,6 +94,11 @@ class Health:
         )
         if verdict is not None:
             return verdict
+        if grown.get(Drop.LOST, 0) > 0:
+            return (
+                WARN,
+                f"{grown[Drop.LOST]:.0f} images were lost on their way from the cameras, see dropped.lost",
+            )
         if grown.get(Drop.STALE, 0) > 0:
             return WARN, f"{grown[Drop.STALE]:.0f} pairs were older than max_age when their turn came"
         if grown.get(Key.SIZE_CHANGES, 0) > 0:

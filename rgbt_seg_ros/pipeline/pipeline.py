@@ -1,15 +1,16 @@
-"""From the two image streams of a camera pair to jobs for the inference thread: watching, pairing, mailbox; no rclpy.
+"""Images of a camera pair become pairs, and these jobs for the inference thread; no rclpy."""
 
-The methods of `Pipeline` belong to one thread (the executor's).
-"""
-
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from rgbt_seg_ros.base.diagnostics import Drop, Key
 from rgbt_seg_ros.pairing.nearest_pairer import Pair
 from rgbt_seg_ros.pairing.pairer import Pairer
+from rgbt_seg_ros.pairing.stamp_gaps import StampGaps
 from rgbt_seg_ros.pairing.stream_clock import StreamClock
 from rgbt_seg_ros.pipeline.answer import Answer
 from rgbt_seg_ros.pipeline.inference_thread import InferenceThread
@@ -22,19 +23,37 @@ QUIET_NS = 2_000_000_000
 """In lossless mode, frames are only decided without their successors after this silence of both streams [ns]."""
 
 _RATE_KEYS = {"rgb": Key.RGB_HZ, "thermal": Key.THERMAL_HZ}
+_LOST_KEYS = {"rgb": Key.RGB_LOST, "thermal": Key.THERMAL_LOST}
+_MISSING_KEYS = {"rgb": Key.RGB_MISSING_ESTIMATED, "thermal": Key.THERMAL_MISSING_ESTIMATED}
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """How an image came.
+
+    Attributes:
+        clock_ns, monotonic_ns: when, by the node's clock and by the monotonic one.
+        lost: images of its camera that were lost just before it, to be told to `Pipeline.add_lost` besides.
+        queued_ms: how long it had waited in the middleware's queue; None if that is not known.
+    """
+
+    clock_ns: int
+    monotonic_ns: int
+    lost: int = 0
+    queued_ms: float | None = None
 
 
 class Pipeline:
     """Pairs images and leaves the pairs for the inference thread; watches the cameras, counts what is not used.
 
     Each image is in a pair, answered alone, counted as dropped by its cause, or waiting. One that is the nearest of
-    two is in both their pairs and counted as reused.
+    two is in both their pairs and counted as reused. Every method may be called from any thread.
 
     Args:
         settings: may be replaced by assigning to `settings`; live parameters take effect on the next pair.
         pairer: decides which images belong together; of its own.
         inference: answers the jobs by `responder.answer_jobs`.
-        deliver, report, clock_ns: see `Responder`; `report` is called in either thread. Rates, overdue images and
+        deliver, report, clock_ns: see `Responder`; `report` is called in any thread. Rates, overdue images and
             missing cameras are judged by the node's clock, latency by the monotonic clock.
 
     Attributes:
@@ -61,6 +80,10 @@ class Pipeline:
         self._thermal = Camera("thermal", settings.thermal.stale_after, thermal_alone_after)
         self._stream_clock = StreamClock()
         self._last_arrival_ns = time.monotonic_ns()
+        self._gaps = {"rgb": StampGaps(), "thermal": StampGaps()}
+        self._lost: Counter[str] = Counter()
+        self._refused: Counter[str] = Counter()
+        self._lock = threading.RLock()
         self._depth = settings.lossless.depth if self._lossless else 1
         self._mailbox = inference.mailbox(self._depth, supersede=not self._lossless)
 
@@ -73,58 +96,80 @@ class Pipeline:
     def settings(self, settings: Settings) -> None:
         self.responder.settings = settings
 
-    def add_rgb(self, stamp_ns: int, message: Any) -> None:
-        """Take an RGB image message."""
-        frame = self._arrive(self._rgb, self._thermal, stamp_ns, message, message.data)
-        if self._is_frozen(self._rgb):
-            return
-        if self._goes_alone(self._rgb, self._thermal):
-            self._put(Job(self.responder, frame, None))
-        else:
-            self._put_pairs(self._pairer.add_rgb(stamp_ns, frame))
-            self._check_room()
+    def add_rgb(self, stamp_ns: int, message: Any, arrival: Arrival | None = None) -> None:
+        """Take an RGB image message, which has come now if `arrival` does not say when."""
+        with self._lock:
+            frame = self._arrive(self._rgb, self._thermal, stamp_ns, message, message.data, arrival)
+            if self._is_frozen(self._rgb):
+                return
+            if self._goes_alone(self._rgb, self._thermal):
+                self._put(Job(self.responder, frame, None))
+            else:
+                self._put_pairs(self._pairer.add_rgb(stamp_ns, frame))
+                self._check_room()
 
-    def add_thermal(self, stamp_ns: int, message: Any) -> None:
-        """Take a thermal image message."""
+    def add_thermal(self, stamp_ns: int, message: Any, arrival: Arrival | None = None) -> None:
+        """Take a thermal image message, as `add_rgb`."""
         # Telemetry counts images while the picture stands still.
         raw = self.settings.thermal_transport == "raw"
         picture = self.settings.thermal.rows_kept(message) if raw else message.data
-        frame = self._arrive(self._thermal, self._rgb, stamp_ns, message, picture)
-        if self._is_frozen(self._thermal):
-            return
-        if self._goes_alone(self._thermal, self._rgb):
-            self._put(Job(self.responder, None, frame))
-        else:
-            self._put_pairs(self._pairer.add_thermal(stamp_ns, frame))
-            self._check_room()
+        with self._lock:
+            frame = self._arrive(self._thermal, self._rgb, stamp_ns, message, picture, arrival)
+            if self._is_frozen(self._thermal):
+                return
+            if self._goes_alone(self._thermal, self._rgb):
+                self._put(Job(self.responder, None, frame))
+            else:
+                self._put_pairs(self._pairer.add_thermal(stamp_ns, frame))
+                self._check_room()
 
-    def add_lost(self, number: int) -> None:
-        """Take note of images that the middleware says it lost."""
+    def add_lost(self, number: int, camera: str = "rgb") -> None:
+        """Take note of images of a camera that were published and did not come."""
         self._statistics.count(Drop.LOST, number)
+        with self._lock:
+            self._lost[camera] += number
         if self._lossless:
-            sentence = f"the middleware lost {number} images: play the recording more slowly"
+            sentence = f"the middleware lost {number} {camera} images: play the recording more slowly"
             self.responder.report(Drop.LOST.cause, sentence)
+
+    def refuse(self, camera: str) -> None:
+        """Take note of an image that has come, and for which there was no room to wait."""
+        with self._lock:
+            self._refused[camera] += 1
+        self.responder.lose(Drop.OVERFLOW, f"the {camera} images wait already: the machine is too slow")
 
     def poll(self) -> None:
         """Decide the frames whose next possible partner is overdue."""
-        if not self._lossless:
-            present_ns = self._stream_clock.now(self._clock_ns())
-            if present_ns is not None:
-                self._put_pairs(self._pairer.poll(present_ns))
-        elif time.monotonic_ns() - self._last_arrival_ns > QUIET_NS:
-            # A recording has ended: what is known is all there will be. Before that, only successors decide, so
-            # that the pairs do not depend on how fast the recording is played.
-            self._put_pairs(self._pairer.flush())
+        with self._lock:
+            if not self._lossless:
+                present_ns = self._stream_clock.now(self._clock_ns())
+                if present_ns is not None:
+                    self._put_pairs(self._pairer.poll(present_ns))
+            elif time.monotonic_ns() - self._last_arrival_ns > QUIET_NS:
+                # A recording has ended: what is known is all there will be. Before that, only successors decide, so
+                # that the pairs do not depend on how fast the recording is played.
+                self._put_pairs(self._pairer.flush())
 
     def values(self) -> dict[str, float]:
         """Statistics together with the pairer's counts, by their keys in /diagnostics."""
-        # Read first: a pair that is answered meanwhile must not seem lost.
-        unfinished = self._mailbox.unfinished
-        values: dict[str, float] = {Key.ALONE: 0, Key.REUSED: 0, **self._statistics.values(self._clock_ns())}
-        values.update(self._pairer.counts.items())
-        # The cameras' own counts: the pairer does not see images that are answered alone.
-        values[Key.RGB_IN], values[Key.THERMAL_IN] = self._rgb.received, self._thermal.received
-        values[Key.UNPAIRED] = self._pairer.rgb_waiting + self._pairer.thermal_waiting
+        # Not while a pair is made, which would be counted and not wait yet.
+        with self._lock:
+            # Read first: a pair that is answered meanwhile must not seem lost.
+            unfinished = self._mailbox.unfinished
+            values: dict[str, float] = {
+                Key.ALONE: 0,
+                Key.REUSED: 0,
+                Drop.LOST: 0,
+                **self._statistics.values(self._clock_ns()),
+            }
+            values.update(self._pairer.counts.items())
+            # The cameras' own counts: the pairer does not see images that are answered alone.
+            values[Key.RGB_IN] = self._rgb.received + self._refused["rgb"]
+            values[Key.THERMAL_IN] = self._thermal.received + self._refused["thermal"]
+            values[Key.UNPAIRED] = self._pairer.rgb_waiting + self._pairer.thermal_waiting
+            values |= {key: self._lost[camera] for camera, key in _LOST_KEYS.items()}
+            values |= {key: self._gaps[camera].missing for camera, key in _MISSING_KEYS.items()}
+        values[Drop.MISSING_ESTIMATED] = sum(values[key] for key in _MISSING_KEYS.values())
         values[Key.WAITING] = unfinished
         if self._rgb.newest_stamp_ns is not None and self._thermal.newest_stamp_ns is not None:
             skew_ns = self._thermal.newest_stamp_ns - self._rgb.newest_stamp_ns
@@ -134,7 +179,8 @@ class Pipeline:
     def cameras(self) -> dict[str, CameraState]:
         """State of the cameras ``rgb`` and ``thermal``."""
         now_ns = self._clock_ns()
-        return {camera.name: camera.state(now_ns) for camera in (self._rgb, self._thermal)}
+        with self._lock:
+            return {camera.name: camera.state(now_ns) for camera in (self._rgb, self._thermal)}
 
     def stop(self) -> None:
         """Count the pairs that still wait as dropped and take no more; idempotent."""
@@ -143,14 +189,24 @@ class Pipeline:
             self._statistics.count(Drop.DEACTIVATED, len(left))
 
     def _arrive(
-        self, camera: Camera, other: Camera, stamp_ns: int, message: Any, picture: Any
+        self,
+        camera: Camera,
+        other: Camera,
+        stamp_ns: int,
+        message: Any,
+        picture: Any,
+        arrival: Arrival | None,
     ) -> ReceivedImage:
-        now_ns = self._clock_ns()
+        arrival = arrival or Arrival(self._clock_ns(), time.monotonic_ns())
+        now_ns = arrival.clock_ns
         camera.saw(stamp_ns, picture, now_ns)
         other.expect(now_ns)
         self._statistics.tick(_RATE_KEYS[camera.name], now_ns)
         self._stream_clock.add(stamp_ns, now_ns)
-        self._last_arrival_ns = time.monotonic_ns()
+        self._gaps[camera.name].add(stamp_ns, arrival.lost)
+        if arrival.queued_ms is not None:
+            self._statistics.record(Key.QUEUE_MS, arrival.queued_ms)
+        self._last_arrival_ns = arrival.monotonic_ns
         return ReceivedImage(message, stamp_ns, self._last_arrival_ns)
 
     def _is_frozen(self, camera: Camera) -> bool:

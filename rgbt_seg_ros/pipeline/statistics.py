@@ -85,6 +85,6 @@ class Statistics:
             windows = {name: np.array(window) for name, window in self._windows.items()}
         for name, window in windows.items():
             values |= {f"{name}.{p}": float(np.percentile(window, q)) for p, q in PERCENTILES.items()}
-            if name == Key.SKEW_MS:
-                values[Key.SKEW_MS.of("max")] = float(window.max())
+            if name in (Key.SKEW_MS, Key.QUEUE_MS):
+                values[f"{name}.max"] = float(window.max())
         return values

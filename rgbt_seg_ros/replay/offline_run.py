@@ -25,6 +25,7 @@ from rgbt_seg_ros.pipeline.registration_setup import RegistrationSetup
 from rgbt_seg_ros.pipeline.thermal_limits import ThermalFollower
 from rgbt_seg_ros.registration.rules import Registration
 from rgbt_seg_ros.replay.alone import mark_alone
+from rgbt_seg_ros.replay.gaps import RecordingGaps
 from rgbt_seg_ros.replay.outputs import OfflineOutputs, open_outputs
 from rgbt_seg_ros.runs.folder import read_run
 from rgbt_seg_ros.runs.summarize import summarize
@@ -204,8 +205,9 @@ def segment_recording(
         # As in mode lossless, one camera's messages may come far ahead of the other's.
         capacity=settings.lossless.depth,
     )
+    gaps = RecordingGaps()
     images = track(
-        read_topics(recording, topics, times),
+        gaps.watch(read_topics(recording, topics, times)),
         "segmenting",
         total=sum(recording.topics[name].count for name in topics.values()),
     )
@@ -219,10 +221,10 @@ def segment_recording(
             else:
                 run.answer_alone(found)
                 stamp_ns = found.stamp_ns
-            run.report(pairer.counts, stamp_ns)
+            run.report({**pairer.counts, **gaps.counts}, stamp_ns)
         if run.is_empty:
             raise _no_pairs(recording, pairer.counts)
-        run.report(pairer.counts, stamp_ns, last=True)
+        run.report({**pairer.counts, **gaps.counts}, stamp_ns, last=True)
     written = read_run(output)
     if not written.masks:
         raise UserError(f"no image pair of {recording.path} could be decoded: see the message above")

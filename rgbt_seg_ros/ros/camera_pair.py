@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.callback_groups import CallbackGroup
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
@@ -16,15 +17,17 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from rgbt_seg_ros.base.diagnostics import ERROR, OK, WARN, Key, status_name
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.text import printable
-from rgbt_seg_ros.images.codec import stamp_ns
 from rgbt_seg_ros.pairing.pairer import Pairer
 from rgbt_seg_ros.pipeline.health import Health
 from rgbt_seg_ros.pipeline.inference_thread import InferenceThread
+from rgbt_seg_ros.pipeline.pairing_thread import PairingThread
 from rgbt_seg_ros.pipeline.pipeline import Pipeline
 from rgbt_seg_ros.pipeline.registration_setup import RegistrationSetup
 from rgbt_seg_ros.pipeline.responder import Job, Responder
+from rgbt_seg_ros.ros.graph import IMAGE_QUEUE
 from rgbt_seg_ros.ros.inputs.camera_info import camera_info_topics
 from rgbt_seg_ros.ros.inputs.publishers import IMAGE_TYPES, WatchedTopic
+from rgbt_seg_ros.ros.inputs.reception import Reception
 from rgbt_seg_ros.ros.messages import diagnostic_status
 from rgbt_seg_ros.ros.outputs import OUTPUTS, Outputs
 from rgbt_seg_ros.settings import Settings
@@ -68,8 +71,22 @@ class CameraPair:
         self._infos: Counter[str] = Counter()
         self._pipeline: Pipeline | None = None
 
-    def start(self, settings: Settings, pairer: Pairer, inference: InferenceThread[Job]) -> None:
+    def start(
+        self,
+        settings: Settings,
+        pairer: Pairer,
+        inference: InferenceThread[Job],
+        pairing: PairingThread,
+        receiving: CallbackGroup,
+    ) -> None:
         """Subscribe, and have the inference thread answer what comes; after an error, `unsubscribe` undoes it.
+
+        Args:
+            settings: the node's.
+            pairer: of this pair alone.
+            inference: answers the pairs.
+            pairing: makes them.
+            receiving: whose thread takes the images, and does nothing else.
 
         Raises:
             UserError: QoS overrides cannot be taken.
@@ -83,13 +100,11 @@ class CameraPair:
             clock_ns=lambda: self._node.get_clock().now().nanoseconds,
         )
         pipeline.responder.inform = self._inform
+        pairing.serve(pipeline)
+        transports = {"rgb": settings.rgb_transport, "thermal": settings.thermal_transport}
         topics = {
-            "rgb": self._subscribe_images(
-                "rgb", settings, settings.rgb_transport, pipeline, pipeline.add_rgb
-            ),
-            "thermal": self._subscribe_images(
-                "thermal", settings, settings.thermal_transport, pipeline, pipeline.add_thermal
-            ),
+            camera: self._subscribe_images(camera, settings, transport, pipeline, pairing, receiving)
+            for camera, transport in transports.items()
         }
         self._subscribe_camera_infos(settings, topics, pipeline.responder)
         self._health = Health(topics, settings)
@@ -101,11 +116,6 @@ class CameraPair:
 
     def _inform(self, sentence: str) -> None:
         self._node.get_logger().info(printable(f"{self.name}: {sentence}" if self.name else sentence))
-
-    def poll(self) -> None:
-        """Let the pipeline see that time passes."""
-        if self._pipeline is not None:
-            self._pipeline.poll()
 
     def change_settings(self, settings: Settings) -> None:
         """Take new values of live parameters."""
@@ -173,7 +183,8 @@ class CameraPair:
         settings: Settings,
         transport: str,
         pipeline: Pipeline,
-        add: Callable[[int, Any], None],
+        pairing: PairingThread,
+        receiving: CallbackGroup,
     ) -> str:
         """Subscribe to a camera's images as the mode asks; users may override the QoS by `qos_overrides` parameters.
 
@@ -185,15 +196,9 @@ class CameraPair:
         """
         reliable = settings.asks_for_reliable
         qos = QoSProfile(
-            depth=settings.lossless.depth if settings.is_lossless else 5,
+            depth=settings.lossless.depth if settings.is_lossless else IMAGE_QUEUE,
             reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
         )
-
-        def lose(event: Any) -> None:
-            pipeline.add_lost(event.total_count_change)
-
-        def receive(message: Any) -> None:
-            add(stamp_ns(message.header), message)
 
         topic = f"{camera}/image"
         resolved = self._node.resolve_topic_name(self._own(topic))
@@ -207,14 +212,16 @@ class CameraPair:
             f"set {'input_reliability' if reliable else f'{overrides}.reliability'} to best_effort",
             self._say_of_input,
         )
+        reception = Reception(self._node, self._own(topic), camera, pipeline, pairing)
         try:
             return self._subscribe(
                 CompressedImage if transport == "compressed" else Image,
                 self._own(topic),
-                receive,
+                reception.receive,
                 qos,
+                callback_group=receiving,
                 event_callbacks=SubscriptionEventCallbacks(
-                    message_lost=lose, incompatible_qos=watched.incompatible
+                    message_lost=reception.lose, incompatible_qos=watched.incompatible
                 ),
                 qos_overriding_options=QoSOverridingOptions.with_default_policies(),
             )
@@ -223,7 +230,7 @@ class CameraPair:
             raise UserError(f"parameter {overrides}: {error}: start the node with another value") from error
 
     def _subscribe(
-        self, kind: type, topic: str, receive: Callable[[Any], None], qos: QoSProfile, **options: Any
+        self, kind: type, topic: str, receive: Callable[..., None], qos: QoSProfile, **options: Any
     ) -> str:
         subscription = self._node.create_subscription(kind, topic, receive, qos, **options)
         self._subscriptions.append(subscription)

@@ -1,4 +1,4 @@
-"""What a configured node has: the model, its camera pairs, and while it is active their inference thread."""
+"""What a configured node has: the model, its camera pairs, and while it is active their threads."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,13 +12,21 @@ from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import memory_mb
 from rgbt_seg_ros.pairing.pairer import Pairer
 from rgbt_seg_ros.pipeline.inference_thread import InferenceThread
+from rgbt_seg_ros.pipeline.pairing_thread import PairingThread
 from rgbt_seg_ros.pipeline.responder import Job, answer_jobs
 from rgbt_seg_ros.ros.camera_pair import CameraPair
+from rgbt_seg_ros.ros.graph import IMAGE_QUEUE, CallbackThread
 from rgbt_seg_ros.ros.pairers import pairer_maker
 from rgbt_seg_ros.segmenter import Segmenter, choose_device
 from rgbt_seg_ros.segmenter.class_embeddings import ClassEmbeddings, load_class_embeddings
 from rgbt_seg_ros.segmenter.class_selection import ClassSelection
 from rgbt_seg_ros.settings import Settings
+
+POLL_PERIOD_S = 0.02
+"""How often overdue images are decided [s], and that much later at most."""
+
+LOSSLESS_POLL_PERIOD_S = 0.2
+"""The same where only the end of a recording decides [s]."""
 
 STOP_FLOOR_S = 20.0
 STOP_INFERENCES = 5.0
@@ -64,6 +72,9 @@ class Configured:
             CameraPair(node, name, settings, partial(report, name)) for name in settings.pair_names
         ]
         self._inference: InferenceThread[Job] | None = None
+        self._pairing: PairingThread | None = None
+        self._receiving: CallbackThread | None = None
+        self._report = report
 
     def start(self) -> None:
         """Subscribe to the cameras and answer what comes; after an error, `stop` undoes it.
@@ -71,17 +82,26 @@ class Configured:
         Raises:
             UserError: a camera pair cannot be started.
         """
+        settings = self._settings
         self._inference = inference = InferenceThread(partial(answer_jobs, self._segmenter))
+        depth = settings.lossless.depth if settings.is_lossless else IMAGE_QUEUE
+        self._pairing = pairing = PairingThread(
+            LOSSLESS_POLL_PERIOD_S if settings.is_lossless else POLL_PERIOD_S,
+            2 * len(self._pairs) * depth,
+            partial(self._report, "", "pairing"),
+        )
+        self._receiving = receiving = CallbackThread(self._node, "receiving")
         for pair in self._pairs:
-            pair.start(self._settings, self._make_pairer(), inference)
+            pair.start(settings, self._make_pairer(), inference, pairing, receiving.callback_group)
+        receiving.start()
 
-    def poll(self) -> str:
-        """Let time pass for what waits; why the inference thread is lost, in one sentence, or empty."""
-        for pair in self._pairs:
-            pair.poll()
-        inference = self._inference
-        if inference is None:
+    def fault(self) -> str:
+        """Why one of the threads is lost, in one sentence, or empty."""
+        inference, pairing = self._inference, self._pairing
+        if inference is None or pairing is None:
             return ""
+        if not pairing.alive:
+            return f"the pairing thread has ended ({pairing.failure})"
         if not inference.alive:
             return f"the inference thread has ended ({inference.failure})"
         if inference.busy_s > self._hang_s:
@@ -100,15 +120,19 @@ class Configured:
         """
         if self._inference is None:
             return ""
+        if self._receiving is not None:
+            self._receiving.stop()
         for pair in self._pairs:
             pair.unsubscribe()
         inference, timeout_s = self._inference, self._stop_timeout_s if wait else 0.0
+        if self._pairing is not None:
+            self._pairing.stop(timeout_s)
         inference.stop(min(STOP_SILENCE_S, timeout_s))
         if wait and inference.alive:
             say(f"waiting for the inference under way, {timeout_s:.0f} s at most")
             inference.stop(timeout_s - STOP_SILENCE_S)
         self._longest_s = max(self._longest_s, inference.longest_s)
-        alive, self._inference = inference.alive, None
+        alive, self._inference, self._pairing, self._receiving = inference.alive, None, None, None
         for pair in self._pairs:
             pair.stop()
         return f"inference did not end within {timeout_s:.0f} s" if alive else ""

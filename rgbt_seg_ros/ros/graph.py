@@ -1,4 +1,4 @@
-"""How a process of ours joins the ROS graph and learns that it should end."""
+"""How a process of ours joins the ROS graph, has its callbacks served, and learns that it should end."""
 
 import os
 import signal
@@ -6,8 +6,10 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from typing import Any
 
 import rclpy
+from rclpy.callback_groups import CallbackGroup
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
@@ -16,6 +18,9 @@ from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.text import printable
 from rgbt_seg_ros.ros.arguments import plain_reason
 from rgbt_seg_ros.ros.dds import fastdds_profile_environment, own_transports
+
+IMAGE_QUEUE = 30
+"""Images of a topic that may wait to be taken [images]: a second of most cameras."""
 
 
 class StopRequest(threading.Event):
@@ -74,6 +79,74 @@ def spin_until(node: Node, ended: Callable[[], bool]) -> None:
     """
     executor = SingleThreadedExecutor()
     executor.add_node(node)
+    _spin(executor, node, ended)
+
+
+class CallbackThread:
+    """Serves some of a node's callbacks in a thread of their own: those of entities made with `callback_group`.
+
+    Whatever keeps the node's executor from its work, these are not kept waiting: a timer, a service, a parameter.
+    Entities are made before `start`, and destroyed after `stop`.
+
+    Args:
+        node: owns the entities; its executor leaves them alone.
+        name: of the thread.
+    """
+
+    def __init__(self, node: Node, name: str) -> None:
+        self.callback_group = _OneThreadGroup()
+        self._node = node
+        self._executor = _GroupExecutor(node, self.callback_group)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin to serve."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Serve no more, once the callback under way has returned; idempotent."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._executor.shutdown()
+
+    def _run(self) -> None:
+        self.callback_group.thread = threading.get_ident()
+        _spin(self._executor, self._node, self._stopped.is_set)
+
+
+class _OneThreadGroup(CallbackGroup):
+    """Entities that one thread alone may serve, which makes every other executor of their node leave them alone."""
+
+    thread = 0
+
+    def can_execute(self, entity: object) -> bool:
+        return threading.get_ident() == self.thread
+
+    def beginning_execution(self, entity: object) -> bool:
+        return True
+
+    def ending_execution(self, entity: object) -> None:
+        pass
+
+
+class _GroupExecutor(SingleThreadedExecutor):
+    """Serves one group of a node that has been added to another executor, which may be the only one it is added to."""
+
+    def __init__(self, node: Node, group: CallbackGroup) -> None:
+        super().__init__()
+        self._node = node
+        self._group = group
+
+    def get_nodes(self) -> list[Node]:
+        return [self._node]
+
+    def can_execute(self, entity: Any) -> bool:
+        return entity.callback_group is self._group and super().can_execute(entity)
+
+
+def _spin(executor: SingleThreadedExecutor, node: Node, ended: Callable[[], bool]) -> None:
     try:
         while not ended():
             try:

@@ -22,11 +22,8 @@ from rgbt_seg_ros.ros.messages import diagnostic_status, diagnostics_message
 from rgbt_seg_ros.ros.parameters import RosParameters
 from rgbt_seg_ros.settings import Settings
 
-POLL_PERIOD_S = 0.02
-"""How often overdue images are decided [s], and that much later at most; each time costs a millisecond or two."""
-
-LOSSLESS_POLL_PERIOD_S = 0.2
-"""The same where only the end of a recording decides [s]. Both also look after the inference thread."""
+CHECK_PERIOD_S = 0.2
+"""How often the node looks after its threads [s]."""
 
 DIAGNOSTICS_PERIOD_S = 1.0
 LOG_PERIOD_NS = 1_000_000_000
@@ -40,7 +37,8 @@ NODE_TOPICS = ("/diagnostics", "/clock", "/rosout", "/parameter_events", "~/tran
 class SegmenterNode(LifecycleNode):
     """Configure loads and warms up, activate subscribes, deactivate keeps the weights, cleanup frees them.
 
-    All callbacks run in one executor thread; one inference thread serves all camera pairs while the node is active.
+    Images are taken in a thread of their own while the node is active, paired in a second one, and answered in a third;
+    all other callbacks run in the executor's. Each of these serves all camera pairs.
 
     Attributes:
         fatal: why the process must end, in one sentence; empty while it need not.
@@ -50,7 +48,7 @@ class SegmenterNode(LifecycleNode):
         super().__init__("rgbt_segmenter")
         self.fatal = ""
         self._configured: Configured | None = None
-        self._poll_timer: Timer | None = None
+        self._check_timer: Timer | None = None
         self._finalized = False
         self._failure = ""
         self._waiting = ""
@@ -126,14 +124,12 @@ class SegmenterNode(LifecycleNode):
         self._configured.start()
         for note in unused_qos_overrides(self):
             self.get_logger().warning(note)
-        lossless = self.get_parameter("mode").value == "lossless"
-        period_s = LOSSLESS_POLL_PERIOD_S if lossless else POLL_PERIOD_S
-        self._poll_timer = self.create_timer(period_s, self._poll, clock=self._steady)
+        self._check_timer = self.create_timer(CHECK_PERIOD_S, self._check, clock=self._steady)
 
-    def _poll(self) -> None:
-        """Let time pass for what waits, and look after the inference thread."""
+    def _check(self) -> None:
+        """Look after the threads."""
         if self._configured is not None and not self.fatal:
-            self._end_because(self._configured.poll())
+            self._end_because(self._configured.fault())
 
     def _end_because(self, fatal: str) -> None:
         """Have the process end, if there is a reason."""
@@ -144,9 +140,9 @@ class SegmenterNode(LifecycleNode):
 
     def _stop(self) -> None:
         """Take no more images and end what is under way; idempotent."""
-        if self._poll_timer is not None:
-            self.destroy_timer(self._poll_timer)
-            self._poll_timer = None
+        if self._check_timer is not None:
+            self.destroy_timer(self._check_timer)
+            self._check_timer = None
         if self._configured is None:
             return
         lost = self._configured.stop(wait=not self.fatal, say=self._say_waiting)

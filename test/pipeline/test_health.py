@@ -47,6 +47,13 @@ def test_superseding_is_normal_and_staleness_a_warning() -> None:
     assert robot.good_second()[0] == OK
 
 
+def test_images_lost_on_their_way_are_a_warning_and_missing_ones_a_number() -> None:
+    robot = Robot()
+    level, sentence = robot.good_second(dropped_lost=12)
+    assert (level, sentence[:19]) == (WARN, "12 images were lost")
+    assert robot.good_second(dropped_missing_estimated=5)[0] == OK
+
+
 def test_a_dead_camera_is_an_error_by_its_topic_until_it_returns() -> None:
     robot = Robot()
     robot.good_second()

@@ -3,6 +3,7 @@
 INFERENCE_S is how long a batch takes at least [s].
 HANG_S is how long an inference may take before it is taken to hang [s].
 REPORT_S is the time from one report to the next [s].
+BUSY_S is for how long each report keeps the executor from its work [s].
 """
 
 import os
@@ -22,9 +23,11 @@ OUT_OF_MEMORY, NOT_FINITE, END, HANG = 1, 2, 3, 4
 
 HANG_S = float(os.environ.get("HANG_S", "3"))
 INFERENCE_S = float(os.environ.get("INFERENCE_S", "0"))
+BUSY_S = float(os.environ.get("BUSY_S", "0"))
 REPORT_S = float(os.environ.get("REPORT_S", segmenter_node.DIAGNOSTICS_PERIOD_S))
 
 real_segment = Segmenter.segment
+real_publish_diagnostics = segmenter_node.SegmenterNode._publish_diagnostics
 
 
 def mark(rgb: np.ndarray, fault: int) -> None:
@@ -49,6 +52,11 @@ def segment(self: Segmenter, pairs: Sequence[ImagePair]) -> list[Segmentation]:
     return results
 
 
+def publish_diagnostics(self: segmenter_node.SegmenterNode) -> None:
+    real_publish_diagnostics(self)
+    time.sleep(BUSY_S)
+
+
 def fail(segmenter: Segmenter, fault: int) -> None:
     if fault == OUT_OF_MEMORY:
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
@@ -63,6 +71,7 @@ def fail(segmenter: Segmenter, fault: int) -> None:
 
 if __name__ == "__main__":
     Segmenter.segment = segment  # type: ignore[method-assign]
+    segmenter_node.SegmenterNode._publish_diagnostics = publish_diagnostics  # type: ignore[method-assign]
     configured_node.HANG_S = HANG_S
     segmenter_node.DIAGNOSTICS_PERIOD_S = REPORT_S
     sys.exit(node.main())

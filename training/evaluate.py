@@ -18,15 +18,20 @@ from rgbt_seg_ros.base.host import prepare_process
 from rgbt_seg_ros.base.json_files import encode_json
 from rgbt_seg_ros.base.whole_files import write_file
 from rgbt_seg_ros.images.palette import CHOICES as PALETTES
+from rgbt_seg_ros.models import read_card
 from rgbt_seg_ros.runs.evaluation import Evaluation, ImageScore, SplitScores
 from rgbt_seg_ros.segmenter import Segmenter
 
+from .config.schema import PROTOCOLS
 from .data.sources import DATA_NAMES, DatasetOnDisk, open_dataset
 from .scoring.counts import Counts, count
-from .scoring.protocols import MODALITIES, PROTOCOLS, Protocol, protocol_for, segment_sample
+from .scoring.protocols import MODALITIES, Protocol, protocol_for, segment_sample
 from .scoring.report import write_score_report
 from .scoring.sheets import SheetRow, image_title, save_confusion, save_sheet
 from .scoring.table import MODALITY_TITLES, percent, score_table
+
+HEADS = {"mask": "mask", "auxiliary": "aux", "mean": "mean"}
+"""Words of `--head`, and what SARTM calls them."""
 
 _SHEET_IMAGES = 4  # best ones, and as many worst
 # A process that is done waits for the slowest one, which on a CPU may take hours; a dead one is noticed by torchrun.
@@ -38,9 +43,11 @@ def _run(args: argparse.Namespace) -> None:
     with _process_group() as first:
         source = open_dataset(args.data, args.root, args.split, args.thermal, args.thermal_palette)
         # fp32 also on a GPU: one number wherever it is measured, and the one that training validates with.
-        segmenter = Segmenter.load(args.model, _device_of_process(args.device), precision="fp32")
+        protocol = protocol_for(args.protocol, args.data, read_card(args.model).arch)
+        segmenter = Segmenter.load(
+            args.model, _device_of_process(args.device), "fp32", head=HEADS.get(args.head, protocol.head)
+        )
         _check_classes(segmenter, source, args)
-        protocol = protocol_for(args.protocol, args.data)
         if first:
             images = f"{len(source)} image" + ("" if len(source) == 1 else "s")
             print(f"{images} of {args.data} {args.split} on {segmenter.device}, {args.protocol} protocol")
@@ -186,7 +193,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         default="native",
         choices=PROTOCOLS,
         help="native: labels as they are, means over the classes that occur; official: as in the papers' tables, "
-        "images and labels resized (FMB 1024x1376, PST900 736x1280), absent classes count 0 (default: native)",
+        "absent classes count 0: for SHIFNet images and labels resized (FMB 1024x1376, PST900 736x1280), for SARTM "
+        "images padded to 1280x1280, its mask decoder alone (default: native)",
+    )
+    parser.add_argument(
+        "--head",
+        choices=HEADS,
+        help="which path of SARTM answers (default: what its model file says; with official: mask)",
     )
     parser.add_argument(
         "--tta", action="store_true", help="average over six scales (0.5 to 1.75) and the mirrored image"

@@ -28,7 +28,9 @@ from .scoring.table import MODALITY_TITLES, percent
 def scores_by_modality(segmenter: Segmenter, source: SampleSource, title: str) -> dict[str, SplitScores]:
     """What the model scores with both images and with either alone, by the `native` protocol."""
     return {
-        modality: score(segmenter, source, modality, f"{title}, {MODALITY_TITLES[modality]}")
+        modality: score(
+            segmenter, source, modality=modality, description=f"{title}, {MODALITY_TITLES[modality]}"
+        )
         for modality in MODALITIES
     }
 

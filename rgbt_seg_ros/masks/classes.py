@@ -98,7 +98,15 @@ FMB = ClassSet(
     ),
 )
 
-CLASS_SETS = {classes.name: classes for classes in (MFNET, PST900, FMB)}
+FMB15 = ClassSet(
+    name="fmb15",
+    names=("unlabeled", *FMB.names),
+    things=FMB.things,
+    palette=((0, 0, 0), *FMB.palette),
+)
+"""FMB with its unlabelled pixels as a class of their own, as SARTM's paper counts it."""
+
+CLASS_SETS = {classes.name: classes for classes in (MFNET, PST900, FMB, FMB15)}
 
 
 def palette_for(names: Sequence[str]) -> np.ndarray:

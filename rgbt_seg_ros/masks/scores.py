@@ -30,9 +30,21 @@ class Scores:
     acc: Mapping[str, float | None]
 
     @property
+    def f1(self) -> dict[str, float | None]:
+        """F1 (Dice) of each class: 2 hits / (labelled + predicted), which is 2 IoU / (1 + IoU)."""
+        return {
+            name: None if value is None else 2.0 * value / (1.0 + value) for name, value in self.iou.items()
+        }
+
+    @property
     def miou(self) -> float | None:
         """Mean IoU over the classes that have one; None if none has."""
         return _mean(self.iou.values())
+
+    @property
+    def mf1(self) -> float | None:
+        """Mean F1 over the classes that have one; None if none has."""
+        return _mean(self.f1.values())
 
     @property
     def macc(self) -> float | None:
@@ -44,8 +56,9 @@ class Scores:
         return _mean(score for other, score in self.iou.items() if other != name)
 
     def to_json(self) -> dict[str, Any]:
-        """``{miou, macc, iou: {class: value or None}, acc: {class: value or None}}``."""
-        return {"miou": self.miou, "macc": self.macc, "iou": {**self.iou}, "acc": {**self.acc}}
+        """``{miou, macc, mf1, iou: {class: value or None}, acc: the same, f1: the same}``."""
+        means = {"miou": self.miou, "macc": self.macc, "mf1": self.mf1}
+        return {**means, "iou": {**self.iou}, "acc": {**self.acc}, "f1": self.f1}
 
 
 class ConfusionMatrix:

@@ -134,17 +134,26 @@ def _check_classes(path: Path, card: ModelCard) -> None:
         raise UserError(f"{path} has a damaged card (it {fault}): write the model file again")
 
 
-def load_model(model: str | Path, device: str | torch.device = "cpu") -> nn.Module:
+def load_model(model: str | Path, device: str | torch.device = "cpu", head: str | None = None) -> nn.Module:
     """The network of a model file, for service, in evaluation mode and float32.
+
+    Args:
+        model: path, or `default` for the packaged model.
+        device: where its weights go.
+        head: of a SARTM, what answers (its argument `prediction`); None: what the card says.
 
     Returns:
         A module `model(rgb [B, 3, H, W], thermal [B, 3, H, W]) -> logits [B, N, H, W]` on scaled floats, any H, W.
 
     Raises:
-        UserError: missing, truncated or foreign file, or weights that do not fit its card.
+        UserError: missing, truncated or foreign file, weights that do not fit its card, or a network without heads to
+            choose from.
     """
     path = resolve_model(model)
     card = read_card(path)
+    config = card.config if head is None else {**card.config, "prediction": head}
+    if head is not None and card.arch != "sartm":
+        raise UserError(f"{path} is a {card.arch}, which has one head alone: leave the head out")
     try:
         with open_tensors(path) as file:
             # Before any weight is read or made: a card may claim a network of any size.
@@ -153,7 +162,7 @@ def load_model(model: str | Path, device: str | torch.device = "cpu") -> nn.Modu
     except (SafetensorError, OSError) as error:
         raise _damaged(path, error) from error
     _check_types(path, {"class_embeddings": torch.empty(0)}, tensors)
-    network = build_model(card.arch, card.config, tensors["class_embeddings"], served=True)
+    network = build_model(card.arch, config, tensors["class_embeddings"], served=True)
     _check_types(path, network.state_dict(), tensors)
     network.load_state_dict(tensors)
     return network.eval().to(device)

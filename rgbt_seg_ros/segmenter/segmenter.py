@@ -75,6 +75,7 @@ class Segmenter:
         device: str = "auto",
         precision: str = "auto",
         thermal: ThermalNormalization | None = None,
+        head: str | None = None,
     ) -> "Segmenter":
         """Load a model file. On the CPU `base.host.prepare_process` makes it faster, which is for the process to call.
 
@@ -83,6 +84,7 @@ class Segmenter:
             device: `auto` (CUDA where there is a GPU, else the CPU), `cpu`, `cuda` or `cuda:N`.
             precision: `auto` (`bf16` on CUDA, `fp16` on GPUs without it, `fp32` on the CPU), or one of these.
             thermal: from thermal pixel values to [0, 1]; default `ThermalNormalization()`.
+            head: of a SARTM, what answers: `mask`, `aux` or `mean`; None: what the model file says.
 
         Raises:
             UserError: missing or damaged file, no such device, unknown precision.
@@ -90,7 +92,7 @@ class Segmenter:
         path = resolve_model(model)
         chosen_device = choose_device(device)
         return cls(
-            network=serving_form(load_model(path, chosen_device)),
+            network=serving_form(load_model(path, chosen_device, head)),
             card=read_card(path),
             model_hash=file_hash(path),
             device=chosen_device,
@@ -182,9 +184,21 @@ class Segmenter:
         ]
 
     @torch.inference_mode()
-    def logits(self, pair: ImagePair, size: tuple[int, int]) -> Tensor:
-        """What the network says of one pair that enters it at a size of (height, width): float32 [N, height, width]."""
-        return self._run(*self._prepare([pair], size), self._classes)[0]
+    def logits(self, pair: ImagePair, size: tuple[int, int], padded: tuple[int, int] | None = None) -> Tensor:
+        """What the network says of one pair that enters it at a size of (height, width): float32 [N, height, width].
+
+        Args:
+            pair: images of any size.
+            size: to which they are resized.
+            padded: (height, width) to which they are filled up after that, with zeros below and at the right, where
+                they are smaller; the answer is of the images alone.
+        """
+        inputs = self._prepare([pair], size)
+        if padded is not None:
+            below, right = (max(0, full - own) for full, own in zip(padded, size, strict=True))
+            rgb, thermal = (F.pad(images, (0, right, 0, below)) for images in inputs)
+            inputs = (rgb, thermal)
+        return self._run(*inputs, self._classes)[0, :, : size[0], : size[1]]
 
     def network_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """(Height, width) in which images of a size enter the network: shrunk to the card's short side, never grown."""

@@ -5,7 +5,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix, MulticlassJaccardIndex
+from torchmetrics.classification import (
+    MulticlassAccuracy,
+    MulticlassConfusionMatrix,
+    MulticlassF1Score,
+    MulticlassJaccardIndex,
+)
 from torchmetrics.segmentation import MeanIoU
 
 from rgbt_seg_ros.masks.scores import ConfusionMatrix, image_miou
@@ -22,11 +27,15 @@ def test_hand_computed_scores() -> None:
     assert scores.accuracy() == [2 / 3, 3 / 4, None]
     assert scores.miou() == pytest.approx((2 / 4 + 3 / 5) / 2)
     assert scores.macc() == pytest.approx((2 / 3 + 3 / 4) / 2)
+    # F1 is 2 hits / (labelled + predicted).
+    f1 = {"road": pytest.approx(2 * 2 / (3 + 3)), "person": pytest.approx(2 * 3 / (4 + 4)), "car": None}
     assert scores.scores(("road", "person", "car")).to_json() == {
         "miou": scores.miou(),
         "macc": scores.macc(),
+        "mf1": pytest.approx((4 / 6 + 6 / 8) / 2),
         "iou": {"road": 0.5, "person": 0.6, "car": None},
         "acc": {"road": 2 / 3, "person": 0.75, "car": None},
+        "f1": f1,
     }
 
 
@@ -136,6 +145,12 @@ def test_agrees_with_torchmetrics(seed: int) -> None:
     occurring = [0, 1, 2, 3, 5]
     assert [iou[c] for c in occurring] == pytest.approx([jaccard[c] for c in occurring], abs=1e-6)
     assert [accuracy[c] for c in occurring] == pytest.approx([recall[c] for c in occurring], abs=1e-6)
+
+    f1 = MulticlassF1Score(**ignoring, average="none")(prediction, truth).tolist()
+    by_name = scores.scores([*"abcdef"])
+    assert by_name.f1["e"] is None
+    assert [by_name.f1["abcdef"[c]] for c in occurring] == pytest.approx([f1[c] for c in occurring], abs=1e-6)
+    assert by_name.mf1 == pytest.approx(sum(f1[c] for c in occurring) / 5, abs=1e-6)
 
     macro = MulticlassJaccardIndex(**ignoring, average="macro")(prediction, truth)
     assert scores.miou() == pytest.approx(macro.item(), abs=1e-6)

@@ -18,6 +18,7 @@ VARIANTS = {
     "shifnet": {},
     "shifnet-add": {"fusion": "add"},
     "shifnet-concat": {"fusion": "concat"},
+    "shifnet-uniform": {"fusion": "uniform"},
     "shifnet-segformer": {"decoder": "segformer"},
     "shifnet-ppm": {"decoder": "ppm"},
     "shifnet-no-sem": {"sem": False},

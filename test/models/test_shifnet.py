@@ -97,6 +97,7 @@ def test_checkpointing_keeps_less_for_the_backward_pass():
     [
         ({"fusion": "add"}, "sacf.", None),
         ({"fusion": "concat"}, "sacf.", "concat."),
+        ({"fusion": "uniform"}, "sacf.", "uniform."),
         ({"decoder": "segformer"}, "hpd.", "segformer."),
         ({"decoder": "ppm"}, "hpd.", "ppm."),
         ({"sem": False}, "hpd.sem.", None),

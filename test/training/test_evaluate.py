@@ -11,10 +11,12 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from filled_model import write_filled_model
 from PIL import Image
+from places import GOLDEN
 from random_model import write_model
 
-from rgbt_seg_ros.masks.classes import FMB, MFNET, PST900
+from rgbt_seg_ros.masks.classes import CLASS_SETS, FMB, MFNET, PST900
 from rgbt_seg_ros.runs.summary import Summary
 from rgbt_seg_ros.scenes import render_still
 from rgbt_seg_ros.segmenter import Segmenter
@@ -23,9 +25,9 @@ from training.scoring.sheets import SheetRow, save_sheet
 
 NAMES = ("00001D", "00002N", "00003N")
 FOLDERS = ("vi", "ir", "Segmentation_labels")
-SCORE_KEYS = {"miou", "macc", "iou", "acc", "miou_without_guardrail", "images", "subsets"}
+SCORE_KEYS = {"miou", "macc", "mf1", "iou", "acc", "f1", "miou_without_guardrail", "images", "subsets"}
 JSON_KEYS = [
-    *("miou", "macc", "iou", "acc", "miou_without_guardrail", "images", "subsets"),
+    *("miou", "macc", "mf1", "iou", "acc", "f1", "miou_without_guardrail", "images", "subsets"),
     *("protocol", "tta", "data", "split", "thermal", "modality", "model", "model_hash"),
     *("confusion", "per_image"),
 ]
@@ -196,6 +198,19 @@ def test_official_scores_pst900_at_the_papers_size(samples: Path, tmp_path: Path
         assert np.sum(scores["confusion"]) == height * width
         assert scores["subsets"] == {"day": None, "night": None}
         assert "miou_without_guardrail" not in scores
+
+
+@pytest.mark.parametrize("data", ["mfnet", "pst900"])
+@pytest.mark.parametrize("arch", ["shifnet", "sartm"])
+def test_official_scores_are_those_of_the_papers_evaluation(
+    arch: str, data: str, samples: Path, tmp_path: Path
+) -> None:
+    model = write_filled_model(tmp_path / "filled.safetensors", arch, CLASS_SETS[data])
+    arguments = ["--model", str(model), "--data", data, "--root", str(samples / data), "--device", "cpu"]
+    scores = _scores([*arguments, "--protocol", "official"], tmp_path / "scores.json")
+    expected = json.loads((GOLDEN / "official_scores.json").read_text())[arch][data]
+    assert list(scores["iou"].values()) == pytest.approx(expected, abs=1e-3)
+    assert scores["miou"] == pytest.approx(sum(expected) / len(expected), abs=1e-3)
 
 
 def test_model_of_other_classes_is_refused(

@@ -8,7 +8,7 @@ from rgbt_seg_ros.base.precision import PRECISIONS
 from rgbt_seg_ros.images.palette import CHOICES as PALETTES
 from rgbt_seg_ros.models.registry import ARCHITECTURES
 
-from .schema import Config
+from .schema import PROTOCOLS, PROTOTYPE_MEANS, SCALES_OF, Config
 
 
 def check_values(config: Config) -> None:
@@ -18,11 +18,24 @@ def check_values(config: Config) -> None:
     _check_architecture(config)
     _check_counts(config)
     _check_loss(config)
+    if config.augment.blur_size < 1 or config.augment.blur_size % 2 == 0:
+        raise UserError(f"augment.blur_size is {config.augment.blur_size}: it must be odd and at least 1")
     if not 0.0 < config.augment.min_scale <= config.augment.max_scale:
         raise UserError("augment.min_scale must be above 0 and at most augment.max_scale")
     _check_pasting(config)
     if config.model.auxiliary == "off" and config.model.prediction == "aux":
         raise UserError("model.prediction is 'aux', but model.auxiliary is 'off': choose a head, or mask")
+    _check_protocol(config)
+
+
+def _check_protocol(config: Config) -> None:
+    model, protocol = config.model, config.train.protocol
+    other_head = model.arch == "sartm" and model.auxiliary != "off" and model.prediction != "mask"
+    if protocol == "official" and other_head:
+        raise UserError(
+            f"train.protocol is official, which scores SARTM's mask decoder alone, but model.prediction is "
+            f"{model.prediction!r}: set model.prediction=mask"
+        )
 
 
 def _check_pasting(config: Config) -> None:
@@ -54,8 +67,13 @@ def _check_choices(config: Config) -> None:
     choices = {"model.arch": tuple(ARCHITECTURES)}
     for architecture in ARCHITECTURES.values():
         choices |= {f"model.{argument}": words for argument, words in architecture.choices.items()}
-    choices |= {"data.thermal_palette": PALETTES}
+    choices |= {
+        "data.thermal_palette": PALETTES,
+        "augment.scale_of": SCALES_OF,
+        "loss.prototype_means": PROTOTYPE_MEANS,
+    }
     choices |= {"train.precision": PRECISIONS, "train.schedule": ("poly", "cosine")}
+    choices |= {"train.protocol": PROTOCOLS}
     for key, allowed in choices.items():
         choice = attrgetter(key)(config)
         if choice not in allowed:

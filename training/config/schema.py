@@ -2,14 +2,19 @@
 
 from dataclasses import dataclass, field
 
+SCALES_OF = ("crop", "image")
+PROTOCOLS = ("native", "official")
+PROTOTYPE_MEANS = ("released", "printed")
+
 
 @dataclass(frozen=True)
 class DataConfig:
     """Where images come from.
 
     Attributes:
-        name: `msrs`, `mfnet`, `pst900`, `fmb` (layouts of these data sets), `folder` (your own: docs/own_data.md) or
-            `scenes` (the renderer alone, without a root); the classes are those of the data set.
+        name: `msrs`, `mfnet`, `pst900`, `fmb`, `fmb15` (layouts of these data sets; `fmb15` has unlabelled pixels as a
+            class of their own, as SARTM's paper counts FMB), `folder` (your own: docs/own_data.md) or `scenes` (the
+            renderer alone, without a root); the classes are those of the data set.
         root: the data set's folder; of your own also the YAML file that describes it.
         thermal: `8bit`, or `16bit` for PST900's raw counts.
         thermal_palette: false colours of thermal images of three channels: `auto`, `none` or a name, as the node's
@@ -46,7 +51,9 @@ class AugmentConfig:
 
     Attributes:
         crop_height, crop_width: size of training samples in pixels, after scaling.
-        min_scale, max_scale: range of the random scale, relative to the size that the network sees in service.
+        min_scale, max_scale: range of the random scale.
+        scale_of: what that scale is relative to: `crop`, where 1 makes an image as high as the crop (both papers'
+            code), or `image`, the size that the network sees in service.
         focus: probability that a crop is laid around a pixel of a class drawn among those in the image other than 0.
         paste: probability that objects of other samples of the data set are put in (`training.data.paste`). All labels
             are read at the start and a sample for every object, of which there are up to four: with workers, keep small
@@ -56,6 +63,7 @@ class AugmentConfig:
         smoke: probability that RGB is seen through smoke, from a haze to nothing to be seen.
         jitter, jitter_strength: probability and strength (0.5: factors 0.5..1.5) of RGB colour jitter.
         blur: probability of blurring RGB.
+        blur_size, blur_sigma: the blur's width and standard deviation in pixels; null: drawn from 0.1 to 2.
         gamma, gamma_range: probability and largest factor of an RGB gamma change (2: exponents 0.5..2).
         thermal_gain, thermal_offset: largest relative gain error and offset of thermal in [0, 1].
         thermal_noise: largest standard deviation of noise on thermal in [0, 1].
@@ -68,6 +76,7 @@ class AugmentConfig:
     crop_width: int = 640
     min_scale: float = 0.5
     max_scale: float = 2.0
+    scale_of: str = "image"
     focus: float = 0.0
     paste: float = 0.0
     close_up: float = 0.0
@@ -76,6 +85,8 @@ class AugmentConfig:
     jitter: float = 0.2
     jitter_strength: float = 0.5
     blur: float = 0.2
+    blur_size: int = 5
+    blur_sigma: float | None = None
     gamma: float = 0.0
     gamma_range: float = 2.0
     thermal_gain: float = 0.1
@@ -94,7 +105,7 @@ class ModelConfig:
     Attributes:
         arch: `shifnet` or `sartm`.
         size: `nano` (ours, trained whole) or a size of SAM 2: `tiny`, `small`, `base_plus`, `large`.
-        fusion: of SHIFNet: `sacf`, `add` or `concat` (its Table VI).
+        fusion: of SHIFNet: `sacf`, `uniform`, `add` or `concat` (its Table VI).
         decoder: of SHIFNet: `hpd`, `segformer` or `ppm` (its Table VII).
         sem: of SHIFNet: the semantic enhancement module of `hpd` (its Table VIII).
         rank: of SARTM: rank of LoRA.
@@ -138,6 +149,8 @@ class LossConfig:
         mask: weight of the cross-entropy of the mask decoder, w0.
         auxiliary: of that of the auxiliary head, w1.
         prototype: of the distance to the running prototypes, w2.
+        prototype_means: which class means that distance is of: `released`, the authors' code's, to which the weight 1e4
+            belongs, or `printed`, Eq. 13's, which need a weight of about 1.
         similarity: of the distillation of the text's similarities, w3.
         ramp: let w2 and w3 rise linearly over `train.warmup_steps`.
         ohem: pixels whose class has less than this probability are hard and count in the cross-entropies.
@@ -146,6 +159,7 @@ class LossConfig:
     mask: float = 1.0
     auxiliary: float = 0.008
     prototype: float = 1.0e4
+    prototype_means: str = "released"
     similarity: float = 100.0
     ramp: bool = False
     ohem: float = 0.7
@@ -171,6 +185,8 @@ class TrainConfig:
         precision: `fp32`, or autocast in `bf16` or `fp16`.
         checkpointing: recompute the trunk's activations in the backward pass: less memory, more time.
         threads: CPU threads of the training process; null: PyTorch's choice.
+        protocol: of the validations that choose the best weights: `native`, or `official` as the papers' tables, see
+            `training.scoring.protocols`.
         eval_every: steps between two validations, each of which saves the state to resume from.
         log_every: steps between two lines of `metrics.jsonl`.
         pictures_every: evaluations between two sheets of predictions.
@@ -194,6 +210,7 @@ class TrainConfig:
     precision: str = "fp32"
     checkpointing: bool = False
     threads: int | None = None
+    protocol: str = "native"
     eval_every: int = 200
     log_every: int = 20
     pictures_every: int = 5

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.masks.classes import FMB, MFNET, PST900, UNLABELED, ClassSet
+from rgbt_seg_ros.masks.classes import FMB, FMB15, MFNET, PST900, UNLABELED, ClassSet
 
 from .files import read_ids, read_label, read_rgb, read_rgb_and_thermal, read_thermal_image
 from .folder_layout import FolderLayout, find_layout, found_near
@@ -254,10 +254,19 @@ class FmbDataset(DatasetOnDisk):
             # Unreadable ones are named when their turn comes.
             with suppress(UserError):
                 found |= set(np.unique(read_ids(file)).tolist())
-        last = len(cls.classes.names)
+        last = len(FMB.names)
         if not {0, last - 1, UNLABELED} <= found or last in found:
             return ""
         return (
             f"the labels in {files[0].parent} have ids 0 and 255 but no {last}: they seem to have been shifted by one "
             "beforehand, and each class would be taken for the one before it; take the data set's own labels"
         )
+
+
+class Fmb15Dataset(FmbDataset):
+    """FMB as SARTM's paper counts it: unlabelled pixels are a class of their own, so ids are those of the files."""
+
+    name = "fmb15"
+    title = "FMB with 15 classes"
+    classes = FMB15
+    first_label_id = 0

@@ -7,7 +7,7 @@ from rgbt_seg_ros.masks.classes import MFNET, ClassSet
 from rgbt_seg_ros.scenes import render_still
 
 from ..config.schema import DataConfig
-from .on_disk import DatasetOnDisk, FmbDataset, MfnetDataset, MsrsDataset, Pst900Dataset
+from .on_disk import DatasetOnDisk, Fmb15Dataset, FmbDataset, MfnetDataset, MsrsDataset, Pst900Dataset
 from .own_data import FOLDER, own_dataset
 from .sample import Sample, SampleSource
 
@@ -51,7 +51,7 @@ class KeptInMemory:
 
 
 DATASETS: dict[str, type[DatasetOnDisk]] = {
-    dataset.name: dataset for dataset in (MfnetDataset, Pst900Dataset, FmbDataset, MsrsDataset)
+    dataset.name: dataset for dataset in (MfnetDataset, Pst900Dataset, FmbDataset, Fmb15Dataset, MsrsDataset)
 }
 """Known data sets on disk by the name that commands and configurations use."""
 

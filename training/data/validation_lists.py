@@ -14,6 +14,8 @@ from rgbt_seg_ros.base.shared_files import share_path
 SEED = 0
 SHARE = 0.1
 
+_SAME_IMAGES = {"fmb15": "fmb"}
+
 
 def choose_validation_names(names: Iterable[str], seed: int = SEED) -> tuple[str, ...]:
     """The validation images among the training images by the rule, sorted by name."""
@@ -60,6 +62,6 @@ def validation_names(data: str, train_names: Iterable[str]) -> tuple[str, ...]:
 def committed_list(data: str) -> Path | None:
     """The shipped list of a data set's validation images, if there is one."""
     try:
-        return share_path(f"config/splits/{data}_val.txt")
+        return share_path(f"config/splits/{_SAME_IMAGES.get(data, data)}_val.txt")
     except UserError:
         return None

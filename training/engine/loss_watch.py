@@ -1,4 +1,4 @@
-"""Tells a run whose loss goes astray from a noisy one."""
+"""Tells a run whose loss goes astray from a noisy one, and one whose terms are out of balance."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ _FACTOR = 5.0
 _FLOOR = 0.1
 """Losses below are good enough for their ratio not to matter."""
 _PATIENCE = 50
+_LARGEST_RATIO = 100.0
 
 
 @dataclass
@@ -55,3 +56,24 @@ class LossWatch:
         recent = (float("nan") if loss is None else loss for loss in numbers["recent"])
         lowest = float("inf") if numbers["lowest"] is None else numbers["lowest"]
         return cls(deque(recent, _WINDOW), lowest, numbers["astray_steps"])
+
+
+def overwhelming_term(gradient_norms: Mapping[str, float], cross_entropy: str) -> str | None:
+    """One sentence on the term whose gradient is more than 100 times that of cross-entropy; None if there is none.
+
+    The gradient is clipped as a whole: what such a term leaves to cross-entropy is less than a hundredth of a step.
+
+    Args:
+        gradient_norms: of each weighted term, by name; may be empty.
+        cross_entropy: the name of that term.
+    """
+    reference = gradient_norms.get(cross_entropy, 0.0)
+    if not gradient_norms or reference == 0.0:
+        return None
+    term, norm = max(gradient_norms.items(), key=lambda named: named[1])
+    if norm <= _LARGEST_RATIO * reference:
+        return None
+    return (
+        f"the gradient of the loss term {term} is {norm / reference:.0f} times that of {cross_entropy}, so hardly "
+        f"anything else is trained: lower loss.{term}"
+    )

@@ -1,6 +1,7 @@
 """The training loop: one run from a configuration to a model file."""
 
 import dataclasses
+import logging
 import math
 import threading
 import time
@@ -33,15 +34,19 @@ from ..data.sources import training_sources, validation_source
 from ..data.stream import TrainingStream, collate
 from ..losses.build import build_criterion
 from ..scoring.counts import score
+from ..scoring.protocols import protocol_for
 from ..scoring.sheets import save_prediction_sheet
 from ..weights.initial_model import initial_model
 from .gradients import StepLoss, accumulate_gradients, convert_batch_norm, synchronize_statistics
 from .interrupts import ignore_interrupts, interrupts
+from .loss_watch import overwhelming_term
 from .optimizer import decay_groups, learning_rate, run_steps
 from .run_log import RunLog
 from .run_state import RunState, kept
 
 Batch = dict[str, Tensor]
+
+_LOG = logging.getLogger(__name__)
 
 _PICTURED = 4
 """Samples on a sheet of predictions: the first of the validation split."""
@@ -84,6 +89,7 @@ class Trainer:
             self.state.restore(self.run)
         self.batches = self.accelerator.prepare(self._loader())
         self._timed_from = (time.perf_counter(), self.state.step)
+        self._balance_told = False
 
     def fit(self) -> None:
         """Train to the last step; Ctrl-C and SIGTERM save and stop.
@@ -177,8 +183,18 @@ class Trainer:
             if log is not None:
                 lr = self.optimizer.param_groups[0]["lr"]
                 log.training(self.state.step, fmean(self.state.unlogged), lr, seconds, loss)
+            self._tell_balance(loss)
             self.state.unlogged = []
             self._timed_from = (time.perf_counter(), self.state.step)
+
+    def _tell_balance(self, loss: StepLoss) -> None:
+        """Warn once, after warm-up, of a term that leaves nothing of the step to cross-entropy."""
+        if self._balance_told or self.state.step <= self.config.train.warmup_steps:
+            return
+        sentence = overwhelming_term(loss.gradient_norms, self.loss.watched)
+        if sentence and self.accelerator.is_main_process:
+            _LOG.warning("warning: at step %d %s", self.state.step, sentence)
+        self._balance_told = sentence is not None
 
     def _evaluate(self, log: RunLog | None) -> str:
         """Score the averaged weights, keep them if they are the best so far, and say so in one line."""
@@ -187,7 +203,8 @@ class Trainer:
             segmenter = Segmenter(
                 self.network, self.card, "", self.accelerator.device, "fp32", ThermalNormalization()
             )
-            scores = score(segmenter, self.validation, shared=True)
+            protocol = protocol_for(self.config.train.protocol, self.config.data.name, self.config.model.arch)
+            scores = score(segmenter, self.validation, protocol, shared=True)
             miou = scores.miou or 0.0
             better = miou > self.state.best
             self.state.best = max(self.state.best, miou)

@@ -65,15 +65,16 @@ class Counts:
 def score(
     segmenter: Segmenter,
     source: SampleSource,
+    protocol: Protocol = NATIVE,
     modality: str = "both",
     description: str | None = None,
     shared: bool = False,
 ) -> SplitScores:
-    """Scores over all samples by the `native` protocol.
+    """Scores over all samples.
 
     The arguments are those of `count`, the result is that of `Counts.scores`.
     """
-    counts = count(segmenter, source, modality=modality, description=description, shared=shared)
+    counts = count(segmenter, source, protocol, modality, description=description, shared=shared)
     return counts.scores(segmenter.class_names)
 
 

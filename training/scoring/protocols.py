@@ -1,24 +1,27 @@
 """How a sample is shown to a model and compared with its label: protocols by name, modalities, several scales."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import torch
 from torch.nn import functional as F
 
-from rgbt_seg_ros.images.pair import ImagePair
+from rgbt_seg_ros.images.pair import ImagePair, resize_image, resize_valid
 from rgbt_seg_ros.segmenter import Segmentation, Segmenter
 from rgbt_seg_ros.segmenter.class_selection import own_classes
 
 from ..data.sample import Sample
 
 MODALITIES = ("both", "rgb", "thermal")
-PROTOCOLS = ("native", "official")
 
-# (height, width) to which the papers' code resizes images and labels; other data sets keep their own.
-_OFFICIAL_SIZES = {"fmb": (1024, 1376), "pst900": (736, 1280)}
+# (height, width) to which SHIFNet's code resizes images and labels, one after the other; others keep their own size.
+# FMB's: first to a height of 1024, then to multiples of 32.
+_FMB_STEPS = ((1024, 1365), (1024, 1376))
+_SHIFNET_STEPS = {"fmb": _FMB_STEPS, "fmb15": _FMB_STEPS, "pst900": ((736, 1280),)}
+# (height, width) to which SARTM's code pads images.
+_SARTM_PADDED = (1280, 1280)
 # Test-time augmentation: factors of the size at which images enter the network, each as it is and mirrored.
 _TTA_SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
 
@@ -31,35 +34,52 @@ class Protocol:
         name: `native` or `official`.
         absent: score of a class in neither labels nor predictions, see `rgbt_seg_ros.masks.scores.ConfusionMatrix`.
         in_service: images enter the network at the size that they have in service; else exactly at the label's.
-        size: (height, width) that labels are resized to; None: never.
+        steps: (height, width) that images and labels are resized to, one after the other; empty: never.
+        padded: (height, width) that scaled images are padded to, with zeros below and at the right; None: never.
+        head: of SARTM, what answers, as the choices of its argument `prediction`; None: what the model file says.
     """
 
     name: str
     absent: float | None
     in_service: bool
-    size: tuple[int, int] | None = None
+    steps: tuple[tuple[int, int], ...] = ()
+    padded: tuple[int, int] | None = None
+    head: str | None = None
 
     def label(self, sample: Sample) -> np.ndarray:
-        """The label that is scored, uint8 [h, w]; a resized one takes the nearest pixel's id."""
-        if self.size is None or sample.label.shape == self.size:
-            return sample.label
-        height, width = self.size
-        # Not INTER_NEAREST, whose samples lie up to half a pixel beside those of the resized images.
-        return cv2.resize(sample.label, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+        """The label that is scored, uint8 [h, w].
+
+        A resized one takes ids as the papers' code does: of pixel floor(i * old / new), which lies up to half a pixel
+        beside the resized images'.
+        """
+        label = sample.label
+        for height, width in self.steps:
+            label = cv2.resize(label, (width, height), interpolation=cv2.INTER_NEAREST)
+        return label
+
+    def images(self, pair: ImagePair) -> ImagePair:
+        """The pair after all steps but the last, which is that into the network."""
+        for size in self.steps[:-1]:
+            pair = _resized(pair, size)
+        return pair
 
 
 NATIVE = Protocol("native", absent=None, in_service=True)
 """As a robot uses the model, at the labels' own resolution."""
 
 
-def protocol_for(name: str, data: str) -> Protocol:
-    """A protocol by its name (one of `PROTOCOLS`) for a data set by its name.
+def protocol_for(name: str, data: str, arch: str = "shifnet") -> Protocol:
+    """A protocol by its name (one of `PROTOCOLS`) for a data set and an architecture by their names.
 
-    `official` is how the papers' tables were made: images and labels at 1024x1376 (height x width) for FMB, 736x1280
-    for PST900, and any other data set's own size.
+    `official` is how the paper's tables were made. SHIFNet: images and labels at 1024x1376 (height x width) for FMB,
+    736x1280 for PST900, and any other data set's own size. SARTM: labels at their own size, images padded to 1280x1280,
+    and the answer of the mask decoder alone.
     """
-    official = Protocol("official", absent=0.0, in_service=False, size=_OFFICIAL_SIZES.get(data))
-    return {"native": NATIVE, "official": official}[name]
+    if name == "native":
+        return NATIVE
+    if arch == "sartm":
+        return Protocol("official", absent=0.0, in_service=False, padded=_SARTM_PADDED, head="mask")
+    return Protocol("official", absent=0.0, in_service=False, steps=_SHIFNET_STEPS.get(data, ()))
 
 
 def segment_sample(
@@ -81,19 +101,20 @@ def segment_sample(
     Raises:
         ValueError: the network's output is not finite.
     """
-    pair = _pair(sample, modality)
+    pair = protocol.images(_pair(sample, modality))
     if protocol.in_service and not tta:
         return segmenter(pair.rgb, pair.thermal, pair.thermal_valid)
     started = time.perf_counter()
-    size = protocol.size or (sample.label.shape[0], sample.label.shape[1])
+    size = protocol.steps[-1] if protocol.steps else (sample.label.shape[0], sample.label.shape[1])
     base = segmenter.network_size(size) if protocol.in_service else size
     total = torch.zeros((), device=segmenter.device)
     scales = _TTA_SCALES if tta else (1.0,)
     for scale in scales:
         network_size = (round(base[0] * scale), round(base[1] * scale))
-        total = total + _probabilities(segmenter, pair, network_size, size)
+        total = total + _probabilities(segmenter, pair, network_size, protocol.padded, size)
         if tta:
-            total = total + _probabilities(segmenter, _mirror(pair), network_size, size).flip(-1)
+            mirrored = _probabilities(segmenter, _mirror(pair), network_size, protocol.padded, size)
+            total = total + mirrored.flip(-1)
     if not torch.isfinite(total).all():
         raise ValueError("the network's output is not finite for this pair")
     summed, mask = total.max(dim=0)
@@ -111,11 +132,24 @@ def _pair(sample: Sample, modality: str) -> ImagePair:
     return ImagePair(None if modality == "thermal" else sample.rgb, sample.thermal, sample.thermal_valid)
 
 
+def _resized(pair: ImagePair, size: tuple[int, int]) -> ImagePair:
+    return replace(
+        pair,
+        rgb=None if pair.rgb is None else resize_image(pair.rgb, size),
+        thermal=None if pair.thermal is None else resize_image(pair.thermal, size),
+        thermal_valid=None if pair.thermal_valid is None else resize_valid(pair.thermal_valid, size),
+    )
+
+
 def _probabilities(
-    segmenter: Segmenter, pair: ImagePair, network_size: tuple[int, int], size: tuple[int, int]
+    segmenter: Segmenter,
+    pair: ImagePair,
+    network_size: tuple[int, int],
+    padded: tuple[int, int] | None,
+    size: tuple[int, int],
 ) -> torch.Tensor:
-    """float32 [N, h, w] at `size` for a pair that enters the network at `network_size`."""
-    logits = segmenter.logits(pair, network_size)[None]
+    """float32 [N, h, w] at `size` for a pair that enters the network at `network_size`, padded."""
+    logits = segmenter.logits(pair, network_size, padded)[None]
     if network_size != size:
         logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
     return logits.softmax(dim=1)[0]

@@ -10,7 +10,7 @@ MODALITY_TITLES = {"both": "RGB+T", "rgb": "RGB only", "thermal": "T only"}
 
 
 def score_table(scores: Mapping[str, SplitScores]) -> Table:
-    """Scores by modality in percent: of one, IoU and accuracy, and IoU by day and night where known; of several, IoU.
+    """Scores by modality in percent: of one, IoU, accuracy and F1, and IoU by day and night where known; else IoU.
 
     Args:
         scores: by modality.
@@ -22,7 +22,12 @@ def score_table(scores: Mapping[str, SplitScores]) -> Table:
         }
     else:
         subsets = {f"IoU {subset}": _iou(part) for subset, part in first.subsets.items() if part}
-        columns = {"IoU": _iou(first), "Acc": {**first.acc, "mean": first.macc}, **subsets}
+        columns = {
+            "IoU": _iou(first),
+            "Acc": {**first.acc, "mean": first.macc},
+            "F1": {**first.f1, "mean": first.mf1},
+        }
+        columns |= subsets
     table = Table("class", *(Column(title, justify="right") for title in columns))
     (rows, *_) = columns.values()
     (*_, last_class) = first.iou

@@ -11,7 +11,7 @@ from rgbt_seg_ros.models.shifnet.decoders import PpmDecoder, SegformerDecoder
 from rgbt_seg_ros.models.shifnet.encoder import ShifnetEncoder
 from rgbt_seg_ros.models.shifnet.fusion import AddFusion, ConcatFusion
 from rgbt_seg_ros.models.shifnet.hpd import HPD, HpdConfig
-from rgbt_seg_ros.models.shifnet.sacf import SACF
+from rgbt_seg_ros.models.shifnet.sacf import SACF, UniformFusion
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ SIZES = {
     **{name: ShifnetSize(trunk) for name, trunk in SAM2_TRUNKS.items()},
 }
 _CLASSIFIERS = {"segformer": SegformerDecoder, "ppm": PpmDecoder}
-CHOICES = {"fusion": ("sacf", "add", "concat"), "decoder": ("hpd", *_CLASSIFIERS)}
+CHOICES = {"fusion": ("sacf", "uniform", "add", "concat"), "decoder": ("hpd", *_CLASSIFIERS)}
 """The words that can be chosen, by argument of `SHIFNet`."""
 
 
@@ -51,7 +51,7 @@ class SHIFNet(nn.Module):
     Args:
         size: a key of `SIZES`.
         class_embeddings: [N, D], one row a class; a buffer, saved with the weights.
-        fusion: `sacf`, `add` or `concat` (Table VI).
+        fusion: `sacf`, `uniform`, `add` or `concat` (Table VI).
         decoder: `hpd`, `segformer` or `ppm` (Table VII).
         sem: whether `hpd` has its semantic enhancement module (Table VIII).
 
@@ -116,6 +116,8 @@ def _fusion(name: str, config: ShifnetSize, text_dim: int) -> nn.Module:
     """Fusion of one level."""
     if name == "sacf":
         return SACF(config.channels, text_dim, config.sacf_hidden)
+    if name == "uniform":
+        return UniformFusion(config.channels)
     return ConcatFusion(config.channels) if name == "concat" else AddFusion()
 
 

@@ -71,6 +71,19 @@ class SACF(nn.Module):
         return super().train(mode)
 
 
+class UniformFusion(nn.Module):
+    """SACF without the text: both modalities weigh the same everywhere (Table VI of the paper)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(ConvNeXtBlock(channels), ConvNeXtBlock(channels))
+        self.out_proj = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, rgb: Tensor, thermal: Tensor, class_embeddings: Tensor) -> Tensor:
+        """rgb, thermal [B, C, h, w] -> [B, C, h, w]."""
+        return self.out_proj(self.blocks(0.5 * (rgb + thermal)))
+
+
 def _relevance(
     projection: nn.Sequential, similarity: TextSimilarity | None, features: Tensor, embedding: Tensor
 ) -> Tensor:

@@ -20,7 +20,7 @@ from training.data.sources import (
     training_sources,
     validation_source,
 )
-from training.data.validation_lists import choose_validation_names
+from training.data.validation_lists import choose_validation_names, committed_list
 
 NAMES = ("00001D", "00002N")
 MSRS_FOLDERS = ("vi", "ir", "Segmentation_labels")
@@ -344,6 +344,24 @@ def test_real_samples_load(
     assert (sample.thermal_valid is not None) == (name == "pst900")
 
 
+def test_fmb_with_15_classes_keeps_the_ids_of_the_files(tmp_path: Path) -> None:
+    label = np.arange(15, dtype=np.uint8).repeat(13)[: 12 * 16].reshape(SIZE)
+    label[-1] = 255
+    blank = _random_sample("00001")
+    _write_triplet(
+        tmp_path / "train", ("Visible", "Infrared", "Label"), dataclasses.replace(blank, label=label)
+    )
+    fifteen, fourteen = (open_dataset(name, tmp_path, "train_all") for name in ("fmb15", "fmb"))
+    assert fifteen.classes.names == ("unlabeled", *fourteen.classes.names)
+    assert np.array_equal(fifteen[0].label, label)
+    ignored = (label == 0) | (label == 255)
+    assert np.array_equal(fourteen[0].label, np.where(ignored, 255, label - 1))
+
+
+def test_both_ways_to_count_fmb_validate_on_the_same_images() -> None:
+    assert committed_list("fmb15") == committed_list("fmb") is not None
+
+
 def test_real_thermal_image_has_few_holes(samples: Path) -> None:
     valid = open_dataset("pst900", samples / "pst900", "test")[0].thermal_valid
     assert valid is not None
@@ -391,7 +409,7 @@ def test_wrong_split_or_name_or_no_root_is_said(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no list of the split test: expected .*test\.txt, found"):
         MsrsDataset(tmp_path, "test")
     with pytest.raises(
-        UserError, match="there is no data set 'cityscapes': choose one of mfnet, pst900, fmb, msrs"
+        UserError, match="there is no data set 'cityscapes': choose one of mfnet, pst900, fmb, fmb15, msrs"
     ):
         open_dataset("cityscapes", tmp_path, "train")
     with pytest.raises(UserError, match=r"data\.root"):

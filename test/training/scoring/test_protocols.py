@@ -6,8 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from rgbt_seg_ros.images.pair import ImagePair, resize_image
+from rgbt_seg_ros.images.thermal import ThermalNormalization
+from rgbt_seg_ros.models import ModelCard
+from rgbt_seg_ros.models.scaling import InputScaling
 from rgbt_seg_ros.scenes import render_still
 from rgbt_seg_ros.segmenter import Segmenter
 from training.data.sample import Sample
@@ -23,12 +27,16 @@ class _PixelSegmenter:
     def __init__(self, answer: Callable[[torch.Tensor], torch.Tensor] | None = None) -> None:
         self.answer = answer
         self.sizes: list[tuple[int, int]] = []
+        self.padded: tuple[int, int] | None = None
         self.pairs: list[ImagePair] = []
 
     def network_size(self, size: tuple[int, int]) -> tuple[int, int]:
         return size[0] // 2, size[1] // 2
 
-    def logits(self, pair: ImagePair, size: tuple[int, int]) -> torch.Tensor:
+    def logits(
+        self, pair: ImagePair, size: tuple[int, int], padded: tuple[int, int] | None = None
+    ) -> torch.Tensor:
+        self.padded = padded
         self.sizes.append(size)
         self.pairs.append(pair)
         image = pair.thermal if pair.rgb is None else pair.rgb[..., 0]
@@ -78,15 +86,73 @@ def test_official_leaves_other_data_sets_at_their_own_size() -> None:
     assert segmenter.sizes == [(48, 64)]
 
 
-def test_resized_label_takes_the_nearest_pixel() -> None:
-    """FMB at twice its official size: every pixel of the small label lies between four of the large one."""
-    large = np.random.default_rng(1).choice([0, 7, 13, 255], (2048, 2752)).astype(np.uint8)
-    sample = Sample("1", np.zeros((*large.shape, 3), np.uint8), np.zeros_like(large), large)
-    small = protocol_for("official", "fmb").label(sample)
-    neighbours = np.stack([large[0::2, 0::2], large[0::2, 1::2], large[1::2, 0::2], large[1::2, 1::2]])
-    assert (neighbours == small).any(axis=0).all()
-    again = Sample("1", sample.rgb, sample.thermal, np.repeat(np.repeat(small, 2, axis=0), 2, axis=1))
-    assert np.array_equal(protocol_for("official", "fmb").label(again), small)
+@pytest.mark.parametrize(
+    ("data", "size", "steps"),
+    [
+        ("fmb", (600, 800), [(1024, 1365), (1024, 1376)]),
+        ("fmb15", (600, 800), [(1024, 1365), (1024, 1376)]),
+        ("pst900", (720, 1280), [(736, 1280)]),
+    ],
+)
+def test_shifnets_label_grid_is_that_of_its_code(
+    data: str, size: tuple[int, int], steps: list[tuple[int, int]]
+) -> None:
+    """PyTorch's `nearest`, as often as the code resizes."""
+    label = np.random.default_rng(1).choice([0, 7, 13, 255], size).astype(np.uint8)
+    expected = torch.from_numpy(label)[None, None]
+    for step in steps:
+        expected = F.interpolate(expected, step, mode="nearest")
+    sample = Sample("1", np.zeros((*size, 3), np.uint8), np.zeros_like(label), label)
+    assert np.array_equal(protocol_for("official", data).label(sample), expected[0, 0].numpy())
+    exact = F.interpolate(torch.from_numpy(label)[None, None], steps[-1], mode="nearest-exact")
+    assert not torch.equal(exact, expected)
+
+
+def test_shifnets_images_of_fmb_are_resized_in_two_steps_as_well() -> None:
+    sample, segmenter = _sample(), _PixelSegmenter()
+    segment_sample(segmenter, sample, protocol_for("official", "fmb"))
+    (pair,) = segmenter.pairs
+    assert pair.rgb is not None
+    assert pair.size == (1024, 1365)
+    assert np.array_equal(pair.rgb, resize_image(sample.rgb, (1024, 1365)))
+    assert pair.thermal_valid is not None
+    assert not pair.thermal_valid[:, -80:].any()
+
+
+@pytest.mark.parametrize("data", ["mfnet", "pst900", "fmb15"])
+def test_sartms_images_are_padded_and_its_labels_stay(data: str) -> None:
+    protocol, sample, segmenter = protocol_for("official", data, "sartm"), _sample(), _PixelSegmenter()
+    assert protocol.label(sample) is sample.label
+    assert (protocol.head, protocol.absent) == ("mask", 0.0)
+    assert segment_sample(segmenter, sample, protocol).mask.shape == sample.label.shape
+    assert (segmenter.sizes, segmenter.padded) == ([(48, 64)], (1280, 1280))
+
+
+def test_padding_is_zeros_below_and_at_the_right() -> None:
+    """A network that answers by its inputs sees the image in the corner, and nothing around it."""
+
+    class Inputs(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("class_embeddings", torch.eye(2))
+
+        def forward(self, rgb: torch.Tensor, thermal: torch.Tensor) -> torch.Tensor:
+            seen.append((rgb, thermal))
+            return torch.cat([rgb[:, :1], thermal[:, :1]], 1)
+
+    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+    card = ModelCard("shifnet", {}, ("dark", "bright"), (), "", InputScaling())
+    segmenter = Segmenter(Inputs(), card, "", torch.device("cpu"), "fp32", ThermalNormalization())
+    sample = _sample()
+    logits = segmenter.logits(ImagePair(sample.rgb, sample.thermal), (48, 64), (96, 80))
+    (rgb, thermal), answer = seen[0], segmenter.logits(ImagePair(sample.rgb, sample.thermal), (48, 64))
+    assert torch.equal(logits, answer)
+    assert rgb.shape == thermal.shape == (1, 3, 96, 80)
+    for padded, whole in zip(seen[0], seen[1], strict=True):
+        assert torch.equal(padded[..., :48, :64], whole)
+        assert not padded[..., 48:, :].any()
+        assert not padded[..., 64:].any()
+    assert segmenter.logits(ImagePair(sample.rgb, None), (48, 64), (32, 32)).shape == (2, 48, 64)
 
 
 @pytest.mark.parametrize(

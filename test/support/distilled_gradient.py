@@ -29,8 +29,8 @@ def distilled_gradient(process: int = 0, processes: int = 1) -> dict[str, Tensor
     loss.prototypes.copy_(torch.randn(CLASSES, DIM, generator=generator))
     loss.seen[:2] = True
     teacher = similarities(torch.randn(CLASSES, 5, generator=generator))
-    means, present = class_means(part, label[own], CLASSES)
-    value = loss(means, present) + similarity_loss(means, present, teacher)
+    means, counts = class_means(part, label[own], CLASSES)
+    value = loss(means, counts) + similarity_loss(means, counts, teacher)
     (gradient,) = torch.autograd.grad(value, part)
     return {"loss": value.detach(), "gradient": gradient.contiguous(), "prototypes": loss.prototypes}
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 import torch
 from accelerate.state import AcceleratorState
 from PIL import Image
@@ -145,6 +146,34 @@ def write_msrs(root: Path) -> Path:
             Image.fromarray(image).save(root / folder / f"{name}.png")
     (root / "train.txt").write_text("00001D 00002N")
     (root / "val.txt").write_text("00002N")
+    return root
+
+
+def write_official_layouts(root: Path, size: tuple[int, int] = (48, 64)) -> Path:
+    """`mfnet/`, `pst900/` and `fmb/` as their authors publish them, two random pairs a split, of ids that they have."""
+    rng = np.random.default_rng(0)
+    halves = {
+        "pst900": (("rgb", "thermal", "labels"), 5),
+        "fmb": (("Visible", "Infrared", "Label"), 15),
+    }
+
+    def write(path: Path, *shape: int, below: int = 256) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, below, (*size, *shape), np.uint8)).save(path)
+
+    for split in ("train", "val", "test"):
+        names = [f"{split}{i}D" for i in range(2)]
+        for name in names:
+            write(root / "mfnet" / "images" / f"{name}.png", 4)
+            write(root / "mfnet" / "labels" / f"{name}.png", below=9)
+        (root / "mfnet" / f"{split}.txt").write_text("\n".join(names))
+    for data, (folders, ids) in halves.items():
+        for half in ("train", "test"):
+            rgb, thermal, label = (root / data / half / folder for folder in folders)
+            for i in range(2):
+                write(rgb / f"{i}.png", 3)
+                write(thermal / f"{i}.png")
+                write(label / f"{i}.png", below=ids)
     return root
 
 

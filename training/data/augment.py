@@ -33,6 +33,18 @@ class ValidMask(tv_tensors.Mask):
     """Whether thermal is known, bool [H, W]; a type of its own because it is resized unlike a label."""
 
 
+def crop_relative_factor(image: tuple[int, int], crop: tuple[int, int]) -> float:
+    """How much an image is enlarged at scale 1 of the papers' training code, whose random scale is that of the crop.
+
+    Landscape images become as high as the crop; very long ones no longer than four times its width.
+
+    Args:
+        image, crop: (height, width).
+    """
+    height, width = crop
+    return min(max(height, 4 * width) / max(image), min(height, 4 * width) / min(image))
+
+
 class RandomScaledCrop(v2.Transform):
     """A crop of the image scaled at random; smaller than the crop where the scaled image is.
 
@@ -43,6 +55,7 @@ class RandomScaledCrop(v2.Transform):
         size: height and width of the crop.
         short_side: the image is first shrunk to this short side; None: its own.
         min_scale, max_scale: range of the factor after that.
+        scale_of: `image`, or `crop`: the factor is that of `crop_relative_factor`, whatever the short side.
         focus: probability that the crop is laid around a pixel of a class drawn among those in the label other than 0.
     """
 
@@ -53,6 +66,7 @@ class RandomScaledCrop(v2.Transform):
         min_scale: float,
         max_scale: float,
         focus: float = 0.0,
+        scale_of: str = "image",
     ) -> None:
         super().__init__()
         self.size = size
@@ -60,15 +74,21 @@ class RandomScaledCrop(v2.Transform):
         self.min_scale = min_scale
         self.max_scale = max_scale
         self.focus = focus
+        self.scale_of = scale_of
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         height, width = VF.get_size(flat_inputs[0])
-        base = 1.0 if self.short_side is None else min(1.0, self.short_side / min(height, width))
-        scale = base * float(torch.empty(()).uniform_(self.min_scale, self.max_scale))
+        scale = self._base(height, width) * float(torch.empty(()).uniform_(self.min_scale, self.max_scale))
         row, column = self._aim(flat_inputs)
         top, rows, out_height = _window(height, self.size[0], scale, row)
         left, columns, out_width = _window(width, self.size[1], scale, column)
         return {"window": (top, left, rows, columns), "size": [out_height, out_width]}
+
+    def _base(self, height: int, width: int) -> float:
+        """Factor on an image at scale 1."""
+        if self.scale_of == "crop":
+            return crop_relative_factor((height, width), self.size)
+        return 1.0 if self.short_side is None else min(1.0, self.short_side / min(height, width))
 
     def _aim(self, flat_inputs: list[Any]) -> tuple[int | None, int | None]:
         """Row and column of a pixel that the crop must contain, or None and None."""
@@ -133,7 +153,9 @@ class Augmentation:
         size = (config.crop_height, config.crop_width)
         self.geometry = v2.Compose(
             [
-                RandomScaledCrop(size, short_side, config.min_scale, config.max_scale, config.focus),
+                RandomScaledCrop(
+                    size, short_side, config.min_scale, config.max_scale, config.focus, config.scale_of
+                ),
                 v2.RandomHorizontalFlip(config.flip),
             ]
         )
@@ -142,13 +164,14 @@ class Augmentation:
             size, pad_if_needed=True, fill={tv_tensors.Image: 0.0, tv_tensors.Mask: UNLABELED}
         )
         strength = config.jitter_strength
+        sigma = (0.1, 2.0) if config.blur_sigma is None else config.blur_sigma
         self.colour = v2.Compose(
             [
                 v2.RandomApply(
                     [v2.ColorJitter(brightness=strength, contrast=strength, saturation=strength)],
                     p=config.jitter,
                 ),
-                v2.RandomApply([v2.GaussianBlur(5, (0.1, 2.0))], p=config.blur),
+                v2.RandomApply([v2.GaussianBlur(config.blur_size, sigma)], p=config.blur),
             ]
         )
 

@@ -44,7 +44,8 @@ def class_means(features: Tensor, label: Tensor, classes: int) -> tuple[Tensor, 
         label: int64 [B, H, W]; 255 does not count.
 
     Returns:
-        Means [N, C], zeros for absent classes, and which classes are present, bool [N]; the same in every process.
+        Means [N, C], zeros for absent classes, and the number of features of each class, int64 [N]; the same in every
+        process.
     """
     height, width = (_STRIDE * size for size in features.shape[-2:])
     label = F.pad(label, (0, width - label.shape[-1], 0, height - label.shape[-2]), value=UNLABELED)
@@ -56,7 +57,7 @@ def class_means(features: Tensor, label: Tensor, classes: int) -> tuple[Tensor, 
     if distributed.is_initialized():
         sums = _SumOfProcesses.apply(sums)
         distributed.all_reduce(counts)
-    return sums / counts.clamp(min=1)[:, None], counts > 0
+    return sums / counts.clamp(min=1)[:, None], counts
 
 
 class PrototypeLoss(nn.Module):
@@ -64,26 +65,31 @@ class PrototypeLoss(nn.Module):
 
     Args:
         classes, dim: number and width of the prototypes.
+        kind: `printed` takes the means, as Eq. 13 says. `released` divides them by the class's number of features once
+            more, as the authors' code does: all of it is then near zero, and w2 = 1e4 belongs to that tiny loss.
     """
 
-    def __init__(self, classes: int, dim: int) -> None:
+    def __init__(self, classes: int, dim: int, kind: str = "released") -> None:
         super().__init__()
+        self.kind = kind
         self.register_buffer("prototypes", torch.zeros(classes, dim))
         self.register_buffer("seen", torch.zeros(classes, dtype=torch.bool))
         self.prototypes: Tensor
         self.seen: Tensor
 
-    def forward(self, means: Tensor, present: Tensor) -> Tensor:
+    def forward(self, means: Tensor, counts: Tensor) -> Tensor:
         """The loss with the prototypes of before; then these take the means in.
 
         Args:
-            means: [N, C].
-            present: bool [N], the classes that count.
+            means, counts: see `class_means`; classes without a feature do not count.
 
         Returns:
             Divergence of softmax(mean) from softmax(prototype), the mean over present classes and channels. A class
             at first sight, whose mean becomes its prototype, takes part in it with 0; without any class it is 0.
         """
+        present = counts > 0
+        if self.kind == "released":
+            means = means / counts.clamp(min=1)[:, None]
         divergence = F.kl_div(means.log_softmax(1), self.prototypes.softmax(1), reduction="none")  # [N, C]
         counted = divergence.masked_fill(~self.seen[:, None], 0.0)[present]
         self._update(means.detach(), present)
@@ -102,17 +108,17 @@ def similarities(vectors: Tensor) -> Tensor:
     return unit @ unit.T
 
 
-def similarity_loss(means: Tensor, present: Tensor, teacher: Tensor) -> Tensor:
+def similarity_loss(means: Tensor, counts: Tensor, teacher: Tensor) -> Tensor:
     """How the classes' similarities to each other differ from those of the teacher (self-similarity, Eq. 14).
 
     Args:
-        means: [N, C].
-        present: bool [N], the classes that count.
+        means, counts: see `class_means`; classes without a feature do not count.
         teacher: `similarities` of the classes' text embeddings, [N, N].
 
     Returns:
         Divergence of softmaxed rows of cosines, averaged over all pairs; 0 for fewer than two classes.
     """
+    present = counts > 0
     seen = means[present]
     if len(seen) < 2:
         return means.sum() * 0

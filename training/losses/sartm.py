@@ -32,7 +32,7 @@ class SartmLoss(Criterion):
         self._config = config
         self._ramp_steps = ramp_steps
         self._risen = 1.0
-        self.prototypes = PrototypeLoss(len(class_embeddings), dim)
+        self.prototypes = PrototypeLoss(len(class_embeddings), dim, config.prototype_means)
         self.register_buffer("teacher", similarities(class_embeddings.float()), persistent=False)
         self.teacher: Tensor
 
@@ -51,10 +51,10 @@ class SartmLoss(Criterion):
             terms["auxiliary"] = config.auxiliary * ohem_cross_entropy(output.auxiliary, label, config.ohem)
         # Half precision would blur means of many pixels and cosines that are all alike.
         with full_precision(output.fused):
-            means, present = class_means(output.fused, label, len(self.teacher))
+            means, counts = class_means(output.fused, label, len(self.teacher))
             if config.prototype > 0:
-                terms["prototype"] = self._risen * config.prototype * self.prototypes(means, present)
+                terms["prototype"] = self._risen * config.prototype * self.prototypes(means, counts)
             if config.similarity > 0:
-                distance = similarity_loss(means, present, self.teacher)
+                distance = similarity_loss(means, counts, self.teacher)
                 terms["similarity"] = self._risen * config.similarity * distance
         return {name: term / total.to(term.dtype) for name, term in terms.items()}

@@ -1,49 +1,39 @@
 """Every committed training configuration loads, has its classes' embeddings and builds its model."""
 
-import dataclasses
 import json
 import math
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from statistics import fmean
+from unittest.mock import patch
 
 import pytest
 import torch
 from places import REPOSITORY
-from training_runs import train_here
+from training_runs import metrics, train_here, write_official_layouts
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.models import load_model, read_card
+from rgbt_seg_ros.models.scaling import InputScaling
 from rgbt_seg_ros.segmenter.class_embeddings import load_class_embeddings
+from training import evaluate
 from training.config import Config, load_config
 from training.config.schema import LossConfig
-from training.data.sources import class_set_of
+from training.data.augment import Augmentation
+from training.data.sources import DATASETS, class_set_of
+from training.engine.trainer import Trainer
 from training.measure.training_cost import training_images
+from training.papers.sartm import SARTM
+from training.papers.shifnet import SHIFNET
 from training.weights.initial_model import untrained_model
 
 FOLDER = REPOSITORY / "config/train"
 FILES = sorted(FOLDER.glob("*/*.yaml"))
 PAPERS = {f"{arch}/{data}" for arch in ("shifnet", "sartm") for data in ("mfnet", "pst900", "fmb")}
-OTHER_MODELS = {
-    "shifnet/pst900_add": {"fusion": "add"},
-    "shifnet/pst900_concat": {"fusion": "concat"},
-    "shifnet/pst900_segformer": {"decoder": "segformer"},
-    "shifnet/pst900_ppm": {"decoder": "ppm"},
-    "shifnet/pst900_no_sem": {"sem": False},
-    "shifnet/pst900_add_segformer": {"fusion": "add", "decoder": "segformer"},
-    **{f"sartm/pst900_rank{rank}": {"rank": rank} for rank in (4, 8, 32, 64)},
-    **{f"sartm/{data}_no_auxiliary": {"auxiliary": "off"} for data in ("mfnet", "pst900", "fmb")},
-    "sartm/pst900_deeplab": {"auxiliary": "deeplab"},
-    "sartm/pst900_segformer": {"auxiliary": "segformer"},
-}
-OTHER_LOSSES = {
-    **{
-        f"sartm/{data}_no_language": {"prototype": 0.0, "similarity": 0.0}
-        for data in ("mfnet", "pst900", "fmb")
-    },
-    "sartm/pst900_no_prototype": {"prototype": 0.0},
-    "sartm/pst900_no_similarity": {"similarity": 0.0},
+ABLATIONS = {
+    f"{paper.arch}/{row.file}": row.changes for paper in (SHIFNET, SARTM) for row in paper.rows if row.changes
 }
 # Paths that scripts have used since before there were folders.
 KEPT_PATHS = {name.replace("/", "_"): name for name in sorted(PAPERS)} | {
@@ -68,7 +58,7 @@ def run_of(path: Path) -> str:
 
 def test_every_row_of_the_papers_has_its_file():
     nano = {"nano/shifnet_msrs", "nano/sartm_msrs"}
-    assert {name_of(path) for path in FILES} >= PAPERS | OTHER_MODELS.keys() | OTHER_LOSSES.keys() | nano
+    assert {name_of(path) for path in FILES} >= PAPERS | ABLATIONS.keys() | nano
 
 
 def test_only_the_kept_paths_are_outside_the_folders():
@@ -120,6 +110,7 @@ def test_shifnets_recipe(name, crop, batch_size):
     assert (config.augment.crop_height, config.augment.crop_width) == crop
     assert (config.augment.min_scale, config.augment.max_scale, config.augment.flip) == (0.5, 2.0, 0.5)
     assert (config.augment.jitter, config.augment.jitter_strength, config.augment.blur) == (0.2, 0.5, 0.2)
+    assert (config.augment.blur_size, config.augment.blur_sigma) == (3, 0.8)
     train = config.train
     assert (train.batch_size, train.epochs, train.max_steps, train.lr) == (batch_size, 150, None, 1e-4)
     assert train.precision == "bf16"
@@ -128,7 +119,7 @@ def test_shifnets_recipe(name, crop, batch_size):
 
 
 @pytest.mark.parametrize(
-    ("data", "crop"), [("mfnet", (480, 640)), ("pst900", (1280, 1280)), ("fmb", (800, 800))]
+    ("data", "crop"), [("mfnet", (800, 800)), ("pst900", (1280, 1280)), ("fmb", (800, 800))]
 )
 def test_sartms_recipe(data, crop):
     config = committed(f"sartm/{data}")
@@ -138,10 +129,12 @@ def test_sartms_recipe(data, crop):
         16,
         "avg",
         "fpn",
-        "mean",
+        "mask",
     )
     assert load_class_embeddings(REPOSITORY / model.embeddings).templates == ("a photo of a {}.",)
     assert config.loss == LossConfig(mask=1.0, auxiliary=0.008, prototype=1e4, similarity=100.0, ramp=False)
+    assert config.loss.prototype_means == "released"
+    assert train.protocol == "official"
     assert (config.augment.crop_height, config.augment.crop_width) == crop
     assert (train.batch_size, train.epochs, train.max_steps) == (8, 500, None)
     assert (train.lr, train.weight_decay, train.schedule, train.poly_power) == (1e-4, 0.01, "poly", 0.9)
@@ -149,37 +142,99 @@ def test_sartms_recipe(data, crop):
     assert (train.precision, train.checkpointing, train.clip_norm) == ("bf16", True, 1.0)
 
 
-@pytest.mark.parametrize("name", [*OTHER_MODELS, *OTHER_LOSSES])
+# Recipe, factors on the data set's images (least, largest, mean), and the share of a crop that images fill: the papers'
+# code, in which the random scale is that of the crop.
+SCALES = [
+    ("shifnet/fmb", 0.85, 3.41, 2.13, 0.90),
+    ("shifnet/pst900", 0.67, 2.67, 1.67, 0.92),
+    ("shifnet/mfnet", 0.50, 2.00, 1.25, 0.85),
+    ("sartm/pst900", 0.89, 3.56, 2.22, 0.92),
+    ("sartm/fmb", 0.67, 2.67, 1.67, 0.90),
+    ("sartm/mfnet", 0.83, 3.33, 2.08, 0.90),
+]
+
+
+@pytest.mark.parametrize(("name", "least", "largest", "mean", "filled"), SCALES)
+def test_the_random_scale_is_that_of_the_crop(name, least, largest, mean, filled):
+    config = committed(name)
+    assert config.augment.scale_of == "crop"
+    image = DATASETS[config.data.name].size
+    geometry = Augmentation(config.augment, config.model.short_side, InputScaling()).geometry
+    crop = (config.augment.crop_height, config.augment.crop_width)
+    torch.manual_seed(0)
+    factors, shares = [], []
+    for _ in range(4000):
+        drawn = geometry.transforms[0].make_params([torch.empty(3, *image)])
+        factors.append(drawn["size"][0] / drawn["window"][2])
+        shares.append(math.prod(drawn["size"]) / math.prod(crop))
+    assert [min(factors), max(factors)] == pytest.approx([least, largest], abs=0.02)
+    assert [fmean(factors), fmean(shares)] == pytest.approx([mean, filled], abs=0.02)
+
+
+@pytest.mark.parametrize("name", ABLATIONS)
 def test_an_ablation_changes_nothing_else(name):
-    full, ablated = committed(name.split("_")[0]), committed(name)
-    assert ablated.model == dataclasses.replace(full.model, **OTHER_MODELS.get(name, {}))
-    assert ablated.loss == dataclasses.replace(full.loss, **OTHER_LOSSES.get(name, {}))
-    assert dataclasses.replace(ablated, model=full.model, loss=full.loss, run=full.run) == full
+    recipe = name.split("_")[0]
+    changes = [f"{key}={value}" for key, value in ABLATIONS[name].items()]
+    own = f"run.dir=runs/{name.replace('/', '_')}"
+    assert committed(name) == committed(recipe, *changes, own) != committed(recipe, own)
 
 
-def small_pst900(samples):
-    """Overrides: the smallest network on the sample, which is one image, the same in both halves."""
-    small = ["model.size=nano", "model.short_side=64", "augment.crop_height=64", "augment.crop_width=64"]
-    return [*small, f"data.root={samples / 'pst900'}", "data.train_split=train_all", "data.val_split=test"]
+@pytest.fixture(scope="module")
+def layouts(tmp_path_factory):
+    """The data sets as their authors publish them, of small random images."""
+    return write_official_layouts(tmp_path_factory.mktemp("data"))
 
 
-def test_a_row_of_sartm_trains_in_the_recipes_precision(samples, tmp_path):
-    run = tmp_path / "run"
-    short = ["train.max_steps=1", "train.batch_size=2", "train.threads=1", "data.workers=0"]
-    file = REPOSITORY / "config/train/sartm/pst900_no_language.yaml"
-    assert train_here("--config", str(file), *small_pst900(samples), *short, f"run.dir={run}") == 0
+SMALL = (
+    "model.size=nano",
+    "augment.crop_height=32",
+    "augment.crop_width=64",
+    "train.batch_size=2",
+    "train.threads=1",
+    "data.workers=0",
+)
+
+
+@pytest.mark.parametrize("name", sorted(PAPERS | ABLATIONS.keys()))
+def test_a_configuration_trains_on_the_published_layout(name, layouts, tmp_path):
+    """Two steps of the smallest network, in the recipe's precision and with its losses."""
+    config, run = committed(name), tmp_path / "run"
+    root = layouts / config.data.name.removesuffix("15")
+    # Official sizes are large; the protocols have tests of their own.
+    short = ("train.max_steps=2", "train.protocol=native", f"data.root={root}", f"run.dir={run}")
+    with patch.object(Trainer, "_save_pictures"):
+        assert train_here("--config", str(FOLDER / f"{name}.yaml"), *SMALL, *short) == 0
     card = read_card(run / "best.safetensors")
-    assert (card.arch, len(card.class_names)) == ("sartm", 5)
-    assert load_config(run / "config.yaml").train.precision == "bf16"
-    (line,) = (json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines())
-    assert line["val"]["images"] == 1
+    assert (card.arch, card.class_names) == (config.model.arch, class_set_of(config.data.name).names)
+    saved = load_config(run / "config.yaml")
+    assert (saved.train.precision, saved.loss) == ("bf16", config.loss)
+    assert [line["step"] for line in metrics(run) if "val" in line] == [2]
 
 
-def test_a_row_trains_from_the_command_line(samples, tmp_path):
+@pytest.mark.parametrize("name", ["shifnet/pst900", "sartm/fmb"])
+def test_a_recipe_validates_as_its_table_was_made(name, layouts, tmp_path):
+    run, data = tmp_path / "run", committed(name).data.name
+    root = layouts / data.removesuffix("15")
+    overrides = (*SMALL, "train.max_steps=1", f"data.root={root}", f"run.dir={run}")
+    with patch.object(Trainer, "_save_pictures"):
+        assert train_here("--config", str(FOLDER / f"{name}.yaml"), *overrides) == 0
+    model = str(run / "best.safetensors")
+    scores = tmp_path / "scores.json"
+    options = ["--data", data, "--root", str(root), "--split", "val", "--protocol", "official"]
+    assert evaluate.main(["--model", model, *options, "--json", str(scores)]) == 0
+    (validated,) = (line["val"] for line in metrics(run) if "val" in line)
+    scored = json.loads(scores.read_text())
+    assert validated["iou"] == scored["iou"]
+    # Absent classes count 0 in the official protocol alone.
+    assert None not in scored["iou"].values()
+
+
+def test_a_row_trains_from_the_command_line(layouts, tmp_path):
     run = tmp_path / "run"
-    short = ["train.max_steps=1", "train.batch_size=2", "train.precision=fp32", "data.workers=1"]
+    short = ["train.max_steps=1", "train.protocol=native", "train.precision=fp32", "data.workers=1"]
     file = REPOSITORY / "config/train/shifnet/pst900_add_segformer.yaml"
-    command = [sys.executable, "-m", "training.train", "--config", str(file), *small_pst900(samples), *short]
+    data = f"data.root={layouts / 'pst900'}"
+    command = [sys.executable, "-m", "training.train", "--config", str(file), *SMALL, data, *short]
     done = subprocess.run(
         [*command, f"run.dir={run}"], cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=300
     )

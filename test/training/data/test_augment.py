@@ -322,3 +322,16 @@ def test_smoke_is_grey_and_hides_from_a_little_to_all_of_the_colour() -> None:
         shares.append(float((seen[0] - seen[1]).mean()) / 255)
     assert min(shares) < 0.1
     assert max(shares) > 0.9
+
+
+def test_blur_of_a_fixed_width_is_that_of_its_kernel() -> None:
+    """A bright point becomes the kernel: 3x3 with a standard deviation of 0.8 pixels."""
+    rgb = np.zeros((96, 128, 3), np.uint8)
+    rgb[48, 64] = 255
+    sample = Sample("point", rgb, rgb[..., 0] + 1, rgb[..., 0])
+    config = dataclasses.replace(NOTHING, blur=1.0, blur_size=3, blur_sigma=0.8)
+    seen = _pixel_values(Augmentation(config, None, SCALING)(sample)["rgb"])
+    line = torch.exp(-(torch.tensor([-1.0, 0.0, 1.0]) ** 2) / (2 * 0.8**2))
+    line = line / line.sum()
+    assert torch.allclose(seen[47:50, 63:66], 255 * torch.outer(line, line), atol=0.6)
+    assert seen.sum() == pytest.approx(255, abs=6)

@@ -30,6 +30,7 @@ SHORT = (
     "train.threads=1",
     "data.workers=0",
 )
+SARTM_STEPS = ("train.max_steps=110", "train.eval_every=110", "train.lr=3e-3", "loss.auxiliary=0.4")
 OF_ARCHITECTURE = {
     "shifnet": (
         "train.max_steps=75",
@@ -37,15 +38,9 @@ OF_ARCHITECTURE = {
         "train.lr=3e-3",
         "train.class_weights=[0.5,1,1.5,1,1,1,1,1,1]",
     ),
-    "sartm": (
-        *SARTM,
-        "train.max_steps=110",
-        "train.eval_every=110",
-        "train.lr=3e-3",
-        # For pretrained features the paper's weights hold; random ones are to move far, and both heads to learn.
-        "loss.prototype=100",
-        "loss.auxiliary=0.4",
-    ),
+    # For pretrained features the paper's weights hold; random ones are to move far, and both heads to learn.
+    "sartm": (*SARTM, *SARTM_STEPS, "loss.prototype=100"),
+    "sartm, printed means": (*SARTM, *SARTM_STEPS, "loss.prototype_means=printed", "loss.prototype=1"),
 }
 
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from rgbt_seg_ros.base.errors import UserError
 from training.config.schema import TrainConfig
-from training.engine.loss_watch import LossWatch
+from training.engine.loss_watch import LossWatch, overwhelming_term
 from training.engine.optimizer import (
     MovingAverage,
     learning_rate,
@@ -136,6 +136,16 @@ def test_watch_forgets_a_loss_that_comes_back() -> None:
         watch.add(loss)
         assert not watch.diverged
     assert watch.astray_steps > 0
+
+
+def test_only_a_gradient_far_above_cross_entropys_is_overwhelming() -> None:
+    norms = {"mask": 0.5, "auxiliary": 0.01, "prototype": 49.0, "similarity": 3.0}
+    assert overwhelming_term(norms, "mask") is None
+    assert overwhelming_term({}, "cross_entropy") is None
+    assert overwhelming_term({**norms, "mask": 0.0}, "mask") is None
+    sentence = overwhelming_term({**norms, "prototype": 51.0}, "mask")
+    assert sentence is not None
+    assert "prototype is 102 times that of mask" in sentence
 
 
 def test_watch_goes_on_from_its_numbers() -> None:

@@ -1,6 +1,7 @@
 """What is special to a run of SARTM: several terms, prototypes, LoRA, and weights that are shared or frozen."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,44 @@ def test_model_of_a_run_is_evaluated(run: Path, data: Path, tmp_path: Path) -> N
     assert scores["images"] == of_the_run["images"] == 1
     for measure in ("miou", "iou", "acc"):
         assert scores[measure] == pytest.approx(of_the_run[measure], abs=1e-3), measure
+
+
+def test_the_head_that_answers_can_be_chosen(run: Path, data: Path, tmp_path: Path) -> None:
+    """`official` asks SARTM's mask decoder, as its paper did; the model file of this run says mean."""
+    common = ["--data", "msrs", "--root", str(data), "--split", "val", "--device", "cpu"]
+
+    def confusion(*options: str, model: str = str(run / "best.safetensors")) -> list[list[int]]:
+        path = tmp_path / "scores.json"
+        assert evaluate.main(["--model", model, *common, *options, "--json", str(path)]) == 0
+        matrix: list[list[int]] = json.loads(path.read_text())["confusion"]
+        return matrix
+
+    native = {head: confusion("--head", head) for head in ("mask", "auxiliary", "mean")}
+    assert confusion() == native["mean"]
+    assert native["mask"] != native["auxiliary"]
+    official = {head: confusion("--protocol", "official", "--head", head) for head in ("mask", "mean")}
+    assert confusion("--protocol", "official") == official["mask"] != official["mean"]
+
+
+def test_a_network_of_one_head_has_none_to_choose(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--model", "default", "--data", "msrs", "--root", str(data), "--split", "val"]
+    assert evaluate.main([*arguments, "--head", "mask"]) == 1
+    assert "is a shifnet, which has one head alone: leave the head out" in capsys.readouterr().err
+
+
+def test_a_term_that_leaves_nothing_to_cross_entropy_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    weights = ("loss.prototype_means=printed", "loss.prototype=1e6")
+    assert train_tiny(tmp_path / "run", *SARTM, *weights, "train.max_steps=5") == 0
+    told = [message for message in caplog.messages if "times that of mask" in message]
+    # Warm-up is two steps.
+    (sentence,) = told
+    assert re.fullmatch(
+        r"warning: at step [345] the gradient of the loss term prototype is \d+ times that of mask, so hardly anything "
+        r"else is trained: lower loss\.prototype",
+        sentence,
+    )
 
 
 def test_gradient_norms_leave_the_gradient_as_it_is() -> None:

@@ -25,16 +25,16 @@ def label() -> Tensor:
 
 
 def seen_prototypes(values: list[list[float]]) -> PrototypeLoss:
-    loss = PrototypeLoss(len(values), len(values[0]))
+    loss = PrototypeLoss(len(values), len(values[0]), "printed")
     loss.prototypes.copy_(torch.tensor(values))
     loss.seen.fill_(True)
     return loss
 
 
 def test_means_are_those_of_the_pixels_of_a_class(features: Tensor, label: Tensor) -> None:
-    means, present = class_means(features, label, 3)
+    means, counts = class_means(features, label, 3)
     assert means.tolist() == [[2, 0], [0, 2], [0, 0]]
-    assert present.tolist() == [True, True, False]
+    assert counts.tolist() == [2, 2, 0]
 
 
 def test_ignored_and_padded_pixels_are_in_no_mean(features: Tensor, label: Tensor) -> None:
@@ -58,6 +58,20 @@ def test_hand_computed_prototype_loss_of_two_classes(features: Tensor, label: Te
     slope = (1 / (1 + math.exp(-2)) - 0.5) / 8
     assert features.grad[0, :, 0, 0].tolist() == pytest.approx([slope, -slope], rel=1e-5)
     assert features.grad[0, :, :, 1].abs().max() < 1e-8
+
+
+def test_released_means_are_divided_by_the_count_once_more(features: Tensor, label: Tensor) -> None:
+    printed, released = PrototypeLoss(2, 2, "printed"), PrototypeLoss(2, 2)
+    means, counts = class_means(features, label, 2)
+    for loss in (printed, released):
+        loss(means, counts)
+    assert printed.prototypes.tolist() == [[2, 0], [0, 2]]
+    # Two features are of each class.
+    assert released.prototypes.tolist() == [[1, 0], [0, 1]]
+    moved = torch.tensor([[4.0, 0.0], [0.0, 2.0]])
+    expected = seen_prototypes([[1, 0], [0, 1]])(moved / 2, counts)
+    assert released(moved, counts).item() == pytest.approx(expected.item(), rel=1e-6)
+    assert expected.item() > 0
 
 
 def test_hand_computed_similarity_loss_of_two_classes(features: Tensor, label: Tensor) -> None:
@@ -102,8 +116,8 @@ def test_without_classes_to_compare_there_is_a_graph_all_the_same(
 ) -> None:
     label.fill_(0 if classes_present else 255)
     loss = PrototypeLoss(2, 2)
-    means, present = class_means(features, label, 2)
-    value = loss(means, present) + similarity_loss(means, present, torch.eye(2))
+    means, counts = class_means(features, label, 2)
+    value = loss(means, counts) + similarity_loss(means, counts, torch.eye(2))
     value.backward()
     assert value.item() == 0.0
     assert features.grad is not None

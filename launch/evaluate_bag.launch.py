@@ -7,8 +7,11 @@ The second line, in another terminal, is not needed with play:=true. Every argum
 of this file; mode is lossless. It ends when the recording has been answered.
 """
 
+import json
+import subprocess
 from pathlib import Path
 
+from ament_index_python.packages import get_package_prefix
 from launch.actions import (
     DeclareLaunchArgument,
     IncludeLaunchDescription,
@@ -22,8 +25,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
-from rgbt_seg_ros.bags.image_topics import find_image_topics, image_transports, recorded_reliability
-from rgbt_seg_ros.bags.recording import Recording
+from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.launching.argument_names import check_argument_names
 from rgbt_seg_ros.launching.ends import EndsAll, when_it_ends
 
@@ -77,17 +79,27 @@ def _check_arguments(context: LaunchContext, segment: PythonLaunchDescriptionSou
 
 
 def _find_topics(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """Put the recording's topics and reliability where the arguments leave them open, say how images are stored."""
-    bag, rgb, thermal = (LaunchConfiguration(name).perform(context) for name in ("bag", "rgb", "thermal"))
-    recording = Recording(bag)
-    is_played_here = IfCondition(LaunchConfiguration("play")).evaluate(context)
-    topics = find_image_topics(recording, rgb or None, thermal or None)
-    found = {str(camera): topic for camera, topic in topics.items()}
-    for camera, transport in image_transports(recording, topics).items():
-        found[f"{camera}_transport"] = transport
-    if context.launch_configurations.get("input_reliability", "auto") == "auto":
-        # `play` offers reliable, `ros2 bag play` what was recorded.
-        found["input_reliability"] = "reliable" if is_played_here else recorded_reliability(recording, topics)
+    """Put the recording's topics and reliability where the arguments leave them open, say how images are stored.
+
+    A program of the package reads the recording: the Python of `ros2 launch` has no packages from pip.
+    """
+    program = Path(get_package_prefix("rgbt_seg_ros"), "lib", "rgbt_seg_ros", "play")
+    options = [
+        word
+        for camera in ("rgb", "thermal")
+        if (topic := LaunchConfiguration(camera).perform(context))
+        for word in (f"--{camera}-topic", topic)
+    ]
+    command = [program, LaunchConfiguration("bag").perform(context), "--describe", *options]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise UserError(done.stderr.strip().removeprefix("error: "))
+    found: dict[str, str] = json.loads(done.stdout)
+    if IfCondition(LaunchConfiguration("play")).evaluate(context):
+        # What `play` offers, whatever was recorded.
+        found["input_reliability"] = "reliable"
+    if context.launch_configurations.get("input_reliability", "auto") != "auto":
+        del found["input_reliability"]
     return [SetLaunchConfiguration(name, value) for name, value in found.items()]
 
 

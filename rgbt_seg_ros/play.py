@@ -5,6 +5,7 @@ be remapped: ``python -m rgbt_seg_ros.play BAG --ros-args -r /rgb/image:=/camera
 """
 
 import argparse
+import json
 import math
 import signal
 import sys
@@ -14,7 +15,12 @@ from pathlib import Path
 
 import rclpy
 
-from rgbt_seg_ros.bags.image_topics import IMAGE_TYPES
+from rgbt_seg_ros.bags.image_topics import (
+    IMAGE_TYPES,
+    find_image_topics,
+    image_transports,
+    recorded_reliability,
+)
 from rgbt_seg_ros.bags.recording import Recording
 from rgbt_seg_ros.bags.stamps import CHOICES, useless_stamps
 from rgbt_seg_ros.base.cli import command_parser, positive_count, positive_number, run_command
@@ -34,8 +40,18 @@ def _restamped_topics(recording: Recording, choice: str) -> list[str]:
     return images if choice == "receive" or (choice == "auto" and fault) else []
 
 
+def _describe(recording: Recording, rgb_topic: str | None, thermal_topic: str | None) -> str:
+    """JSON with the cameras' topics, how their images are stored, and the reliability that was recorded."""
+    topics = find_image_topics(recording, rgb_topic, thermal_topic)
+    transports = {f"{kind}_transport": name for kind, name in image_transports(recording, topics).items()}
+    return json.dumps({**topics, **transports, "input_reliability": recorded_reliability(recording, topics)})
+
+
 def _play(args: argparse.Namespace) -> None:
     recording = Recording(args.bag)
+    if args.describe:
+        print(_describe(recording, args.rgb_topic, args.thermal_topic))
+        return
     restamped_topics = _restamped_topics(recording, args.stamps)
     init_ros()
     try:
@@ -110,6 +126,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="N",
         help="how many subscriptions to all topics together to wait for (default 1)",
     )
+    parser.add_argument(
+        "--describe",
+        action="store_true",
+        help="play nothing, and print as JSON which topics hold the cameras' images, their type and reliability",
+    )
+    for camera in ("rgb", "thermal"):
+        parser.add_argument(
+            f"--{camera}-topic",
+            metavar="TOPIC",
+            help=f"for --describe: the {camera} images' topic (default: found)",
+        )
     return run_command(parser, _play, arguments_without_ros() if argv is None else argv)
 
 

@@ -186,3 +186,27 @@ def test_every_folder_is_one_idea() -> None:
     assert {str(folder): files for folder, files in folders.items() if files > 16} == {}
     lines = {str(path): len(path.read_text().splitlines()) for path in FILES.values()}
     assert {name: number for name, number in lines.items() if number > 300} == {}
+
+
+def test_launch_files_need_no_package_from_pip() -> None:
+    """The Python of `ros2 launch` is the system's, which has what apt installs."""
+    of_apt = {"ament_index_python", "cv2", "launch", "launch_ros", "numpy", "yaml"}
+    waiting = [f"{path.name}" for path in sorted((REPOSITORY / "launch").glob("*.launch.py"))]
+    assert len(waiting) >= 2
+    seen: set[str] = set()
+    others: set[str] = set()
+    for name in waiting:
+        for node in ast.walk(ast.parse((REPOSITORY / "launch" / name).read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                others.add(node.module)
+            elif isinstance(node, ast.Import):
+                others |= {alias.name for alias in node.names}
+    while ours := {name for name in others if name in FILES} - seen:
+        for name in ours:
+            # A package's __init__ is imported before its modules.
+            above = {name.rsplit(".", count)[0] for count in range(1, name.count(".") + 1)}
+            others |= IMPORTED[name] | (above & FILES.keys())
+        seen |= ours
+    assert {"rgbt_seg_ros.settings.table", "rgbt_seg_ros.launching.ends"} <= seen
+    tops = {name.split(".")[0] for name in others - FILES.keys()} - sys.stdlib_module_names
+    assert tops <= of_apt

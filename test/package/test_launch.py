@@ -1,7 +1,7 @@
 """The launch files, where upstream `launch` and `launch_ros` are installed (they are not on PyPI)."""
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 from bags import write_bag
 from field_bags import BEST_EFFORT, pair_messages, write_rosbag2
+from install_space import make_install_space
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.settings import PARAMETERS
@@ -36,6 +37,15 @@ def load_launch_file(repository: Path) -> Callable[[str], ModuleType]:
         return module
 
     return load
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The package is found where ROS looks for it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in make_install_space(tmp_path_factory.mktemp("install") / "prefix").items():
+            patch.setenv(name, value)
+        yield
 
 
 @pytest.fixture
@@ -161,6 +171,7 @@ def test_a_bag_is_evaluated_with_every_argument_of_the_node(
     assert all(each.description != "no description given" for each in arguments.values())
 
 
+@pytest.mark.usefixtures("installed")
 def test_topics_that_are_left_open_are_those_of_the_recording(
     load_launch_file: Callable[[str], ModuleType], tmp_path: Path
 ) -> None:
@@ -178,6 +189,7 @@ def test_topics_that_are_left_open_are_those_of_the_recording(
         assert context.launch_configurations["input_reliability"] == "reliable"
 
 
+@pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize(
     ("given", "asked"),
     [
@@ -198,3 +210,13 @@ def test_the_reliability_is_that_of_whoever_plays(
     for action in evaluation._find_topics(context):
         action.execute(context)
     assert context.launch_configurations["input_reliability"] == asked
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_recording_that_is_none_is_one_sentence(
+    load_launch_file: Callable[[str], ModuleType], tmp_path: Path
+) -> None:
+    context = LaunchContext()
+    context.launch_configurations.update({"bag": str(tmp_path / "none"), "rgb": "", "thermal": ""})
+    with pytest.raises(UserError, match=r"^there is no recording"):
+        load_launch_file("evaluate_bag.launch.py")._find_topics(context)

@@ -75,7 +75,11 @@ def _own_embeddings(args: argparse.Namespace) -> Tensor:
 
 
 def _card(
-    args: argparse.Namespace, arch: str, config: Mapping[str, object], embeddings: dict[str, Any], rule: str
+    args: argparse.Namespace,
+    arch: str,
+    config: Mapping[str, str | int | None],
+    embeddings: dict[str, Any],
+    rule: str,
 ) -> ModelCard:
     classes = CLASS_SETS[args.classes]
     return ModelCard(

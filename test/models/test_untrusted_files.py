@@ -42,7 +42,10 @@ def write_card(path: Path, card: str, tensors: dict[str, torch.Tensor] | None = 
         (lambda card: card.update(short_side=0), r"\$\.short_side: expected a whole number >= 1"),
         (lambda card: card.update(short_side=float("nan")), None),
         (lambda card: card["scaling"].update(rule="none"), "there is no input scaling 'none'"),
-        (lambda card: card["scaling"].update(thermal_mean=0.5, thermal_std=None), "needs both thermal_mean and thermal_std"),
+        (
+            lambda card: card["scaling"].update(thermal_mean=0.5, thermal_std=None),
+            "needs both thermal_mean and thermal_std",
+        ),
         (lambda card: card["scaling"].update(thermal_mean=0.5, thermal_std=0.0), r"\$\.scaling\.thermal_std: "),
         (lambda card: card.pop("scaling"), None),
         (lambda card: card.update(embeddings=None), r"\$\.embeddings: expected an object"),

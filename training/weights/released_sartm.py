@@ -51,7 +51,7 @@ _NOT_OURS = {
 
 def import_sartm(
     released: Mapping[str, Tensor], class_embeddings: Tensor
-) -> tuple[nn.Module, dict[str, object], dict[str, int]]:
+) -> tuple[nn.Module, dict[str, str | int | None], dict[str, int]]:
     """A SARTM with the released weights that fit it.
 
     Args:
@@ -70,7 +70,7 @@ def import_sartm(
     if size is None:
         raise UserError("the checkpoint's trunk is none of SAM 2's four sizes: is it a SARTM state dict?")
     rank = len(tensors["encoder.trunk.blocks.0.attn.qkv.q.rgb.lora_A.default.weight"])
-    config: dict[str, object] = {
+    config: dict[str, str | int | None] = {
         "size": size, "rank": rank, "neck": "sum", "auxiliary": "off", "prediction": "mask"
     }  # fmt: skip
     model = build_model("sartm", config, class_embeddings, served=True)

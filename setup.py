@@ -26,6 +26,7 @@ COMMANDS = [
 ]
 TRAINING_COMMANDS = [
     "inspect_data",
+    "inspect_weights",
     "train",
     "evaluate",
     "model_card",

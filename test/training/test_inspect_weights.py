@@ -63,16 +63,17 @@ def test_every_option_of_the_page_is_in_its_commands_help(command, monkeypatch, 
 
 
 def test_every_data_set_has_its_row_and_its_check() -> None:
+    downloads = set(DATASETS) - {"fmb15"}  # FMB again, with its background
     assert {row.split("`")[1] for row in PAGE.splitlines() if row.startswith("| `")} - {"--data"} == set(
         DATASETS
     )
     checked = {
         command[command.index("--data") + 1] for command in COMMANDS if command[0] == "training.inspect_data"
     }
-    assert checked == set(DATASETS)
-    for name, dataset in DATASETS.items():
+    assert checked == downloads
+    for name in downloads:
         (row,) = [line for line in PAGE.splitlines() if line.startswith(f"| `{name}`")]
-        height, width = dataset.size
+        height, width = DATASETS[name].size
         assert f"of {width}x{height}" in row
     assert "drive.google" not in PAGE
     assert "fbaipublicfiles" not in PAGE

@@ -102,6 +102,10 @@ class Drop(str, Enum):
     """A gap in the stamps of a regular stream says that its camera should have sent it."""
 
     # Pairs, and images that are answered alone.
+    PAUSED = "dropped.paused"
+    """Inference was switched off by ~/enable."""
+    OVER_MAX_RATE = "dropped.over_max_rate"
+    """It was one more than max_rate allows."""
     SUPERSEDED = "dropped.superseded"
     """A newer one took its place while it waited."""
     STALE = "dropped.stale"

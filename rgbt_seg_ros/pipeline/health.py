@@ -58,6 +58,7 @@ class Health:
         cameras: Mapping[str, CameraState],
         now_ns: int,
         unregistered: str = "",
+        paused: bool = False,
     ) -> Verdict:
         """Level and one sentence.
 
@@ -66,6 +67,7 @@ class Health:
             cameras: `Pipeline.cameras`.
             now_ns: the node's clock.
             unregistered: why pairs cannot be registered yet.
+            paused: whether pairs are left unanswered on purpose.
         """
         grown = {key: value - self._last.get(key, 0) for key, value in values.items()}
         self._last = dict(values)
@@ -81,6 +83,8 @@ class Health:
                 gaps.append(now_ns - self._last_growth_ns[key])
             if grown[key] > 0 or key not in self._last_growth_ns:
                 self._last_growth_ns[key] = now_ns
+        if paused:
+            self._last_growth_ns[Key.MASKS] = now_ns
         if grown[Key.PAIRS] != 0:
             self._images_at_pair = values[Key.RGB_IN], values[Key.THERMAL_IN]
         verdict = (
@@ -103,6 +107,8 @@ class Health:
             return WARN, f"{grown[Drop.STALE]:.0f} pairs were older than max_age when their turn came"
         if grown.get(Key.SIZE_CHANGES, 0) > 0:
             return WARN, "the size of the images has changed, see the log"
+        if paused:
+            return OK, "paused: inference is switched off by ~/enable"
         if values[Key.MASKS] == 0:
             return WARN, "no mask yet"
         latency_ms = values.get(Key.LATENCY_MS.of("p95"), 0.0)

@@ -15,6 +15,7 @@ from rgbt_seg_ros.pairing.stream_clock import StreamClock
 from rgbt_seg_ros.pipeline.answer import Answer
 from rgbt_seg_ros.pipeline.inference_thread import InferenceThread
 from rgbt_seg_ros.pipeline.missing_camera import Camera, CameraState
+from rgbt_seg_ros.pipeline.rate_limit import RateLimit
 from rgbt_seg_ros.pipeline.responder import Job, ReceivedImage, Responder
 from rgbt_seg_ros.pipeline.statistics import Statistics
 from rgbt_seg_ros.settings import Settings
@@ -58,6 +59,7 @@ class Pipeline:
 
     Attributes:
         responder: what the inference thread knows of this camera pair.
+        paused: whether pairs are counted and not answered; may be changed at any time.
     """
 
     def __init__(
@@ -73,6 +75,8 @@ class Pipeline:
         self._clock_ns = clock_ns
         self._statistics = Statistics()
         self.responder = Responder(settings, self._statistics, deliver, report, clock_ns)
+        self.paused = False
+        self._rate_limit = RateLimit()
         self._pairer = pairer
         rgb_alone_after = settings.thermal.stale_after if settings.thermal.on_missing == "rgb_only" else None
         thermal_alone_after = settings.rgb.stale_after if settings.rgb.on_missing == "thermal_only" else None
@@ -241,6 +245,12 @@ class Pipeline:
                 self.responder.lose(Drop.OVERFLOW, sentence)
 
     def _put(self, job: Job) -> None:
+        if self.paused:
+            self._statistics.count(Drop.PAUSED)
+            return
+        if not self._rate_limit.passes(job.arrived_ns, self.settings.max_rate):
+            self._statistics.count(Drop.OVER_MAX_RATE)
+            return
         if self._mailbox.put(job) is None:
             return
         if self._lossless:

@@ -122,6 +122,11 @@ class CameraPair:
         if self._pipeline is not None:
             self._pipeline.settings = settings
 
+    def pause(self, paused: bool) -> None:
+        """Leave pairs unanswered, or go on; while started."""
+        if self._pipeline is not None:
+            self._pipeline.paused = paused
+
     def unsubscribe(self) -> None:
         """Take no more images; idempotent."""
         self._watched.clear()
@@ -154,7 +159,8 @@ class CameraPair:
         if self._pipeline is not None:
             numbers, cameras = self._pipeline.values(), self._pipeline.cameras()
             unregistered = self._pipeline.responder.unregistered
-            level, sentence = self._health.assess(numbers, cameras, now_ns, unregistered)
+            paused = self._pipeline.paused
+            level, sentence = self._health.assess(numbers, cameras, now_ns, unregistered, paused)
             if faults := self._input_faults(numbers):
                 level, sentence = max(level, WARN), "; ".join((sentence, *faults))
             values |= numbers | {_CAMERA_KEYS[name]: state for name, state in cameras.items()}

@@ -143,6 +143,11 @@ class Configured:
         longest_s = max(self._longest_s, self._inference.longest_s if self._inference else 0.0)
         return min(max(STOP_FLOOR_S, STOP_INFERENCES * longest_s), self._hang_s)
 
+    def pause(self, paused: bool) -> None:
+        """Leave the pairs of all cameras unanswered, or go on; until `stop`."""
+        for pair in self._pairs:
+            pair.pause(paused)
+
     def forget(self) -> None:
         """Drop the counts of the last activation."""
         for pair in self._pairs:

@@ -1,12 +1,19 @@
 """The output topics of a camera pair: an answer is published here, all of it under the header of its image."""
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 from builtin_interfaces.msg import Time
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSPolicyKind, QoSProfile
+from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
+from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.masks.classes import palette_for
 from rgbt_seg_ros.masks.overlay import draw_overlay
 from rgbt_seg_ros.pipeline.answer import Answer
@@ -17,6 +24,40 @@ OUTPUTS = (
     *("confidence", "overlay", "camera_info"),
 )
 """The topics by their names behind the prefix."""
+
+
+_OVERRIDABLE = QoSOverridingOptions(
+    policy_kinds=(
+        QoSPolicyKind.RELIABILITY,
+        QoSPolicyKind.DURABILITY,
+        QoSPolicyKind.HISTORY,
+        QoSPolicyKind.DEPTH,
+    )
+)
+
+
+def create_output(
+    node: Node, kind: type, topic: str, qos: QoSProfile | int, create: Callable[..., Any] | None = None
+) -> Any:
+    """A publisher whose QoS users may override by ``qos_overrides.TOPIC.publisher.`` parameters.
+
+    Args:
+        node: that publishes.
+        kind: of its messages.
+        topic: before remapping.
+        qos: without overrides.
+        create: the method of the node that makes it; None: `create_publisher`.
+
+    Raises:
+        UserError: the middleware does not take the overrides.
+    """
+    try:
+        make = node.create_publisher if create is None else create
+        return make(kind, topic, qos, qos_overriding_options=_OVERRIDABLE)
+    except Exception as error:
+        # rclpy has an exception of another type for each way in which an override can be wrong.
+        overrides = f"qos_overrides.{node.resolve_topic_name(topic)}.publisher"
+        raise UserError(f"parameter {overrides}: {error}: start the node with another value") from error
 
 
 class Outputs:
@@ -37,7 +78,7 @@ class Outputs:
         self._class_names: tuple[str, ...] = ()
         self._label_frame = ""
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        create = node.create_lifecycle_publisher
+        create = partial(create_output, node, create=node.create_lifecycle_publisher)
         self._mask = create(Image, f"{prefix}/mask", depth)
         self._compressed_mask = create(CompressedImage, f"{prefix}/mask/compressed", depth)
         self._label_info = create(LabelInfo, f"{prefix}/label_info", latched)

@@ -11,6 +11,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.timer import Timer
+from std_srvs.srv import SetBool
 
 from rgbt_seg_ros.base.diagnostics import ERROR, OK, WARN, status_name
 from rgbt_seg_ros.base.errors import UserError
@@ -19,6 +20,7 @@ from rgbt_seg_ros.ros.arguments import check_arguments, unused_qos_overrides
 from rgbt_seg_ros.ros.camera_pair import topic_names
 from rgbt_seg_ros.ros.configured_node import Configured
 from rgbt_seg_ros.ros.messages import diagnostic_status, diagnostics_message
+from rgbt_seg_ros.ros.outputs import create_output
 from rgbt_seg_ros.ros.parameters import RosParameters
 from rgbt_seg_ros.settings import Settings
 
@@ -54,7 +56,9 @@ class SegmenterNode(LifecycleNode):
         self._waiting = ""
         self._logged_ns: dict[tuple[str, str], int] = {}
         self._ros_parameters = RosParameters(self, self._check_settings, self._on_parameters_changed)
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._diagnostics = create_output(self, DiagnosticArray, "/diagnostics", 10)
+        self._paused = False
+        self.create_service(SetBool, "~/enable", self._enable)
         # Steady time: diagnostics and overdue images must not stand still when /clock does.
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(DIAGNOSTICS_PERIOD_S, self._publish_diagnostics, clock=self._steady)
@@ -122,6 +126,7 @@ class SegmenterNode(LifecycleNode):
         if self._configured is None:
             raise UserError("the node is not configured")
         self._configured.start()
+        self._configured.pause(self._paused)
         for note in unused_qos_overrides(self):
             self.get_logger().warning(note)
         self._check_timer = self.create_timer(CHECK_PERIOD_S, self._check, clock=self._steady)
@@ -167,6 +172,18 @@ class SegmenterNode(LifecycleNode):
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+    # --- the switch ---
+
+    def _enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        """Pause inference, or go on; it holds until the next call, whatever the state."""
+        self._paused = not request.data
+        if self._configured is not None:
+            self._configured.pause(self._paused)
+        response.success = True
+        response.message = "inference is paused" if self._paused else "inference is enabled"
+        self.get_logger().info(f"{response.message} (~/enable)")
+        return response
 
     # --- parameters ---
 

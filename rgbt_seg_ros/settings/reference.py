@@ -26,7 +26,9 @@ set it, configure again (`ros2 lifecycle set /rgbt_segmenter cleanup`); **start*
 value that breaks its rule is refused in one sentence with the parameter's name, at start with exit code 1.
 A name that is none of these is refused in the same way, with the nearest one. In a section for several nodes (`/**`)
 it may be another node's: there it is refused where it is spelt almost like one of these, and named in the log else.
-The QoS of the image topics can be overridden at start: `qos_overrides.<topic>.subscription.reliability` and so on.
+The QoS of topics can be overridden at start: reliability, depth and history of images, as by
+`qos_overrides.<topic>.subscription.reliability`; these and durability of all that is published, as by
+`qos_overrides.<topic>.publisher.durability`.
 """
 
 

@@ -88,6 +88,15 @@ class Settings:
         maximum=60.0,
         live=True,
     )
+    max_rate: float = declare(
+        0.0,
+        "Number of pairs a second that are answered at most, of each camera pair; 0 is no limit, and must be in "
+        "mode lossless.",
+        unit="Hz",
+        minimum=0.0,
+        maximum=1000.0,
+        live=True,
+    )
     detections: DetectionSettings = dataclasses.field(default_factory=DetectionSettings)
     overlay: OverlaySettings = dataclasses.field(default_factory=OverlaySettings)
     camera_pairs: str = declare(
@@ -159,6 +168,10 @@ class Settings:
                     f"parameter {name}.on_missing must be drop in mode lossless, where every mask is a pair's, "
                     f"not {camera.on_missing!r}"
                 )
+        if self.is_lossless and self.max_rate > 0:
+            raise UserError(
+                f"parameter max_rate must be 0 in mode lossless, where every pair is answered, not {self.max_rate:g}"
+            )
         try:
             Homography(self.registration.homography)
         except UserError as error:

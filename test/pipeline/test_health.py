@@ -18,6 +18,7 @@ class Robot:
         self.values = {"rgb_in": 0.0, "thermal_in": 0.0, "pairs": 0.0, "masks": 0.0, "mask_hz": 10.0}
         self.cameras = {"rgb": CameraState.OK, "thermal": CameraState.OK}
         self.unregistered = ""
+        self.paused = False
         self.now_ns = 0
 
     def second(self, **grown: float) -> tuple[int, str]:
@@ -26,7 +27,7 @@ class Robot:
             key = key.replace("dropped_", "dropped.")
             self.values[key] = self.values.get(key, 0.0) + by
         self.now_ns += SECOND
-        return self.health.assess(self.values, self.cameras, self.now_ns, self.unregistered)
+        return self.health.assess(self.values, self.cameras, self.now_ns, self.unregistered, self.paused)
 
     def good_second(self, **grown: float) -> tuple[int, str]:
         return self.second(rgb_in=30, thermal_in=9, pairs=9, masks=9, **grown)
@@ -282,3 +283,18 @@ def test_one_slow_camera_alone_is_given_its_period() -> None:
         robot.cameras["thermal"] = CameraState.MISSING if second > 8 else CameraState.OK
         levels.append(robot.second(rgb_in=image, thermal_in=int(second <= 8), alone=image, masks=image)[0])
     assert levels[12:] == [WARN] * 18
+
+
+def test_a_pause_is_ok_and_hides_no_fault() -> None:
+    robot = Robot()
+    robot.good_second()
+    robot.paused = True
+    paused = (OK, "paused: inference is switched off by ~/enable")
+    assert [robot.second(rgb_in=30, thermal_in=9, pairs=9, dropped_paused=9) for _ in range(5)] == [
+        paused
+    ] * 5
+    robot.cameras["thermal"] = CameraState.MISSING
+    assert robot.second(rgb_in=30)[0] == ERROR
+    robot.cameras["thermal"] = CameraState.OK
+    robot.paused = False
+    assert robot.good_second()[0] == OK

@@ -247,3 +247,19 @@ def test_thermal_pixels_are_registered_and_their_holes_missing(setup: Callable[.
     assert images.thermal_valid is not None
     assert images.thermal.shape == images.thermal_valid.shape == (16, 20)
     assert images.thermal_valid.sum() == 16 * 5
+
+
+def test_paused_and_surplus_pairs_are_counted_and_cost_nothing(setup: Callable[..., Setup]) -> None:
+    bench = setup()
+    asked = len(bench.segmenter.batches)
+    bench.pipeline.paused = True
+    grown = bench.growth(lambda: bench.send(5))
+    assert (grown["pairs"], grown["dropped.paused"]) == (5, 5)
+    bench.pipeline.paused = False
+    # One an hour: the first one passes.
+    bench.pipeline.settings = replace(bench.pipeline.settings, max_rate=1 / 3600)
+    bench.segmenter.open.release(10)
+    grown = bench.growth(lambda: (bench.send(5), bench.wait_until_idle()))
+    assert (grown["masks"], grown["dropped.over_max_rate"]) == (1, 4)
+    assert len(bench.segmenter.batches) == asked + 1
+    assert bench.unaccounted() == 0

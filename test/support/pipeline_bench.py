@@ -98,7 +98,10 @@ class Setup:
     def unaccounted(self) -> float:
         """Pairs and single images neither answered nor counted as lost."""
         values = self.pipeline.values()
-        causes = ("superseded", "stale", "undecodable", "failed", "unregistered", "overflow", "deactivated")
+        causes = (
+            *("superseded", "stale", "undecodable", "failed", "unregistered", "overflow", "deactivated"),
+            *("paused", "over_max_rate"),
+        )
         lost = sum(values.get(f"dropped.{cause}", 0) for cause in causes)
         return values["pairs"] + values["alone"] - values["masks"] - lost
 

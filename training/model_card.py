@@ -4,12 +4,14 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypedDict
 
 import yaml
 
 from rgbt_seg_ros.base.cli import command_parser, run_command
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import prepare_process
+from rgbt_seg_ros.base.json_files import Count, MalformedJson, convert_json
 from rgbt_seg_ros.base.whole_files import write_file
 from rgbt_seg_ros.masks.classes import MFNET
 from rgbt_seg_ros.models import ModelCard, load_model, read_card
@@ -76,7 +78,9 @@ def identity_section(model: str | Path) -> str:
         "become detections": ", ".join(card.thing_classes),
         "images enter at": "their own size" if side is None else f"a short side of at most {side} pixels",
         "thermal in [0, 1] is scaled by": _thermal_scaling(card),
-        "class embeddings": str(card.embeddings["encoder"]),
+        "class embeddings": str(
+            card.embeddings.get("encoder") or card.embeddings.get("origin", "of unknown origin")
+        ),
     }
     lines = [f"| {key} | {value} |" for key, value in rows.items()]
     return "\n".join(["| | |", "| --- | --- |", *lines])
@@ -89,17 +93,43 @@ def _thermal_scaling(card: ModelCard) -> str:
     return f"mean {scaling.thermal_mean:g}, standard deviation {scaling.thermal_std:g}"
 
 
+class _Training(TypedDict, total=False):
+    """What is read of a card's `training`."""
+
+    data: str
+    steps: Count
+    scores: dict[str, Any]
+    config: dict[str, Any]
+    base_weights: str | None
+    start_from: str | None
+    origin: str
+
+
 def training_section(card: ModelCard) -> str:
-    """Data, steps, what the run started from, and its configuration."""
-    training = card.training
-    started = {"base_weights": "SAM 2's weights", "start_from": "the weights of a model file"}
-    origins = [f"{what} (SHA-256 `{training[key]}`)" for key, what in started.items() if training.get(key)]
-    validated = training["scores"].get("on", "nothing")
+    """Data, steps, what the run started from, and its configuration; of imported weights, where they come from.
+
+    Raises:
+        UserError: the card tells something else in their places.
+    """
+    try:
+        training = convert_json(card.training, _Training)
+    except MalformedJson as error:
+        raise UserError(
+            f"the model's card is damaged (training, {error}): write the model file again"
+        ) from None
+    if "config" not in training:
+        return f"Its training is not told. It comes from {training.get('origin', 'an unknown place')}."
+    started = {
+        "SAM 2's weights": training.get("base_weights"),
+        "the weights of a model file": training.get("start_from"),
+    }
+    origins = [f"{what} (SHA-256 `{digest}`)" for what, digest in started.items() if digest]
+    validated = training.get("scores", {}).get("on", "nothing")
     start = " and ".join(origins) or "random numbers"
     recipe = yaml.safe_dump(training["config"], sort_keys=False)
     return (
-        f"Trained on {training['data']} for {training['steps']} steps, starting from {start}. "
-        f"It was validated on {validated} meanwhile.\n\n```yaml\n{recipe}```"
+        f"Trained on {training.get('data', 'unknown data')} for {training.get('steps', 'unknown')} steps, starting "
+        f"from {start}. It was validated on {validated} meanwhile.\n\n```yaml\n{recipe}```"
     )
 
 

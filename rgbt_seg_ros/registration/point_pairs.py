@@ -10,11 +10,16 @@ import cv2
 import numpy as np
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.file_limits import read_bounded
 from rgbt_seg_ros.base.whole_files import write_file
-from rgbt_seg_ros.base.yaml_files import read_yaml, read_yaml_text
+from rgbt_seg_ros.base.yaml_files import read_yaml
 
 COLUMNS = ("rgb_x", "rgb_y", "thermal_x", "thermal_y")
 LEAST_PAIRS = 4
+
+MAX_CSV_BYTES = 4 << 20
+FARTHEST = 1e6
+"""Pixels from the corner that a point may have: homographies of larger ones are of no use, and overflow."""
 
 # Singular values of the equations for a homography: the smallest of those that must not vanish, over the largest.
 # Four spread points have 0.05 and more, points on a line (give or take half a pixel) mostly less than 0.01.
@@ -70,18 +75,21 @@ def read_point_pairs(file: Path) -> PointPairs:
     """
     if not file.is_file():
         raise UserError(f"the point file {file} cannot be read: there is no such file")
-    rows: Any
-    if file.suffix.lower() in (".yaml", ".yml"):
-        rows = read_yaml(file, f"write a list of mappings with {', '.join(COLUMNS)}")
-    else:
-        try:
-            rows = list(csv.DictReader(read_yaml_text(file).splitlines(), skipinitialspace=True))
-        except csv.Error as error:
-            raise UserError(f"{file} is not CSV ({error}): write a line for each pair") from None
+    is_yaml = file.suffix.lower() in (".yaml", ".yml")
+    remedy = f"write a list of mappings with {', '.join(COLUMNS)}"
+    rows: Any = read_yaml(file, remedy) if is_yaml else _csv_rows(file)
     if not isinstance(rows, list):
         raise UserError(f"{file} must hold a list of points, each with {', '.join(COLUMNS)}")
     numbers = np.array([_numbers(file, number, row) for number, row in enumerate(rows, 1)]).reshape(-1, 4)
     return PointPairs(rgb=numbers[:, :2], thermal=numbers[:, 2:])
+
+
+def _csv_rows(file: Path) -> list[dict[str, str]]:
+    try:
+        text = read_bounded(file, MAX_CSV_BYTES).decode("utf-8-sig")
+        return list(csv.DictReader(text.splitlines(), skipinitialspace=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"the point file {file} is no text with commas ({error}): write it as CSV") from error
 
 
 def _numbers(file: Path, number: int, row: Any) -> list[float]:
@@ -91,8 +99,8 @@ def _numbers(file: Path, number: int, row: Any) -> list[float]:
         raise UserError(
             f"{file}, pair {number}: it needs a number for each of {', '.join(COLUMNS)}"
         ) from error
-    if not np.isfinite(numbers).all():
-        raise UserError(f"{file}, pair {number}: its numbers must be finite")
+    if not (np.abs(numbers) <= FARTHEST).all():
+        raise UserError(f"{file}, pair {number}: its numbers must be finite and at most {FARTHEST:g} pixels")
     return numbers
 
 

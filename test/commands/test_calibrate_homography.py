@@ -191,7 +191,17 @@ def test_points_that_do_not_do_are_refused(
 @pytest.mark.parametrize(
     ("name", "text", "sentence"),
     [
-        ("none.csv", None, "the point file .*none.csv cannot be read"),
+        ("none.csv", None, "none.csv cannot be read: No such file"),
+        ("points.csv", "rgb_x,rgb_y,thermal_x,thermal_y\n1,2,3,1e300", "pair 1: its numbers must be finite"),
+        ("points.csv", "rgb_x,rgb_y,thermal_x,thermal_y\n1,2,nan,3", "pair 1: its numbers must be finite"),
+        ("points.csv", '"' + "x" * 200_000, "points.csv is no text with commas"),
+        ("points.yaml", "[" * 100_000, "points.yaml is not YAML .*nested deeper"),
+        (
+            "points.yaml",
+            f"- {{rgb_x: {'9' * 400}, rgb_y: 1, thermal_x: 1, thermal_y: 1}}",
+            "pair 1: it needs a num",
+        ),
+        ("points.yaml", "- rgb_x: 2001-99-99", "points.yaml is not YAML"),
         ("points.yaml", "a: [", "points.yaml is not YAML"),
         ("points.yaml", "a: 1", "must hold a list of points"),
         ("points.yaml", "- 1", "pair 1: it needs a number"),

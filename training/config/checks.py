@@ -1,6 +1,7 @@
 """Checks of a configuration's values, whatever they came from."""
 
 import dataclasses
+import math
 from operator import attrgetter
 
 from rgbt_seg_ros.base.errors import UserError
@@ -13,6 +14,7 @@ from .schema import PROTOCOLS, PROTOTYPE_MEANS, SCALES_OF, Config
 
 def check_values(config: Config) -> None:
     """Raise `UserError` for the first value that no run can have; one sentence that names the key."""
+    _check_numbers(config)
     _check_shares(config)
     _check_choices(config)
     _check_architecture(config)
@@ -36,6 +38,14 @@ def _check_protocol(config: Config) -> None:
             f"train.protocol is official, which scores SARTM's mask decoder alone, but model.prediction is "
             f"{model.prediction!r}: set model.prediction=mask"
         )
+
+
+def _check_numbers(config: Config) -> None:
+    for section, values in dataclasses.asdict(config).items():
+        for key, value in values.items():
+            numbers = value if isinstance(value, list) else [value]
+            if any(isinstance(number, float) and math.isnan(number) for number in numbers):
+                raise UserError(f"{section}.{key} is not a number: give one, or leave the key out")
 
 
 def _check_pasting(config: Config) -> None:

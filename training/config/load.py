@@ -1,6 +1,7 @@
 """From YAML files and `key=value` arguments to a checked `Config`, and back to a file."""
 
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
@@ -45,7 +46,7 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
     for source, values in layers:
         try:
             merged = OmegaConf.merge(merged, _checked(values, Config, source))
-        except OmegaConfBaseException as error:
+        except (OmegaConfBaseException, ValueError, TypeError, OverflowError) as error:
             raise UserError(f"{source}: {_first_line(error)}") from error
     try:
         merged.train.precision = precision_name(merged.train.precision)
@@ -87,7 +88,7 @@ def _read_layers(path: Path, above: tuple[Path, ...] = ()) -> list[tuple[str, An
 
 
 def _read_yaml(path: Path) -> Any:
-    if not path.is_file():
+    if not os.path.isfile(path):  # also where a name is too long for one
         raise UserError(
             f"there is no configuration file {path}: the ready ones are in the folders of config/train"
         )

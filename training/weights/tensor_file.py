@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, serialization
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.models.safetensors_file import open_tensors
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "module")
 """Keys under which training programs keep the weights beside other things."""
@@ -96,7 +96,8 @@ def read_tensors(path: Path) -> object:
         raise UserError(f"there is no file {path}: give the path of a weights file")
     if path.suffix == ".safetensors":
         try:
-            return load_file(path)
+            with open_tensors(path) as file:
+                return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         except (SafetensorError, OSError) as error:
             raise UserError(f"{path} cannot be read as plain tensors: it is damaged ({error})") from error
     try:

@@ -28,6 +28,7 @@ from rgbt_seg_ros.base.whole_files import unfinished_path
 from rgbt_seg_ros.models import read_card
 from training.engine.checkpoint import STATE_FILE, SavedState, load_state, save_state
 from training.engine.gradients import StepLoss
+from training.engine.loss_watch import LossWatch
 from training.engine.trainer import Batch, Trainer
 
 Tensors = Mapping[str, Mapping[str, Tensor]]
@@ -198,6 +199,48 @@ def assert_same_tensors(one: Tensors, other: Tensors) -> None:
         part: named.keys() for part, named in other.items()
     }
     assert all(torch.equal(tensor, other[part][name]) for part in one for name, tensor in one[part].items())
+
+
+@pytest.mark.parametrize(
+    ("change", "clause"),
+    [
+        ({"step": "many"}, r"$.step: expected a whole number, got text"),
+        ({"step": 10**30}, r"$.step: expected a whole number"),
+        ({"watch": {"recent": []}}, "$.watch: object missing required field"),
+        ({"format_version": "1"}, "$.format_version: expected a whole number"),
+    ],
+)
+def test_a_state_is_checked_field_by_field(
+    finished: Path, capsys: pytest.CaptureFixture[str], change: dict[str, object], clause: str
+) -> None:
+    state = load_state(finished)
+    save_state(finished, SavedState(state.tensors, {**state.numbers, **change}))
+    assert train_here("--resume", str(finished)) == 1
+    error = capsys.readouterr().err
+    assert f"{STATE_FILE} is damaged ({clause}" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("part", ["network", "optimizer", "random"])
+def test_a_state_without_a_part_is_refused(
+    finished: Path, capsys: pytest.CaptureFixture[str], part: str
+) -> None:
+    state = load_state(finished)
+    tensors = {name: named for name, named in state.tensors.items() if name != part}
+    if part == "optimizer":
+        tensors["optimizer"] = {"exp_avg.nobody": torch.zeros(1)}
+    save_state(finished, SavedState(tensors, state.numbers))
+    assert train_here("--resume", str(finished)) == 1
+    error = capsys.readouterr().err
+    assert "is of another network" in error if part == "network" else f"{STATE_FILE} is damaged (" in error
+    assert error.count("\n") == 1
+
+
+def test_numbers_of_a_state_that_are_not_finite_come_back(finished: Path) -> None:
+    """Before ten steps the lowest median of losses is infinity, which JSON does not have."""
+    state = load_state(finished)
+    assert state.numbers["watch"]["lowest"] is None
+    assert LossWatch.from_numbers(state.numbers["watch"]).lowest == float("inf")
 
 
 def test_a_run_that_is_done_is_left_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

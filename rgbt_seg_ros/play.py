@@ -5,7 +5,6 @@ be remapped: ``python -m rgbt_seg_ros.play BAG --ros-args -r /rgb/image:=/camera
 """
 
 import argparse
-import json
 import math
 import signal
 import sys
@@ -24,6 +23,7 @@ from rgbt_seg_ros.bags.image_topics import (
 from rgbt_seg_ros.bags.recording import Recording
 from rgbt_seg_ros.bags.stamps import CHOICES, useless_stamps
 from rgbt_seg_ros.base.cli import command_parser, positive_count, positive_number, run_command
+from rgbt_seg_ros.base.json_files import encode_json
 from rgbt_seg_ros.ros.arguments import arguments_without_ros, check_arguments
 from rgbt_seg_ros.ros.graph import init_ros
 from rgbt_seg_ros.ros.player import Player
@@ -44,7 +44,7 @@ def _describe(recording: Recording, rgb_topic: str | None, thermal_topic: str | 
     """JSON with the cameras' topics, how their images are stored, and the reliability that was recorded."""
     topics = find_image_topics(recording, rgb_topic, thermal_topic)
     transports = {f"{kind}_transport": name for kind, name in image_transports(recording, topics).items()}
-    return json.dumps({**topics, **transports, "input_reliability": recorded_reliability(recording, topics)})
+    return encode_json({**topics, **transports, "input_reliability": recorded_reliability(recording, topics)})
 
 
 def _play(args: argparse.Namespace) -> None:

@@ -17,6 +17,7 @@ READERS = {
 ALLOWED = {
     ("rgbt_seg_ros/base/json_files.py", "dumps"): "this is the writer of JSON",
     ("rgbt_seg_ros/base/yaml_files.py", "load"): "this is the reader of YAML, which checks before",
+    ("launch/evaluate_bag.launch.py", "loads"): "what a program of ours has printed",
     ("training/config/load.py", "load"): "OmegaConf's, after the same check",
     ("rgbt_seg_ros/models/safetensors_file.py", "safe_open"): "this is the opener, which checks before",
     ("training/weights/tensor_file.py", "load"): "with weights_only=True, which never unpickles",

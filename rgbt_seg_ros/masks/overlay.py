@@ -57,7 +57,9 @@ def draw_overlay(
     tinted = colorize(mask, palette.max(axis=1, keepdims=True) > 0)
     np.copyto(picture, blend, where=tinted)
     for detection in detections:
-        _draw_detection(picture, detection, _vivid(palette[detection.class_id % len(palette)]))
+        red, green, blue = (int(channel) for channel in palette[detection.class_id % len(palette)])
+        # Background as a thing has no colour of its own.
+        _draw_detection(picture, detection, (red, green, blue) if red + green + blue else (255, 255, 255))
     return picture
 
 
@@ -86,15 +88,6 @@ def thermal_message_picture(message: Any, compressed: bool = False) -> np.ndarra
             return (decode_compressed_rgb if compressed else decode_rgb)(message)
         image = decode(message, ThermalReading(float_unit="celsius"))
     return thermal_picture(image.counts, image.valid)
-
-
-def _vivid(color: np.ndarray) -> tuple[int, int, int]:
-    """The same hue at full brightness: data sets' own colours are too dark for thin lines on night images."""
-    strongest = int(color.max())
-    if strongest == 0:
-        return (255, 255, 255)
-    red, green, blue = (int(channel) * 255 // strongest for channel in color)
-    return (red, green, blue)
 
 
 def _draw_detection(picture: np.ndarray, detection: Detection, color: tuple[int, int, int]) -> None:

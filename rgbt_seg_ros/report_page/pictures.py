@@ -58,14 +58,9 @@ def boxes_for_page(boxes: Iterable[Box], class_names: Sequence[str]) -> list[Pag
     return placed
 
 
-def page_palette(class_names: Sequence[str]) -> np.ndarray:
-    """The classes' colours, brightened, uint8 [256, 3]: data sets' own ones are too dark for images of the night."""
-    return np.round(255.0 * (palette_for(class_names) / 255.0) ** 0.6).astype(np.uint8)
-
-
 def colors_of(class_names: Sequence[str]) -> dict[str, str]:
     """Each class's colour on the page, as CSS."""
-    palette = page_palette(class_names)
+    palette = palette_for(class_names)
     return {
         name: "#{:02x}{:02x}{:02x}".format(*palette[min(i, UNLABELED)]) for i, name in enumerate(class_names)
     }
@@ -81,7 +76,7 @@ def camera_pictures(run: RunFolder, stamp_ns: int) -> dict[str, str]:
 
 def mask_pictures(run: RunFolder, stamp_ns: int) -> dict[str, str]:
     """A frame's mask, and with a label that and the errors: transparent pictures as data addresses by kind."""
-    palette = page_palette(run.class_names)
+    palette = palette_for(run.class_names)
     mask = run.mask_image(stamp_ns)
     pictures = {"mask": layer(mask, palette)}
     truth = run.truth_image(stamp_ns)

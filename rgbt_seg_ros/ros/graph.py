@@ -14,6 +14,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
+from rgbt_seg_ros.base import shared_memory
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.text import printable
 from rgbt_seg_ros.ros.arguments import plain_reason
@@ -62,14 +63,21 @@ def init_ros() -> None:
     """
     own = own_transports()
     os.environ.update(fastdds_profile_environment())
+    freed = shared_memory.remove_abandoned_segments()
+    fault = shared_memory.fault()
     try:
         rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:
         raise UserError(f"ROS cannot be initialised: {plain_reason(error)}") from error
-    if own and "fastrtps" in rclpy.get_rmw_implementation_identifier():
-        rclpy.logging.get_logger("rgbt_seg_ros").info(
-            f"{own} decides how Fast DDS carries images, the profile of this package is not used"
-        )
+    log = rclpy.logging.get_logger("rgbt_seg_ros")
+    if freed:
+        log.info(f"removed {freed / 1e6:.0f} MB of shared memory that killed processes had left")
+    if "fastrtps" not in rclpy.get_rmw_implementation_identifier():
+        return
+    if own:
+        log.info(f"{own} decides how Fast DDS carries images, the profile of this package is not used")
+    elif fault:
+        log.warning(fault)
 
 
 def spin_until(node: Node, ended: Callable[[], bool]) -> None:

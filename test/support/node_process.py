@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -30,6 +30,7 @@ class NodeProcess:
         *program: str,
         topics: Mapping[str, str] = CAMERAS,
         environment: Mapping[str, str] = MappingProxyType({}),
+        prefix: Sequence[str] = (),
         **parameters: object,
     ) -> None:
         """Start it.
@@ -39,6 +40,7 @@ class NodeProcess:
             program: arguments of Python, by default the node.
             topics: what is renamed to what.
             environment: variables beside those of this process.
+            prefix: what stands before Python in the command.
             parameters: of the node, with __ for a dot.
         """
         arguments = [word for old, new in topics.items() for word in ("-r", f"{old}:={new}")]
@@ -50,7 +52,13 @@ class NodeProcess:
         variables = {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(REPOSITORY)}
         with log.open("w") as output:
             self.process = subprocess.Popen(
-                [sys.executable, *(program or ("-m", "rgbt_seg_ros.node")), "--ros-args", *arguments],
+                [
+                    *prefix,
+                    sys.executable,
+                    *(program or ("-m", "rgbt_seg_ros.node")),
+                    "--ros-args",
+                    *arguments,
+                ],
                 cwd=REPOSITORY,
                 env={**os.environ, **variables, **environment},
                 stdout=output,

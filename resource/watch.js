@@ -30,6 +30,8 @@ const CAUSES = {
   "failed": "lost to an error, see the node's log",
   "overflow": "more than lossless.depth waited",
   "deactivated": "still waiting at deactivation",
+  "paused": "inference was switched off by ~/enable",
+  "over_max_rate": "more than max_rate allows",
 };
 
 const byId = (id) => document.getElementById(id);

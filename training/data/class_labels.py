@@ -1,6 +1,7 @@
 """Label images of own data sets: ids or colours, as CVAT, Labelme and others write them, become classes by a table."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.file_limits import MAX_YAML_BYTES, read_bounded
 from rgbt_seg_ros.masks.classes import BACKGROUND, UNLABELED
 
 from .files import decode_image
@@ -111,8 +113,8 @@ def _entries(classes: ClassesEntry, origin: Path) -> dict[str, int | str | list[
         return _read_class_list(origin.parent / classes, origin)
     if isinstance(classes, Mapping):
         return dict(classes)
-    for name in classes:
-        if classes.count(name) > 1:
+    for name, count in Counter(classes).items():
+        if count > 1:
             raise UserError(f"{origin}: classes has {name} twice: give each class once")
     return {name: i for i, name in enumerate(classes)}
 
@@ -120,15 +122,15 @@ def _entries(classes: ClassesEntry, origin: Path) -> dict[str, int | str | list[
 def _read_class_list(path: Path, origin: Path) -> dict[str, int | str | list[int]]:
     """What CVAT's labelmap.txt or a list of names says."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_bounded(path, MAX_YAML_BYTES).decode("utf-8-sig")
+    except (UserError, UnicodeDecodeError) as error:
         raise UserError(f"{origin}: classes names {path}, which cannot be read as text ({error})") from error
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
     if any(":" in line for line in lines):
         entries: dict[str, int | str | list[int]] = {}
         for line in lines:
             name, color, *_ = [*line.split(":"), ""]
-            if not re.fullmatch(r"\s*\d+\s*,\s*\d+\s*,\s*\d+\s*", color):
+            if not re.fullmatch(r"\s*\d{1,3}\s*,\s*\d{1,3}\s*,\s*\d{1,3}\s*", color):
                 raise UserError(f"{path}: {line!r} is not NAME:RED,GREEN,BLUE:: as CVAT writes it")
             entries[name] = [int(part) for part in color.split(",")]
         return entries

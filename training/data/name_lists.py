@@ -4,10 +4,16 @@ import logging
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
+from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.file_limits import read_bounded
+
 _LOG = logging.getLogger(__name__)
 ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 """Of image files, in small letters."""
 _FLIPPED = "_flip"
+
+MAX_LIST_BYTES = 16 << 20
+"""Of a list of names: that of a million images."""
 
 
 def read_names(path: Path, exists: Callable[[str], bool]) -> tuple[str, ...]:
@@ -20,9 +26,12 @@ def read_names(path: Path, exists: Callable[[str], bool]) -> tuple[str, ...]:
     Args:
         path: a text file.
         exists: whether there is an image of a name.
+
+    Raises:
+        UserError: it cannot be read, is no text, or far too long.
     """
     names, mirrored = [], 0
-    for line in path.read_text(encoding="utf-8-sig").splitlines():
+    for line in _lines(path):
         if not line.strip():
             continue
         for name in _names(line.split("\t")[0].strip(), exists):
@@ -38,6 +47,13 @@ def read_names(path: Path, exists: Callable[[str], bool]) -> tuple[str, ...]:
             _FLIPPED,
         )
     return tuple(names)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return read_bounded(path, MAX_LIST_BYTES).decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is no text in UTF-8: save the list as such") from None
 
 
 def _names(line: str, exists: Callable[[str], bool]) -> list[str]:

@@ -19,7 +19,7 @@ unexport RMW_IMPLEMENTATION
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick test clean
+.PHONY: help setup demo quick fuzz test clean
 
 help:
 	@echo "make setup   makes .venv with everything needed, ROS 2 included (PYTHON=... names the Python, 3.10 to 3.13)"
@@ -27,6 +27,7 @@ help:
 	@echo "             BAG=folder, or RGB=video THERMAL=video (or folders of images); MODEL=file; OUT=folder"
 	@echo "make quick   the tests without ROS and without training, in a minute or so"
 	@echo "make test    style, types and all tests (WORKERS=2 processes)"
+	@echo "make fuzz    gives every reader broken inputs (SECONDS=600 in all, SEED=0), and says what it found and reached"
 	@echo "make clean   removes .venv, out/ and everything built"
 
 setup:
@@ -40,6 +41,11 @@ demo: setup
 
 quick: setup
 	$(PYTEST_IN_PARALLEL) -m "not ros and not training" --ignore=test/ros --ignore=test/training
+
+SECONDS ?= 600
+SEED ?= 0
+fuzz: setup
+	OMP_NUM_THREADS=1 $(VENV_PYTHON) -m fuzz --seconds $(SECONDS) --seed $(SEED)
 
 test: setup
 	$(VENV_PYTHON) -m ruff check

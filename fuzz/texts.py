@@ -72,6 +72,7 @@ def _read_description(data: bytes, folder: Path) -> None:
         (folder / place).mkdir(exist_ok=True)
         for name in "abc":
             (folder / place / f"{name}.png").touch()
+    (folder / "list.txt").write_bytes(b"a\nb:1,2,3::\n" + data[-20:])
     description = read_description(folder)
     description.class_set()
     description.files()
@@ -97,15 +98,18 @@ _CONFIG = (
     b"train.epochs=3\nmodel:\n  arch: shifnet\n  size: nano\ndata:\n  name: scenes\n"
     b"train:\n  epochs: 2\n  lr: 1e-4\n"
 )
-_DATASET = (
-    b"rgb: rgb\nthermal: thermal/{}.png\nlabels: labels\nsplits: {val: 0.2, test: 0.2}\nignore: [255]\n"
-    b"classes: {background: '#000000', person: '#40e0d0', car: [220, 20, 60]}\n"
+_FOLDERS = b"rgb: rgb\nthermal: thermal/{}.png\nlabels: labels\n"
+_DATASETS = (
+    _FOLDERS + b"splits: {val: 0.2, test: 0.2}\nignore: ['#ffffff']\n"
+    b"classes: {background: '#000000', person: '#40e0d0', car: [220, 20, 60]}\n",
+    _FOLDERS + b"splits: {train: list.txt, val: list.txt}\nignore: [255]\nclasses: [background, person]\n",
+    _FOLDERS + b"classes: list.txt\nsplits: {val: 0.5}\nthings: [b]\nthermal_bits: 16\nthermal_holes: true\n",
 )
 
 TARGETS = (
     Target("json", _read_json, lambda: [b'{"split": "test", "miou": 0.5, "iou": {"car": null}}'],
            ("rgbt_seg_ros.base.json_files",), (b'"miou": ', b'"iou": '), (MalformedJson,)),
-    Target("yaml", _read_yaml, lambda: [b"a: [1, 2.5, x]\nb: &x {c: 2020-01-01}\nd: *x\n<<: *x\n", _CONFIG],
+    Target("yaml", _read_yaml, lambda: [b"a: [1, 2.5, x]\nb: &x {c: 2020-01-01}\nd: *x\n<<: *x\n", _DATASETS[0]],
            ("rgbt_seg_ros.base.yaml_files",), (b"!!int ", b"!!binary ", b"!!timestamp ", b"? "), (MalformedYaml,)),
     Target("points", _read_points, _points, ("rgbt_seg_ros.registration.point_pairs",), (b"rgb_x", b"thermal_y")),
     Target("names", _read_names, lambda: [b"\xef\xbb\xbf00001D\r\nfolder\\00002N.png label.png\na b\n00001D_flip\n"],
@@ -114,7 +118,7 @@ TARGETS = (
            "rgbt_seg_ros.settings.thermal"), tuple(f'"{name}": '.encode() for name in PARAMETERS)),
     Target("configs", _read_config, lambda: [_CONFIG, b"\n"], ("training.config.load", "training.config.checks"),
            (b"base: config.yaml", b"train:", b"model:", b"${train.epochs}", b"loss:", b"augment:")),
-    Target("own_data", _read_description, lambda: [_DATASET], ("training.data.own_data", "training.data.class_labels"),
+    Target("own_data", _read_description, lambda: _DATASETS, ("training.data.own_data", "training.data.class_labels"),
            (b"{}", b"ignore: ", b"classes: ", b"[255, 0, 0]")),
     Target("sentences", _say, lambda: [b"the image has encoding 'x': give another"], ("rgbt_seg_ros.base.text",)),
 )  # fmt: skip

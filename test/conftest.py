@@ -31,6 +31,7 @@ TRAINING = (
     TEST / "training",
     TEST / "models" / "test_default_model.py",
     TEST / "package" / "test_reproduce.py",
+    TEST / "fuzz",
 )
 """Tests of training, and of what it has made."""
 SLOWEST_FIRST = (TEST / "training" / "engine", TEST / "training", TEST / "commands", TEST / "ros", TEST)

@@ -25,10 +25,8 @@ ALLOWED = {
     ("rgbt_seg_ros/base/whole_files.py", "*"): "this is the writer",
     ("rgbt_seg_ros/base/child_process.py", "open"): "a log that a child writes line by line",
     ("rgbt_seg_ros/base/file_limits.py", "open"): "reads, through an opener",
-    ("rgbt_seg_ros/bags/bounds.py", "open"): "reads, as rosbags asks it to",
-    ("rgbt_seg_ros/bags/storage.py", "open"): "a scratch copy under the system's temporary folder",
+    ("rgbt_seg_ros/bags/bounds.py", "open"): "a scratch copy under the system's temporary folder",
     ("rgbt_seg_ros/bags/storage.py", "copyfile"): "likewise",
-    ("rgbt_seg_ros/bags/storage.py", "copyfileobj"): "likewise",
     ("rgbt_seg_ros/bags/recording.py", "mkdtemp"): "that folder",
     (
         "rgbt_seg_ros/demo.py",

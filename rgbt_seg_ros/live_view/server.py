@@ -9,8 +9,8 @@ import io
 import ipaddress
 import select
 import socket
+import sys
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,13 +20,12 @@ from urllib.parse import urlsplit
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.shared_files import share_path
+from rgbt_seg_ros.live_view.connections import MAX_CONNECTIONS, Connections
 from rgbt_seg_ros.live_view.latest import Latest
+from rgbt_seg_ros.live_view.request import RequestBytes, RequestTooLong
 
 PATIENCE_S = 10.0
 """How long a client may take to send its whole request, or to accept a picture, before it is given up [s]."""
-
-MAX_CONNECTIONS = 64
-"""More are closed at once: each has a thread."""
 
 LOOK_ROUND_S = 0.5
 """How often a stream that has nothing to send looks whether its client has left, or the server closes [s]."""
@@ -59,6 +58,7 @@ HEADERS = {
 
 
 _PICTURE_TYPE = "multipart/x-mixed-replace; boundary=next-picture"
+_TOO_LONG = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _PICTURE_START = b"--next-picture\r\nContent-Type: image/jpeg\r\n\r\n"
 
 
@@ -111,7 +111,7 @@ class WatchServer(ThreadingHTTPServer):
         self.numbers = numbers
         self.patience_s = patience_s
         self.closing = threading.Event()
-        self._places = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        self.connections = Connections()
         try:
             self.address_family, *_, where = socket.getaddrinfo(
                 host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -163,34 +163,18 @@ class WatchServer(ThreadingHTTPServer):
             return False
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
-        return self._places.acquire(blocking=False)
+        return self.connections.come(request, client_address[0])
 
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._places.release()
+    def shutdown_request(self, request: Any) -> None:
+        # Whatever becomes of a connection, it ends here.
+        self.connections.leave(request)
+        super().shutdown_request(request)
 
-
-class _Request(io.RawIOBase):
-    """The bytes of a request, all of which must come in time; reading raises TimeoutError after that.
-
-    The timeout of a socket is for each piece alone, and one byte is a piece.
-    """
-
-    def __init__(self, connection: socket.socket, patience_s: float) -> None:
-        self._connection = connection
-        self._deadline_s = time.monotonic() + patience_s
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        left_s = self._deadline_s - time.monotonic()
-        if left_s <= 0:
-            raise TimeoutError
-        self._connection.settimeout(left_s)
-        return self._connection.recv_into(buffer)
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """What a client has sent is nothing to fill the log with; the error itself costs this connection alone."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            self.connections.say(f"a request failed ({type(error).__name__}: {str(error)[:80]})")
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -203,7 +187,7 @@ class _Handler(BaseHTTPRequestHandler):
         super().setup()
         patience_s = self.server.patience_s
         self.rfile.close()
-        self.rfile = io.BufferedReader(_Request(self.connection, patience_s))
+        self.rfile = io.BufferedReader(RequestBytes(self.connection, patience_s))
         options = self.request.setsockopt
         options(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         # A client that vanished without a word, with its network, is noticed as fast as one that does not read.
@@ -215,10 +199,14 @@ class _Handler(BaseHTTPRequestHandler):
     def handle(self) -> None:
         # Clients may leave at any time.
         with contextlib.suppress(OSError):
-            super().handle()
+            try:
+                super().handle()
+            except RequestTooLong:
+                self.connection.sendall(_TOO_LONG)
 
     def parse_request(self) -> bool:
         parsed = super().parse_request()
+        self.server.connections.ask(self.request)
         # From here on for what is sent.
         self.connection.settimeout(self.server.patience_s)
         return parsed
@@ -264,6 +252,12 @@ class _Handler(BaseHTTPRequestHandler):
         self, latest: Latest, kind: str, start: bytes, wrap: Callable[[bytes], bytes], viewer: str = ""
     ) -> None:
         """Send items as they come until the client leaves, or the server closes."""
+        if self.command != "HEAD" and not self.server.connections.stream(self.request):
+            # The page says that there is no connection free; its streams try again.
+            self._say(
+                HTTPStatus.SERVICE_UNAVAILABLE, "too many are watching: try again", **{"Retry-After": "5"}
+            )
+            return
         self.send_response(HTTPStatus.OK)
         self.send_header("Content-Type", kind)
         self.end_headers()

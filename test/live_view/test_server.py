@@ -15,7 +15,7 @@ from watch_client import PART
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.live_view.latest import Latest
-from rgbt_seg_ros.live_view.server import MAX_CONNECTIONS, NAME_LENGTH, PAGES, PATIENCE_S, WatchServer
+from rgbt_seg_ros.live_view.server import NAME_LENGTH, PAGES, PATIENCE_S, WatchServer
 
 JPEG = b"\xff\xd8\xff%d\xff\xd9"
 """Not decoded here."""
@@ -301,25 +301,6 @@ def test_a_client_that_asks_byte_by_byte_is_given_up(impatient_server: WatchServ
             except ConnectionError:
                 return
         pytest.fail("it still has its place after 10 s")
-
-
-def test_clients_above_the_limit_are_turned_away_and_the_others_served(server: WatchServer) -> None:
-    address = ("127.0.0.1", server.server_port)
-    idle = [socket.create_connection(address, timeout=TIMEOUT_S) for _ in range(MAX_CONNECTIONS)]
-    try:
-        with socket.create_connection(address, timeout=TIMEOUT_S) as refused:
-            assert refused.recv(1) == b""
-    finally:
-        for connection in idle:
-            connection.close()
-    wait_for(lambda: server.streams["/overlay.mjpg"].viewers == 0 and is_answered(server), "a free place")
-
-
-def is_answered(server: WatchServer) -> bool:
-    try:
-        return status(server, "/") == 200
-    except OSError:
-        return False
 
 
 def test_closing_ends_the_streams() -> None:

@@ -169,6 +169,7 @@ function render(state) {
   values = state.values;
   byId("node").textContent = ` of ${state.node}${state.pair && `, ${state.pair}`}`;
   say(state.level, state.sentence);
+  byId("demonstration").hidden = state.values.model !== "default";
   pictures = state.pictures;
   for (const figure of document.querySelectorAll("figure")) {
     noteServed(figure);

@@ -18,6 +18,7 @@ from rgbt_seg_ros.masks.labels import LABELS_FOLDER, find_labels
 from rgbt_seg_ros.replay.offline_run import segment_recording
 from rgbt_seg_ros.report_page.write import write_report
 from rgbt_seg_ros.runs.folder import METRICS
+from rgbt_seg_ros.runs.quality import DEMONSTRATION, is_demonstration, quality
 from rgbt_seg_ros.runs.summary import Summary
 from rgbt_seg_ros.runs.verdict import LOST_BEFORE_PAIRING, is_mostly_unpaired, verdict
 from rgbt_seg_ros.settings.options import OPTIONS, add_setting_options, read_settings
@@ -44,7 +45,11 @@ def _offline(args: argparse.Namespace) -> None:
     print(f"{metrics.masks} masks of {pairs}, {metrics.detections} detections")
     if metrics.labelled is not None:
         print(f"mIoU {metrics.labelled.scores.miou:.3f} on {metrics.labelled.count} labels")
+    elif worth := quality(metrics):
+        print(worth)
     print(f"{args.output / METRICS}\n{args.output / 'report.html'}")
+    if is_demonstration(metrics.model):
+        print(DEMONSTRATION, file=sys.stderr)
     level, sentence = verdict(metrics)
     if is_mostly_unpaired(metrics):
         raise UserError(f"{sentence.rstrip('.')}: {_pairing_advice(metrics)}")

@@ -20,6 +20,7 @@ from rgbt_seg_ros.images.palette import palette_note
 from rgbt_seg_ros.masks.classes import palette_for
 from rgbt_seg_ros.masks.overlay import draw_overlay, thermal_picture
 from rgbt_seg_ros.pipeline.answer import find_objects
+from rgbt_seg_ros.runs.quality import DEMONSTRATION, is_demonstration
 from rgbt_seg_ros.segmenter import Segmenter
 from rgbt_seg_ros.settings.options import add_setting_options, read_settings
 
@@ -80,6 +81,8 @@ def _segment(args: argparse.Namespace) -> None:
     }
     _write(args.output, segmentation.mask, overlay, encode_json(result, indent=2) + "\n")
     print(f"{args.output}: {len(detections)} detections")
+    if is_demonstration(settings.model):
+        print(DEMONSTRATION, file=sys.stderr)
 
 
 def _write(mask_path: Path, mask: np.ndarray, overlay: np.ndarray, result: str) -> None:

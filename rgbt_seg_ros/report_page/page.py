@@ -29,6 +29,7 @@ from rgbt_seg_ros.report_page.pictures import BLACK, colors_of
 from rgbt_seg_ros.report_page.stages import stage_rows
 from rgbt_seg_ros.runs.evaluation import SubsetScores
 from rgbt_seg_ros.runs.folder import RunFolder
+from rgbt_seg_ros.runs.quality import DEMONSTRATION, is_demonstration, quality
 from rgbt_seg_ros.runs.summary import Summary
 from rgbt_seg_ros.runs.verdict import verdict
 
@@ -101,6 +102,8 @@ def render_report(run: RunFolder, summary: Summary) -> str:
         summary=summary,
         level="" if evaluation else level,
         verdict=sentence,
+        quality=quality(summary),
+        demonstration=DEMONSTRATION if is_demonstration(summary.model) else "",
         tiles=tiles(summary),
         panels=shown_panels(panels, frames),
         legend=[

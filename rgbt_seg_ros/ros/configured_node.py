@@ -17,6 +17,7 @@ from rgbt_seg_ros.pipeline.responder import Job, answer_jobs
 from rgbt_seg_ros.ros.camera_pair import CameraPair
 from rgbt_seg_ros.ros.graph import IMAGE_QUEUE, CallbackThread
 from rgbt_seg_ros.ros.pairers import pairer_maker
+from rgbt_seg_ros.runs.quality import DEMONSTRATION, is_demonstration
 from rgbt_seg_ros.segmenter import Segmenter, choose_device
 from rgbt_seg_ros.segmenter.class_embeddings import ClassEmbeddings, load_class_embeddings
 from rgbt_seg_ros.segmenter.class_selection import ClassSelection
@@ -208,6 +209,8 @@ class Configured:
             segmenter = Segmenter.load(
                 settings.model, settings.device, settings.precision, settings.thermal.normalizer
             )
+        if is_demonstration(settings.model):
+            self._node.get_logger().warning(DEMONSTRATION)
         with _fault_of("class_embeddings"):
             path = settings.class_embeddings
             self._embeddings = load_class_embeddings(path) if path else None

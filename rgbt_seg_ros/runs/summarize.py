@@ -12,6 +12,7 @@ from rgbt_seg_ros.masks.classes import UNLABELED
 from rgbt_seg_ros.masks.labels import read_label
 from rgbt_seg_ros.masks.scores import ConfusionMatrix, image_miou
 from rgbt_seg_ros.runs.folder import RunFolder
+from rgbt_seg_ros.runs.quality import flicker_of
 from rgbt_seg_ros.runs.summary import (
     ClassCounts,
     Dropped,
@@ -50,6 +51,7 @@ def summarize(run: RunFolder, labels: Mapping[int, Path] | None = None) -> Summa
         model_hash=_node_text(run, Key.MODEL_HASH),
         device=_node_text(run, Key.DEVICE),
         confidence=round(float(np.mean([*run.confidence.values()])), 4) if run.confidence else None,
+        flicker=flicker_of(run.masks),
         classes=_classes(run),
         labelled=score_masks(run, labels) if labels else None,
         alone=_node_count(run, Key.ALONE) or None,

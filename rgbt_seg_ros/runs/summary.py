@@ -42,6 +42,7 @@ class SummaryJson(EvaluationJson, total=False):
     possible_hz: Number | None
     device: str | None
     confidence: Share | None
+    flicker: Share | None
     classes: dict[str, ClassCountsJson]
     miou: Share | None
     labelled_masks: Count
@@ -156,6 +157,7 @@ class Summary:
         possible_hz: masks a second if the node were always busy: 1 / sum of the stages' medians; None if unknown.
         model, model_hash, device: as the node says.
         confidence: mean probability of the chosen class, 0 to 1; None if it was not received.
+        flicker: share of the appearances of classes that last one mask, see `rgbt_seg_ros.runs.quality.flicker_of`.
         classes: by name.
         labelled: where there are labels.
         evaluation: of a run over a data set.
@@ -184,6 +186,7 @@ class Summary:
     model_hash: str | None = None
     device: str | None = None
     confidence: float | None = None
+    flicker: float | None = None
     classes: Mapping[str, ClassCounts] = field(default_factory=dict)
     labelled: LabelledMasks | None = None
     evaluation: Evaluation | None = None
@@ -221,6 +224,7 @@ class Summary:
             "model_hash": self.model_hash,
             "device": self.device,
             "confidence": self.confidence,
+            "flicker": self.flicker,
             "classes": {name: asdict(counts) for name, counts in self.classes.items()},
         }
         noted = {name: getattr(self, name) for name in _NOTED if getattr(self, name) is not None}
@@ -275,7 +279,7 @@ class Summary:
 
 _PLAIN = (
     *("pairs", "masks", "detections", "masks_hz", "duration_s", "rgb_in", "thermal_in", "possible_hz"),
-    *("model", "model_hash", "device", "confidence"),
+    *("model", "model_hash", "device", "confidence", "flicker"),
 )
 _NOTED = (
     "recording",

@@ -148,6 +148,15 @@ def test_labels_of_another_recording_are_refused(folder: Path, tmp_path: Path) -
         summarize(read_run(folder), labels)
 
 
+def test_the_packaged_model_is_called_a_demonstration(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "run"))
+    summary = summarize(run)
+    page = render_report(run, replace(summary, model="default"))
+    assert "<strong>The packaged model is a demonstration: do not rely on its masks.</strong>" in page
+    assert "Not scored: the recording has no labels." in page
+    assert "demonstration" not in render_report(run, replace(summary, model="mine.safetensors"))
+
+
 def test_verdicts() -> None:
     assert verdict(Summary(pairs=5, masks=0))[0] == "error"
     assert verdict(Summary(pairs=100, masks=94))[0] == "warn"

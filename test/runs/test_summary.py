@@ -83,7 +83,7 @@ def test_means_are_of_the_classes_that_have_a_score() -> None:
     values = evaluation().to_json()
     assert (values["miou"], values["macc"], values["miou_without_guardrail"]) == (0.375, 0.625, 0.5)
     assert list(values["subsets"]["night"]) == [
-        *("miou", "macc", "iou", "acc", "miou_without_guardrail", "images")
+        *("miou", "macc", "mf1", "iou", "acc", "f1", "miou_without_guardrail", "images")
     ]
     assert "miou_without_guardrail" not in SplitScores({"road": 0.5}, {"road": 0.5}, 2, {}).to_json()
 

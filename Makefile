@@ -1,4 +1,4 @@
-# make help | setup | demo | quick | test | clean
+# make help | setup | demo | quick | test | fuzz | soak | clean
 
 CANDIDATES := python3 python3.13 python3.12 python3.11 python3.10
 FITS := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
@@ -7,6 +7,9 @@ PYTHON ?= $(or $(shell for python in $(CANDIDATES); do \
 VENV_PYTHON := .venv/bin/python
 # Processes for the tests, each with one thread.
 WORKERS ?= 2
+# Of a soak run: how long, and how many processes load the processor beside.
+MINUTES ?= 30
+BUSY ?= 0
 # The order of files is that of test/conftest.py.
 PYTEST_IN_PARALLEL = OMP_NUM_THREADS=1 $(VENV_PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
@@ -19,7 +22,7 @@ unexport RMW_IMPLEMENTATION
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick fuzz test clean
+.PHONY: help setup demo quick test fuzz soak clean
 
 help:
 	@echo "make setup   makes .venv with everything needed, ROS 2 included (PYTHON=... names the Python, 3.10 to 3.13)"
@@ -28,6 +31,8 @@ help:
 	@echo "make quick   the tests without ROS and without training, in a minute or so"
 	@echo "make test    style, types and all tests (WORKERS=2 processes)"
 	@echo "make fuzz    gives every reader broken inputs (SECONDS=600 in all, SEED=0), and says what it found and reached"
+	@echo "make soak    the node for MINUTES=30 at the highest rate that this machine holds (or HZ=...), every image accounted"
+	@echo "             for; BUSY=2 processes beside load the processor; the result is in out/soak/"
 	@echo "make clean   removes .venv, out/ and everything built"
 
 setup:
@@ -53,6 +58,9 @@ test: setup
 	$(VENV_PYTHON) -m mypy
 	$(PYTEST_IN_PARALLEL) -m "not alone"
 	$(VENV_PYTHON) -m pytest -m alone test/ros
+
+soak: setup
+	@PYTHONPATH=. $(VENV_PYTHON) test/support/soak.py --minutes $(MINUTES) --busy $(BUSY) $(if $(HZ),--hz $(HZ))
 
 clean:
 	rm -rf .venv build install log out .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

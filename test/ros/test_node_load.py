@@ -70,7 +70,7 @@ def test_a_slow_inference_gives_fresh_masks_in_constant_memory_and_counts_the_re
     environment = {"INFERENCE_S": str(INFERENCE_S)}
     model = write_node_model(tmp_path / "model.safetensors", short_side=48)
     parameters: dict[str, object] = {"model": model, "input_reliability": "reliable"}
-    # As deep as the cameras' own queues, so that a node that is held up loses no image uncounted.
+    # As deep as the cameras' own queues, so that a node that is held up loses no image.
     parameters |= {f"qos_overrides./{topic}.subscription.depth": 100 for topic in ("cam", "boson")}
     with active_node(tmp_path / "log.txt", FAULTY_NODE, environment=environment, **parameters) as node:
         wait_for(

@@ -6,10 +6,13 @@ REPORT_S is the time from one report to the next [s].
 BUSY_S is for how long each report keeps the executor from its work [s].
 """
 
+import ctypes
 import os
+import resource
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,7 +22,10 @@ from rgbt_seg_ros.images.pair import ImagePair
 from rgbt_seg_ros.ros import configured_node, segmenter_node
 from rgbt_seg_ros.segmenter import Segmentation, Segmenter
 
-OUT_OF_MEMORY, NOT_FINITE, END, HANG = 1, 2, 3, 4
+OUT_OF_MEMORY, NOT_FINITE, END, HANG, LITTLE_MEMORY = 1, 2, 3, 4, 5
+
+LEFT_BYTES = 16 << 20
+"""What an inference with little memory may ask for, beside what its process has."""
 
 HANG_S = float(os.environ.get("HANG_S", "3"))
 INFERENCE_S = float(os.environ.get("INFERENCE_S", "0"))
@@ -48,6 +54,7 @@ def segment(self: Segmenter, pairs: Sequence[ImagePair]) -> list[Segmentation]:
         results = real_segment(self, pairs)
     finally:
         vars(self).pop("_run", None)
+        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     time.sleep(max(0.0, begun + INFERENCE_S - time.monotonic()))
     return results
 
@@ -63,6 +70,12 @@ def fail(segmenter: Segmenter, fault: int) -> None:
     if fault == NOT_FINITE:
         run = segmenter._run
         vars(segmenter)["_run"] = lambda *inputs: run(*inputs) * float("nan")
+    if fault == LITTLE_MEMORY:
+        ctypes.CDLL(None).malloc_trim(0)
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        resource.setrlimit(
+            resource.RLIMIT_AS, (pages * resource.getpagesize() + LEFT_BYTES, resource.RLIM_INFINITY)
+        )
     if fault == END:
         raise SystemExit("the driver is gone")
     if fault == HANG:

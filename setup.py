@@ -80,6 +80,7 @@ setup(
         "msgspec>=0.18",
         "rosbags>=0.11",
         "rich>=13",
+        "scipy>=1.11",
         "matplotlib>=3.6",
         "jinja2>=3",
         "imageio-ffmpeg>=0.5",

@@ -27,6 +27,7 @@ TOPICS = {
     "label_info": ("~/label_info", "Names of the class ids (vision_msgs/LabelInfo, latched)."),
     "detections": ("~/detections", "Objects of countable classes (vision_msgs/Detection2DArray)."),
     "confidence": ("~/confidence", "Probability of each pixel's class, 255 = 1 (sensor_msgs/Image)."),
+    "instances": ("~/instances", "Id of the detection that each pixel belongs to (sensor_msgs/Image)."),
     "overlay": ("~/overlay", "The classes' colours on the RGB image (sensor_msgs/Image)."),
     "camera_info": ("~/camera_info", "Calibration that belongs to the mask (sensor_msgs/CameraInfo)."),
     "diagnostics": ("/diagnostics", "The node's state (diagnostic_msgs/DiagnosticArray)."),

@@ -19,7 +19,7 @@ from rgbt_seg_ros.images.files import read_pair
 from rgbt_seg_ros.images.palette import palette_note
 from rgbt_seg_ros.masks.classes import palette_for
 from rgbt_seg_ros.masks.overlay import draw_overlay, thermal_picture
-from rgbt_seg_ros.pipeline.answer import find_objects
+from rgbt_seg_ros.pipeline.objects import find_objects
 from rgbt_seg_ros.runs.quality import DEMONSTRATION, is_demonstration
 from rgbt_seg_ros.segmenter import Segmenter
 from rgbt_seg_ros.settings.options import add_setting_options, read_settings

@@ -1,7 +1,7 @@
 """Objects in a mask: connected components of the classes that are countable things."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -13,6 +13,9 @@ class Detection:
 
     Pixel centres have integer coordinates: a single pixel at column x, row y is a box with centre (x, y) and size
     (1, 1); a component over columns 10..19 has centre 14.5 and size 10. `area` counts the component's own pixels.
+
+    `object_id` is its number in the image, or over all images, from 1 to 65535; 0: none. `cover` says which pixels of
+    its box are its own, bool [size_y, size_x].
     """
 
     class_id: int
@@ -23,6 +26,8 @@ class Detection:
     size_x: float
     size_y: float
     area: int
+    object_id: int = 0
+    cover: np.ndarray | None = field(default=None, compare=False, repr=False)
 
 
 def find_detections(
@@ -57,15 +62,15 @@ def find_detections(
         found
         for class_id, class_name in enumerate(class_names)
         if class_name in thing_classes
-        for found in _components(mask, confidence, class_id, class_name)
-        if found.area >= min_area and found.score >= score_threshold
+        for found in _components(mask, confidence, class_id, class_name, min_area)
+        if found.score >= score_threshold
     ]
     detections.sort(key=lambda found: (found.class_id, -found.area, found.center_y, found.center_x))
     return detections
 
 
 def _components(
-    mask: np.ndarray, confidence: np.ndarray, class_id: int, class_name: str
+    mask: np.ndarray, confidence: np.ndarray, class_id: int, class_name: str, min_area: int
 ) -> Iterator[Detection]:
     members = mask == class_id
     # Labelling costs by the pixel: only the part of the image that holds the class is labelled.
@@ -77,7 +82,11 @@ def _components(
     count, labels, stats, _ = cv2.connectedComponentsWithStats(members.view(np.uint8), connectivity=8)
     # One pass over the class's pixels scores all components; label 0 is everything else.
     sums = np.bincount(labels[members], weights=confidence[part][members], minlength=count)
-    for (x, y, size_x, size_y, area), total in zip(stats[1:].tolist(), sums[1:].tolist(), strict=True):
+    for number, ((x, y, size_x, size_y, area), total) in enumerate(
+        zip(stats[1:].tolist(), sums[1:].tolist(), strict=True), 1
+    ):
+        if area < min_area:
+            continue
         yield Detection(
             class_id=class_id,
             class_name=class_name,
@@ -87,4 +96,22 @@ def _components(
             size_x=float(size_x),
             size_y=float(size_y),
             area=area,
+            cover=labels[y : y + size_y, x : x + size_x] == number,
         )
+
+
+def draw_instances(size: tuple[int, int], detections: Sequence[Detection]) -> np.ndarray:
+    """Which object each pixel belongs to: uint16 [H, W] with `object_id`, 0 where there is none.
+
+    Args:
+        size: (H, W) of the mask that they were found in.
+        detections: with `cover`.
+    """
+    image = np.zeros(size, np.uint16)
+    for found in detections:
+        assert found.cover is not None
+        rows, columns = found.cover.shape
+        left = round(found.center_x - (found.size_x - 1) / 2)
+        top = round(found.center_y - (found.size_y - 1) / 2)
+        image[top : top + rows, left : left + columns][found.cover] = found.object_id
+    return image

@@ -50,12 +50,17 @@ class MessageBuilder:
         return self.image(header, np.round(confidence * 255.0).astype(np.uint8))
 
     def detections(self, header: Any, detections: Sequence[Detection]) -> Any:
-        """A vision_msgs/Detection2DArray: pixels of the image, pixel centres at integers, class_id = class name."""
+        """A vision_msgs/Detection2DArray: pixels of the image, pixel centres at integers, class_id = class name,
+        and id = `object_id`.
+        """
         return self.types["vision_msgs/msg/Detection2DArray"](
             header=header,
             detections=[
                 self.types["vision_msgs/msg/Detection2D"](
-                    header=header, results=[self._hypothesis(found)], bbox=self._box(found), id=""
+                    header=header,
+                    results=[self._hypothesis(found)],
+                    bbox=self._box(found),
+                    id=str(found.object_id or ""),
                 )
                 for found in detections
             ],

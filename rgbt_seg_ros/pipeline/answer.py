@@ -16,8 +16,9 @@ from rgbt_seg_ros.images.codec import (
 from rgbt_seg_ros.images.pair import ImagePair
 from rgbt_seg_ros.images.palette import palette_note
 from rgbt_seg_ros.images.thermal_image import ThermalImage
-from rgbt_seg_ros.masks.detections import Detection, find_detections
+from rgbt_seg_ros.masks.detections import Detection
 from rgbt_seg_ros.masks.overlay import thermal_picture
+from rgbt_seg_ros.pipeline.objects import ObjectFinder
 from rgbt_seg_ros.segmenter import Segmentation, Segmenter
 from rgbt_seg_ros.settings import Settings
 
@@ -85,12 +86,16 @@ def answer_pair(
     register: Register | None = None,
     follow: Callable[[ImagePair], ImagePair | None] | None = None,
     palette: SeenPalette | None = None,
+    finder: ObjectFinder | None = None,
+    stamp_ns: int = 0,
 ) -> Answer | None:
     """Decode, segment and find the objects of one pair; the arguments are those of the functions below.
 
     Args:
         follow: what the thermal images before say of this one, see `ThermalFollower.follow`; None: nothing.
         palette: of the thermal images before; None: not known.
+        finder: of the objects in the images before; None: there were none.
+        stamp_ns: of the image that is answered, for the finder.
 
     Returns:
         None if the thermal camera's shutter was closed and RGB alone is not to be answered (`thermal.on_missing`).
@@ -108,7 +113,9 @@ def answer_pair(
         images = followed or ImagePair(images.rgb, None)
     decode_ms = 1e3 * (time.perf_counter() - started)
     (segmentation,) = segmenter.segment([images])
-    return complete_answer(settings, rgb_message, images, decode_ms, segmentation)
+    return complete_answer(
+        settings, rgb_message, images, decode_ms, segmentation, finder or ObjectFinder(), stamp_ns
+    )
 
 
 def decode_images(
@@ -167,22 +174,13 @@ def complete_answer(
     images: ImagePair,
     decode_ms: float,
     segmentation: Segmentation,
+    finder: ObjectFinder,
+    stamp_ns: int,
 ) -> Answer:
     """Find the objects in a segmentation."""
     started = time.perf_counter()
-    detections = find_objects(settings, segmentation)
+    camera = "thermal" if images.rgb is None else "rgb"
+    detections = finder.find(settings, segmentation, camera, stamp_ns)
     detections_ms = 1e3 * (time.perf_counter() - started)
     stage_ms = {"decode": decode_ms, **segmentation.stage_ms, "detections": detections_ms}
     return Answer(message, images, segmentation, detections, stage_ms)
-
-
-def find_objects(settings: Settings, segmentation: Segmentation) -> list[Detection]:
-    """The detections in a segmentation, by the settings' least area and score."""
-    return find_detections(
-        segmentation.mask,
-        segmentation.confidence,
-        segmentation.classes.names,
-        segmentation.classes.thing_classes,
-        min_area=settings.detections.min_area,
-        score_threshold=settings.detections.score_threshold,
-    )

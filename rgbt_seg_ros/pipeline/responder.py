@@ -18,6 +18,7 @@ from rgbt_seg_ros.pipeline.answer import (
     decode_images,
     register_thermal,
 )
+from rgbt_seg_ros.pipeline.objects import ObjectFinder
 from rgbt_seg_ros.pipeline.statistics import Statistics
 from rgbt_seg_ros.pipeline.thermal_limits import ThermalFollower
 from rgbt_seg_ros.segmenter import Segmentation, Segmenter
@@ -67,6 +68,7 @@ class Responder:
         self._sizes: dict[str, str] = {}
         self._follower = ThermalFollower(settings.thermal.normalizer, settings.thermal.time_constant)
         self._defects_said = False
+        self._finder = ObjectFinder()
         self._palette = SeenPalette(lambda sentence: self.inform(sentence))
 
     def open(self, job: "Job") -> "OpenJob | None":
@@ -108,7 +110,13 @@ class Responder:
         job = opened.job
         try:
             answer = complete_answer(
-                self.settings, job.answered.message, opened.images, opened.decode_ms, segmentation
+                self.settings,
+                job.answered.message,
+                opened.images,
+                opened.decode_ms,
+                segmentation,
+                self._finder,
+                job.answered.stamp_ns,
             )
             answered = time.perf_counter()
             self._deliver(answer)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from rgbt_seg_ros.bags.image_topics import Kind
 from rgbt_seg_ros.bags.reader import RecordedImage
+from rgbt_seg_ros.settings import Settings
 
 _OTHER: dict[Kind, Kind] = {"rgb": "thermal", "thermal": "rgb"}
 
@@ -46,3 +47,19 @@ def mark_alone(
             heard[image.kind].append(image.received_ns)
         yield from settle(image.received_ns)
     yield from settle(None)
+
+
+def alone_after(settings: Settings, topics: Mapping[Kind, str]) -> dict[Kind, int]:
+    """How long, in nanoseconds, the other camera must be silent around an image that is answered alone; by camera."""
+    # What is near enough for a pair is not alone.
+    silences = {"rgb": settings.thermal.stale_after, "thermal": settings.rgb.stale_after}
+    may_be_alone: dict[Kind, bool] = {
+        "rgb": settings.thermal.on_missing == "rgb_only",
+        "thermal": settings.rgb.on_missing == "thermal_only",
+    }
+    return {
+        kind: round(max(silences[kind], settings.sync.max_dt) * 1e9)
+        for kind, allowed in may_be_alone.items()
+        # A silence of 0 is never judged, but a camera without a topic is missing.
+        if allowed and (silences[kind] > 0 or len(topics) == 1)
+    }

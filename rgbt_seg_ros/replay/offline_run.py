@@ -18,13 +18,15 @@ from rgbt_seg_ros.base.diagnostics import Drop, Key
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import describe_host
 from rgbt_seg_ros.images.codec import UndecodableImage
+from rgbt_seg_ros.masks.tracking import check_tracking
 from rgbt_seg_ros.pairing.nearest_pairer import NearestPairer, Pair
 from rgbt_seg_ros.pairing.pairer import Pairer
 from rgbt_seg_ros.pipeline.answer import SeenPalette, answer_pair
+from rgbt_seg_ros.pipeline.objects import ObjectFinder
 from rgbt_seg_ros.pipeline.registration_setup import RegistrationSetup
 from rgbt_seg_ros.pipeline.thermal_limits import ThermalFollower
 from rgbt_seg_ros.registration.rules import Registration
-from rgbt_seg_ros.replay.alone import mark_alone
+from rgbt_seg_ros.replay.alone import alone_after, mark_alone
 from rgbt_seg_ros.replay.gaps import RecordingGaps
 from rgbt_seg_ros.replay.outputs import OfflineOutputs, open_outputs
 from rgbt_seg_ros.runs.folder import read_run
@@ -47,6 +49,9 @@ class OfflineRun:
         self._register = _registration(settings)
         self._follower = ThermalFollower(settings.thermal.normalizer, settings.thermal.time_constant)
         self._palette = SeenPalette(print)
+        self._finder = ObjectFinder()
+        if settings.tracking.enabled:
+            check_tracking()
         self._outputs = outputs
         self._counts: Counter[Key | Drop] = Counter()
         self._reported_ns: int | None = None
@@ -113,7 +118,15 @@ class OfflineRun:
                 answer_pair(self._segmenter, self._settings, rgb, thermal, self._register)
             follow = partial(self._follower.follow, stamp_ns=thermal_stamp_ns)
             answer = answer_pair(
-                self._segmenter, self._settings, rgb, thermal, self._register, follow, self._palette
+                self._segmenter,
+                self._settings,
+                rgb,
+                thermal,
+                self._register,
+                follow,
+                self._palette,
+                self._finder,
+                source.stamp_ns,
             )
         except UndecodableImage as error:
             self._counts[Drop.UNDECODABLE] += 1
@@ -214,7 +227,7 @@ def segment_recording(
     with open_outputs(output, segmenter.class_names) as outputs:
         run = OfflineRun(segmenter, settings, outputs)
         stamp_ns = 0
-        for found in pair_images(iter(images), pairer, _alone_after(settings, topics)):
+        for found in pair_images(iter(images), pairer, alone_after(settings, topics)):
             if isinstance(found, Pair):
                 run.answer(found)
                 stamp_ns = found.rgb.stamp_ns
@@ -270,22 +283,6 @@ def _has_other_images(
     except UserError:
         return False
     return True
-
-
-def _alone_after(settings: Settings, topics: Mapping[Kind, str]) -> dict[Kind, int]:
-    """How long, in nanoseconds, the other camera must be silent around an image that is answered alone; by camera."""
-    # What is near enough for a pair is not alone.
-    silences = {"rgb": settings.thermal.stale_after, "thermal": settings.rgb.stale_after}
-    may_be_alone: dict[Kind, bool] = {
-        "rgb": settings.thermal.on_missing == "rgb_only",
-        "thermal": settings.rgb.on_missing == "thermal_only",
-    }
-    return {
-        kind: round(max(silences[kind], settings.sync.max_dt) * 1e9)
-        for kind, allowed in may_be_alone.items()
-        # A silence of 0 is never judged, but a camera without a topic is missing.
-        if allowed and (silences[kind] > 0 or len(topics) == 1)
-    }
 
 
 def _no_pairs(recording: Recording, counts: Mapping[Key | Drop, int]) -> UserError:

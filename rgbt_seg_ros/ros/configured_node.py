@@ -10,6 +10,7 @@ from rclpy.lifecycle import LifecycleNode
 from rgbt_seg_ros.base.diagnostics import Key
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import memory_mb
+from rgbt_seg_ros.masks.tracking import check_tracking
 from rgbt_seg_ros.pairing.pairer import Pairer
 from rgbt_seg_ros.pipeline.inference_thread import InferenceThread
 from rgbt_seg_ros.pipeline.pairing_thread import PairingThread
@@ -63,6 +64,9 @@ class Configured:
         self._settings = settings
         # First, as it costs nothing: a method that is not installed is known before the model is loaded.
         self._make_pairer: Callable[[], Pairer] = pairer_maker(settings)
+        if settings.tracking.enabled:
+            with _fault_of("tracking.enabled"):
+                check_tracking()
         self._embeddings: ClassEmbeddings | None = None
         self._segmenter = self._load_segmenter()
         milliseconds = self._warm_up()

@@ -15,13 +15,14 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.masks.classes import palette_for
+from rgbt_seg_ros.masks.detections import draw_instances
 from rgbt_seg_ros.masks.overlay import draw_overlay
 from rgbt_seg_ros.pipeline.answer import Answer
 from rgbt_seg_ros.ros.messages import ROS_MESSAGES, camera_info_message
 
 OUTPUTS = (
     *("mask", "mask/compressed", "label_info", "detections"),
-    *("confidence", "overlay", "camera_info"),
+    *("confidence", "overlay", "instances", "camera_info"),
 )
 """The topics by their names behind the prefix."""
 
@@ -85,6 +86,7 @@ class Outputs:
         self._detections = create(Detection2DArray, f"{prefix}/detections", max(depth, 5))
         self._confidence = create(Image, f"{prefix}/confidence", depth)
         self._overlay = create(Image, f"{prefix}/overlay", depth)
+        self._instances = create(Image, f"{prefix}/instances", depth)
         self._camera_info = create(CameraInfo, f"{prefix}/camera_info", depth)
 
     @property
@@ -111,6 +113,9 @@ class Outputs:
             messages[self._compressed_mask] = ROS_MESSAGES.compressed_mask(header, segmentation.mask)
         if self._confidence.get_subscription_count() > 0:
             messages[self._confidence] = ROS_MESSAGES.confidence(header, segmentation.confidence)
+        if self._instances.get_subscription_count() > 0:
+            instances = draw_instances(segmentation.mask.shape, answer.detections)
+            messages[self._instances] = ROS_MESSAGES.image(header, instances)
         if self._overlay.get_subscription_count() > 0:
             picture = draw_overlay(
                 answer.picture, segmentation.mask, palette_for(names), answer.detections, overlay_alpha
@@ -138,5 +143,5 @@ class Outputs:
     def destroy(self) -> None:
         """Give the topics up."""
         publishers = (self._mask, self._compressed_mask, self._label_info, self._detections)
-        for publisher in (*publishers, self._confidence, self._overlay, self._camera_info):
+        for publisher in (*publishers, self._confidence, self._overlay, self._instances, self._camera_info):
             self._node.destroy_lifecycle_publisher(publisher)

@@ -37,6 +37,8 @@ class TimedFrame:
     """RGB uint8 [H,W,3], or thermal uint8 or uint16 [h,w]."""
     label: np.ndarray | None
     """uint8 [H,W], MFNet's ids, of RGB frames."""
+    instance: np.ndarray | None = None
+    """uint16 [H,W], numbers of things that stay the same over the sequence, 0 for none; of RGB frames."""
 
 
 def render_sequence(
@@ -151,7 +153,7 @@ def _frames(
         if kind == "rgb":
             canvas = view.world.draw(camera, t)
             image = expose(color_sensor, light, radiance(canvas, look_up(canvas), light, t, view.seed), noise)
-            yield TimedFrame("rgb", round(t * 1e9), image, canvas.label())
+            yield TimedFrame("rgb", round(t * 1e9), image, canvas.label(), canvas.instance())
             continue
         canvas = view.world.draw(_shrunk(camera, thermal_size), t)
         surfaces = look_up(canvas)

@@ -41,6 +41,31 @@ class DetectionSettings:
 
 
 @dataclass(frozen=True)
+class TrackingSettings:
+    """Whether detections keep their identity from image to image."""
+
+    enabled: bool = declare(
+        False,
+        "Whether the id of a detection stays the same over the images. Else ids are 1, 2, 3 in each image.",
+    )
+    min_iou: float = declare(
+        0.2,
+        "Overlap (intersection over union) with where an object should be now from which on it is taken for the same.",
+        minimum=0.01,
+        maximum=1.0,
+        live=True,
+    )
+    max_gap: float = declare(
+        2.0,
+        "Time for which an object may be unseen and keep its id.",
+        unit="s",
+        minimum=0.0,
+        maximum=60.0,
+        live=True,
+    )
+
+
+@dataclass(frozen=True)
 class OverlaySettings:
     """How classes are drawn on the image."""
 

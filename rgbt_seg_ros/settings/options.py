@@ -35,6 +35,9 @@ OPTIONS = {
     "registration.homography": "--homography",
     "detections.min_area": "--min-area",
     "detections.score_threshold": "--score-threshold",
+    "tracking.enabled": "--tracking",
+    "tracking.min_iou": "--tracking-min-iou",
+    "tracking.max_gap": "--tracking-max-gap",
 }
 """Option by the name of its parameter."""
 
@@ -43,6 +46,15 @@ def add_setting_options(parser: argparse.ArgumentParser, names: Sequence[str]) -
     """Add an option for each of these parameters."""
     for name in names:
         parameter = PARAMETERS[name]
+        if isinstance(parameter.default, bool):
+            parser.add_argument(
+                OPTIONS[name],
+                dest=name,
+                action=argparse.BooleanOptionalAction,
+                default=parameter.default,
+                help=f"{parameter.description} (default: no)".replace("%", "%%"),
+            )
+            continue
         length = len(parameter.default) if isinstance(parameter.default, tuple) else None
         parser.add_argument(
             OPTIONS[name],

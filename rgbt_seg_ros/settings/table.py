@@ -21,6 +21,7 @@ from rgbt_seg_ros.settings.groups import (
     RegistrationSettings,
     RgbSettings,
     SyncSettings,
+    TrackingSettings,
 )
 from rgbt_seg_ros.settings.parameter import declare, parameters_of, read_table
 from rgbt_seg_ros.settings.thermal import ThermalSettings
@@ -98,6 +99,7 @@ class Settings:
         live=True,
     )
     detections: DetectionSettings = dataclasses.field(default_factory=DetectionSettings)
+    tracking: TrackingSettings = dataclasses.field(default_factory=TrackingSettings)
     overlay: OverlaySettings = dataclasses.field(default_factory=OverlaySettings)
     camera_pairs: str = declare(
         "",

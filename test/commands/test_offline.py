@@ -89,6 +89,24 @@ def test_metrics_have_the_promised_keys(segmented: tuple[Path, Path, dict[str, A
     assert "miou" not in metrics
 
 
+def test_objects_have_numbers_of_their_image_or_identities(
+    segmented: tuple[Path, Path, dict[str, Any]], model: Path, tmp_path: Path
+) -> None:
+    def numbers(output: Path) -> list[list[int]]:
+        images = read_outputs(output / "segmentation")["/rgbt_segmenter/detections"]
+        return [[int(each.id) for each in image.detections] for image in images]
+
+    bag, output, _ = segmented
+    assert all(image == list(range(1, len(image) + 1)) for image in numbers(output))
+    options = (*EACH_BY_ITSELF, "--tracking", "--tracking-min-iou", "0.1")
+    metrics = offline(bag, model, tmp_path / "out", *options)
+    assert metrics["mask_hash"] == segmented[2]["mask_hash"]
+    tracked = numbers(tmp_path / "out")
+    assert [len(image) for image in tracked] == [len(image) for image in numbers(output)]
+    assert all(len(set(image)) == len(image) for image in tracked)
+    assert set(tracked[0]) & set(tracked[1])
+
+
 def test_the_report_is_of_this_run(
     segmented: tuple[Path, Path, dict[str, Any]], expected: list[Segmentation]
 ) -> None:

@@ -21,6 +21,7 @@ ROSDEP_KEYS = {
     "matplotlib": "python3-matplotlib",
     "numpy": "python3-numpy",
     "rich": "python3-rich",
+    "scipy": "python3-scipy",
     "rosbags": "python3-rosbags-pip",
     "torch": "python3-pytorch-pip",
     "torchvision": "python3-pytorch-pip",

@@ -23,8 +23,11 @@ from rgbt_seg_ros.ros.outputs import Outputs
 from rgbt_seg_ros.segmenter import Segmentation
 from rgbt_seg_ros.segmenter.class_selection import ClassSelection
 
-LAZY = {"mask/compressed": CompressedImage, "confidence": Image, "overlay": Image}
-MAKERS = ((MessageBuilder, "compressed_mask"), (MessageBuilder, "confidence"), (outputs, "draw_overlay"))
+LAZY = {"mask/compressed": CompressedImage, "confidence": Image, "overlay": Image, "instances": Image}
+MAKERS = (
+    *((MessageBuilder, "compressed_mask"), (MessageBuilder, "confidence")),
+    *((outputs, "draw_overlay"), (outputs, "draw_instances")),
+)
 
 
 class Publishing:

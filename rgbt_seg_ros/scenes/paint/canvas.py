@@ -101,6 +101,7 @@ class Canvas:
     lamps: list[Lamp] = field(default_factory=list)
     _rows: list[tuple[float, ...]] = field(default_factory=list)
     _labels: list[int] = field(default_factory=list)
+    _begun: list[tuple[int, int]] = field(default_factory=list)
     _place: tuple[float, float, float, float, float] = (0.0, 0.0, 0.0, 0.0, 1.0)
 
     def __post_init__(self) -> None:
@@ -137,6 +138,17 @@ class Canvas:
     def label(self) -> np.ndarray:
         """Class ids uint8 [H,W]."""
         return np.array(self._labels, np.uint8).take(np.maximum(self.part, self.veil))
+
+    def begin(self, thing: int) -> None:
+        """What is drawn from now on belongs to this thing, numbered from 1."""
+        self._begun.append((len(self._rows), thing))
+
+    def instance(self) -> np.ndarray:
+        """Which thing each pixel belongs to: uint16 [H,W], 0 for ground, buildings and sky."""
+        owners = np.zeros(len(self._rows), np.uint16)
+        for first, thing in self._begun:
+            owners[first:] = thing
+        return owners.take(np.maximum(self.part, self.veil))
 
     def stand_at(self, x: float, z: float, y: float = 0.0, reach: float = 0.0) -> float:
         """Start an object at a place in the world: sets depth and texture anchor; returns pixels per metre there.

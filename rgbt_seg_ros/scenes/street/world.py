@@ -41,12 +41,13 @@ class World:
         self.street.draw(canvas)
         for building in sorted(self.buildings, key=lambda b: -b.distance(canvas)):
             building.draw(canvas)
-        for thing in self._in_view(camera, t):
-            thing.draw(canvas, t)
+        for number in self._in_view(camera, t):
+            canvas.begin(number + 1)
+            self.things[number].draw(canvas, t)
         return canvas
 
-    def _in_view(self, camera: Camera, t: float) -> list[Thing]:
-        """The things that may be seen, the far ones first."""
+    def _in_view(self, camera: Camera, t: float) -> list[int]:
+        """Indices of the things that may be seen, the far ones first."""
         margin = 7.0
         poses = [thing.at(t) for thing in self.things]
         right, _, forward = camera.to_camera(
@@ -54,7 +55,7 @@ class World:
         ).T
         reach = np.maximum(forward, 0.0) * (0.5 * camera.width / camera.focal) + margin
         seen = np.flatnonzero((np.abs(right) < reach) & (forward > -margin) & (forward < 150.0))
-        return [self.things[i] for i in seen[np.argsort(-forward[seen], kind="stable")]]
+        return [int(i) for i in seen[np.argsort(-forward[seen], kind="stable")]]
 
 
 def clear_way(world: World, track: Sequence[tuple[float, Camera]]) -> World:

@@ -3,7 +3,6 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import cv2
@@ -77,7 +76,7 @@ def _segment(args: argparse.Namespace) -> None:
         "model": settings.model,
         "model_hash": segmenter.model_hash,
         "class_names": segmenter.class_names,
-        "detections": [asdict(detection) for detection in detections],
+        "detections": [detection.as_record() for detection in detections],
     }
     _write(args.output, segmentation.mask, overlay, encode_json(result, indent=2) + "\n")
     print(f"{args.output}: {len(detections)} detections")

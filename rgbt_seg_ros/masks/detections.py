@@ -1,7 +1,7 @@
 """Objects in a mask: connected components of the classes that are countable things."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import cv2
 import numpy as np
@@ -28,6 +28,11 @@ class Detection:
     area: int
     object_id: int = 0
     cover: np.ndarray | None = field(default=None, compare=False, repr=False)
+
+    def as_record(self) -> dict[str, int | float | str]:
+        """For JSON: all but the number and the pixels."""
+        names = (each.name for each in fields(self) if each.name not in ("object_id", "cover"))
+        return {name: getattr(self, name) for name in names}
 
 
 def find_detections(

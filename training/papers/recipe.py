@@ -39,7 +39,7 @@ class Row:
         table: number of the table, or `main`.
         title: of the row.
         file: its configuration below the architecture's folder, without ending; it starts with the data set's name.
-        printed: the score in the paper, in words; `not printed` where the paper tells none.
+        printed: the score in the paper, in words; `not known to us` where we have none.
         changes: keys of the configuration that differ from the recipe of its data set; rows with the same file have
             the same.
     """

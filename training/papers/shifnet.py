@@ -127,7 +127,7 @@ _ROWS = (
         "V",
         "sum and SegFormer's decoder",
         "pst900_add_segformer",
-        "not printed",
+        "not known to us",
         {"model.fusion": "add", "model.decoder": "segformer"},
     ),
     Row("V", "SACF alone", "pst900_segformer", "88.8 mIoU, 93.7 mAcc", {"model.decoder": "segformer"}),

@@ -1,4 +1,4 @@
-# make help | setup | demo | quick | test | fuzz | soak | clean
+# make help | setup | demo | quick | test | fuzz | soak | faults | clean
 
 CANDIDATES := python3 python3.13 python3.12 python3.11 python3.10
 FITS := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
@@ -22,7 +22,7 @@ unexport RMW_IMPLEMENTATION
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick test fuzz soak clean
+.PHONY: help setup demo quick test fuzz soak faults clean
 
 help:
 	@echo "make setup   makes .venv with everything needed, ROS 2 included (PYTHON=... names the Python, 3.10 to 3.13)"
@@ -33,6 +33,7 @@ help:
 	@echo "make fuzz    gives every reader broken inputs (SECONDS=600 in all, SEED=0), and says what it found and reached"
 	@echo "make soak    the node for MINUTES=30 at the highest rate that this machine holds (or HZ=...), every image accounted"
 	@echo "             for; BUSY=2 processes beside load the processor; the result is in out/soak/"
+	@echo "make faults  kills, signals, full disks at random moments, an hour or so (SEED=0 KILLS=200 SIGNALS=60 DISKS=50)"
 	@echo "make clean   removes .venv, out/ and everything built"
 
 setup:
@@ -61,6 +62,10 @@ test: setup
 
 soak: setup
 	@PYTHONPATH=. $(VENV_PYTHON) test/support/soak.py --minutes $(MINUTES) --busy $(BUSY) $(if $(HZ),--hz $(HZ))
+
+faults: setup
+	$(VENV_PYTHON) -m faults --seed $(or $(SEED),0) --kills $(or $(KILLS),200) --signals $(or $(SIGNALS),60) \
+		--full-disks $(or $(DISKS),50)
 
 clean:
 	rm -rf .venv build install log out .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

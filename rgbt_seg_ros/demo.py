@@ -5,7 +5,6 @@ recording is played no faster than this machine segments it; at which rate is sa
 """
 
 import argparse
-import signal
 import statistics
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from rgbt_seg_ros.bags.from_images import make_recording
 from rgbt_seg_ros.bags.image_topics import find_image_topics, image_transports
 from rgbt_seg_ros.bags.reader import Recording, read_images
 from rgbt_seg_ros.bags.rendered import write_rendered_bag
+from rgbt_seg_ros.base import interrupts
 from rgbt_seg_ros.base.child_process import ChildProcess, last_words, wait_until
 from rgbt_seg_ros.base.cli import command_parser, positive_number, run_command
 from rgbt_seg_ros.base.diagnostics import Key
@@ -181,7 +181,9 @@ def run_graph(recording: DemoRecording, seconds: float, model: str, rate: float,
 
         def start(name: str, module: str, arguments: Sequence[str]) -> ChildProcess:
             log = output / f"{name}.log"
-            return stack.enter_context(ChildProcess(name, module, arguments, environment, log))
+            # No signal may come between: nobody would end the child.
+            with interrupts.deferred():
+                return stack.enter_context(ChildProcess(name, module, arguments, environment, log))
 
         recorder = start("recorder", "record", recorder_arguments)
         node = start("node", "node", node_arguments)
@@ -285,8 +287,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             parser.error("give --bag, or both --rgb and --thermal, or none of them")
         _demo(args)
 
-    # As a Ctrl-C: the three processes must not outlive this one.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     return run_command(parser, command, argv)
 
 

@@ -12,7 +12,6 @@ import argparse
 import gc
 import math
 import sys
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -28,10 +27,11 @@ from rgbt_seg_ros.base.cli import command_parser, positive_number, run_command
 from rgbt_seg_ros.base.diagnostics import Key
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import describe_host
+from rgbt_seg_ros.base.interrupts import Interrupted
 from rgbt_seg_ros.masks.labels import LABELS_FOLDER, find_labels
 from rgbt_seg_ros.report_page.write import write_report
 from rgbt_seg_ros.ros.arguments import arguments_without_ros
-from rgbt_seg_ros.ros.graph import join_graph
+from rgbt_seg_ros.ros.graph import StopRequest, join_graph
 from rgbt_seg_ros.ros.recorder import Recorder, record
 from rgbt_seg_ros.runs.folder import METRICS, read_run
 from rgbt_seg_ros.runs.summarize import summarize
@@ -91,7 +91,7 @@ def evaluate_bag(
     recording: Recording,
     folder: Path,
     end: EndOfRecording,
-    stop: threading.Event,
+    stop: StopRequest,
     labels: Mapping[int, Path] | None = None,
     transports: Mapping[str, str] = MappingProxyType({}),
     reliability: str = "reliable",
@@ -128,6 +128,8 @@ def evaluate_bag(
     mask_hash = record(folder, reliability, ended, with_bag=True, transports=transports)
     run = read_run(folder)
     if not run.masks:
+        if stop.is_set():
+            raise Interrupted(stop.signal_number)
         raise UserError(
             f"no mask came for {recording.path}: look at what the node says in /diagnostics and its log"
         )

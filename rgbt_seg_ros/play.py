@@ -6,7 +6,6 @@ be remapped: ``python -m rgbt_seg_ros.play BAG --ros-args -r /rgb/image:=/camera
 
 import argparse
 import math
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -69,8 +68,6 @@ def _play(args: argparse.Namespace) -> None:
         player.wait_for_acknowledgement()
         print(f"played {player.played} messages in {time.monotonic() - started:.1f} s")
     finally:
-        # A launcher and a terminal may both send SIGINT; the second must not cut the clean-up short.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         rclpy.try_shutdown()
 
 

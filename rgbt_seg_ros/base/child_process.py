@@ -8,8 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from rgbt_seg_ros.base import interrupts
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.whole_files import naming_file
+
+_END_S = 10.0
 
 
 class ChildProcess:
@@ -38,7 +41,7 @@ class ChildProcess:
             # A link of that name is not followed.
             log.unlink(missing_ok=True)
             file = log.open("x")
-        with file:
+        with file, interrupts.deferred():
             # A session of its own: a Ctrl-C in the terminal is for the parent, which ends its children in order.
             self._process = subprocess.Popen(
                 [sys.executable, "-m", f"rgbt_seg_ros.{module}", *arguments],
@@ -48,6 +51,7 @@ class ChildProcess:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+            interrupts.at_once.append(self._process.kill)
 
     def __enter__(self) -> "ChildProcess":
         return self
@@ -55,9 +59,16 @@ class ChildProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._process.poll() is None:
+        try:
+            if self._process.poll() is None:
+                # In order, as a process that is killed leaves shared memory of the middleware behind.
+                self._process.send_signal(signal.SIGINT)
+                self._process.wait(_END_S)
+        except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        finally:
+            interrupts.at_once.remove(self._process.kill)
 
     @property
     def exit_code(self) -> int | None:

@@ -1,9 +1,11 @@
 """What every command shares: help with examples, exit codes 0/1/2, errors in one sentence."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
+from rgbt_seg_ros.base import interrupts
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.text import printable
 from rgbt_seg_ros.base.whole_files import disk_error, is_full_or_locked
@@ -32,31 +34,51 @@ def run_command(
     command: Callable[[argparse.Namespace], None],
     argv: Sequence[str] | None = None,
 ) -> int:
-    """Parse, run and return the exit code: 0 done, 1 failed, 2 wrong usage (raised by argparse), 130 interrupted."""
+    """Parse, run and return the exit code.
+
+    0 is done, 1 failed, 2 wrong usage (raised by argparse), 130 interrupted by SIGINT, 143 ended by SIGTERM.
+    """
+    try:
+        with interrupts.raised() as signals:
+            return _run(parser, command, argv, signals)
+    except interrupts.Interrupted as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+
+
+def _run(
+    parser: argparse.ArgumentParser,
+    command: Callable[[argparse.Namespace], None],
+    argv: Sequence[str] | None,
+    signals: interrupts.Raising | None,
+) -> int:
     args = parser.parse_args(argv)
     try:
         command(args)
-    except UserError as error:
-        if args.debug:
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        if args.debug:
-            raise
-        print("interrupted", file=sys.stderr)
-        return 130
     except Exception as error:
         if args.debug:
             raise
-        if isinstance(error, OSError) and is_full_or_locked(error):
-            # Libraries write as well, and do not name the place.
-            error = disk_error(error, error.filename or "all files")
-            print(f"error: {error}", file=sys.stderr)
-            return 1
-        print(f"error: {type(error).__name__}: {printable(error)} (--debug shows where)", file=sys.stderr)
+        if signals is not None and signals.taken is not None:
+            # What was interrupted may fail in its own words: an import, or the end of a child process.
+            raise interrupts.Interrupted(signals.taken) from None
+        print(f"error: {_sentence(error)}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt as error:
+        if args.debug:
+            raise
+        raise (
+            error if isinstance(error, interrupts.Interrupted) else interrupts.Interrupted(signal.SIGINT)
+        ) from None
     return 0
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError) and is_full_or_locked(error):
+        # Libraries write as well, and do not name the place.
+        return str(disk_error(error, error.filename or "all files"))
+    return f"{type(error).__name__}: {printable(error)} (--debug shows where)"
 
 
 def positive_number(text: str) -> float:

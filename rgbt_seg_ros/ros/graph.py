@@ -25,13 +25,20 @@ IMAGE_QUEUE = 30
 
 
 class StopRequest(threading.Event):
-    """Set by SIGINT and SIGTERM; `signal_name` is the one that came first, empty before."""
+    """Set by SIGINT and SIGTERM.
+
+    Attributes:
+        signal_name: of the one that came first; empty before.
+        signal_number: its number; 0 before.
+    """
 
     signal_name = ""
+    signal_number = 0
 
     def take(self, signal_number: int, frame: object) -> None:
         """Handle a signal."""
-        self.signal_name = self.signal_name or signal.Signals(signal_number).name
+        self.signal_number = self.signal_number or signal_number
+        self.signal_name = signal.Signals(self.signal_number).name
         self.set()
 
 

@@ -27,6 +27,7 @@ ALLOWED = {
     ("rgbt_seg_ros/base/file_limits.py", "open"): "reads, through an opener",
     ("rgbt_seg_ros/bags/bounds.py", "open"): "a scratch copy under the system's temporary folder",
     ("rgbt_seg_ros/bags/storage.py", "copyfile"): "likewise",
+    ("rgbt_seg_ros/base/shared_memory.py", "open"): "a lock, to which nothing is written",
     ("rgbt_seg_ros/bags/recording.py", "mkdtemp"): "that folder",
     (
         "rgbt_seg_ros/demo.py",

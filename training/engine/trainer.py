@@ -3,7 +3,6 @@
 import dataclasses
 import logging
 import math
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -22,6 +21,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.interrupts import Interrupted
 from rgbt_seg_ros.images.thermal import ThermalNormalization
 from rgbt_seg_ros.masks.classes import BACKGROUND
 from rgbt_seg_ros.models import save_model
@@ -38,7 +38,7 @@ from ..scoring.protocols import protocol_for
 from ..scoring.sheets import save_prediction_sheet
 from ..weights.initial_model import initial_model
 from .gradients import StepLoss, accumulate_gradients, convert_batch_norm, synchronize_statistics
-from .interrupts import ignore_interrupts, interrupts
+from .interrupts import Interruption, ignore_interrupts, interrupts
 from .loss_watch import overwhelming_term
 from .optimizer import decay_groups, learning_rate, run_steps
 from .run_log import RunLog
@@ -96,11 +96,13 @@ class Trainer:
 
         Raises:
             UserError: a sample cannot be read, the loss is not finite or diverges.
-            KeyboardInterrupt: after an interrupt, with everything saved.
+            Interrupted: after an interrupt, with everything saved.
         """
         run_log = RunLog(self.run, self.state.step) if self.accelerator.is_main_process else nullcontext()
         with interrupts() as interrupted, run_log as log, self._progress() as progress:
             task = progress.add_task("training", total=self.steps, completed=self.state.step, loss=math.nan)
+            if self.state.step == 0:
+                self._save()  # before any model file: a run that is killed with that and no state could not go on
             self._timed_from = (time.perf_counter(), self.state.step)
             for items in self._items_of_steps():
                 loss = self._train_step(self._agree_to_go_on(items, interrupted))
@@ -116,9 +118,7 @@ class Trainer:
         while step := list(islice(batches, self.config.train.accumulate)):
             yield step
 
-    def _agree_to_go_on(
-        self, items: Sequence[Batch | UserError], interrupted: threading.Event
-    ) -> list[Batch]:
+    def _agree_to_go_on(self, items: Sequence[Batch | UserError], interrupted: Interruption) -> list[Batch]:
         """The batches of a step, unless a process has met an error or an interrupt.
 
         Then all of them stop: alone it would leave the others waiting.
@@ -135,7 +135,7 @@ class Trainer:
                 with self.state.averaged():
                     self._save_model("last.safetensors", {})
             self._save()
-            raise KeyboardInterrupt
+            raise Interrupted(interrupted.number)
         return [item for item in items if not isinstance(item, UserError)]
 
     def _train_step(self, batches: Sequence[Batch]) -> StepLoss:

@@ -29,6 +29,7 @@ TRAINING_COMMANDS = [
     "inspect_weights",
     "train",
     "evaluate",
+    "figures",
     "model_card",
     "embed_classes",
     "import_checkpoint",
@@ -96,6 +97,8 @@ setup(
             "tensorboard>=2.15",
             "omegaconf>=2.3",
         ],
+        # t-SNE in training.figures
+        "figures": ["scikit-learn>=1.3"],
         "export": ["onnx>=1.16", "onnxscript>=0.1", "onnx_ir>=0.1", "onnxruntime>=1.18"],
         # The name under which colcon looks for pytest; without it `colcon test` runs nothing and reports success.
         "test": ["pytest>=7.4", "hypothesis>=6.98", "torchmetrics>=1.3", "playwright>=1.40"],

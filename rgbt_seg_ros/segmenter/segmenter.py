@@ -162,7 +162,7 @@ class Segmenter:
         if any(pair.size != size for pair in pairs):
             raise ValueError(f"a batch needs images of one size, got {[pair.size for pair in pairs]}")
         started = time.perf_counter()
-        inputs = self._prepare(pairs, self.network_size(size))
+        inputs = self.prepare(pairs, self.network_size(size))
         self._synchronize()
         prepared = time.perf_counter()
         logits = self._run(*inputs, classes)
@@ -193,7 +193,7 @@ class Segmenter:
             padded: (height, width) to which they are filled up after that, with zeros below and at the right, where
                 they are smaller; the answer is of the images alone.
         """
-        inputs = self._prepare([pair], size)
+        inputs = self.prepare([pair], size)
         if padded is not None:
             below, right = (max(0, full - own) for full, own in zip(padded, size, strict=True))
             rgb, thermal = (F.pad(images, (0, right, 0, below)) for images in inputs)
@@ -208,7 +208,7 @@ class Segmenter:
         scale = short_side / min(size)
         return round(size[0] * scale), round(size[1] * scale)
 
-    def _prepare(self, pairs: Sequence[ImagePair], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    def prepare(self, pairs: Sequence[ImagePair], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Scaled network inputs, both float32 [B, 3, h, w]; what is missing is zeros after scaling."""
         rgb = torch.zeros(len(pairs), 3, *size, device=self.device)
         thermal = torch.zeros_like(rgb)

@@ -23,6 +23,7 @@ ROSDEP_KEYS = {
     "rich": "python3-rich",
     "scipy": "python3-scipy",
     "rosbags": "python3-rosbags-pip",
+    "sklearn": "python3-sklearn",
     "torch": "python3-pytorch-pip",
     "torchvision": "python3-pytorch-pip",
     "transformers": "python3-transformers-pip",
@@ -41,7 +42,12 @@ WITHOUT_ROSDEP_KEY = {
 }
 # Used through another package: accelerate writes TensorBoard's files.
 RUN_ONLY_KEYS = {"python3-tensorboard-pip"}
-PYPI_NAMES = {"PIL": "pillow", "cv2": "opencv-python-headless", "yaml": "pyyaml"}
+PYPI_NAMES = {
+    "PIL": "pillow",
+    "cv2": "opencv-python-headless",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
 
 
 @pytest.fixture(scope="module")

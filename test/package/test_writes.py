@@ -42,6 +42,7 @@ ALLOWED = {
     ("rgbt_seg_ros/report_page/pictures.py", "save"): "into memory",
     ("training/data/contact_sheet.py", "savefig"): "in the context of new_file",
     ("training/scoring/sheets.py", "savefig"): "in the context of new_file",
+    ("training/scoring/paper_figures.py", "savefig"): "in the context of new_file",
     ("training/export.py", "replace"): "onto the unfinished file, in the context of new_file",
     ("training/weights/export_formats.py", "save"): "the two formats, in the context of new_file",
     ("training/engine/run_log.py", "SummaryWriter"): "TensorBoard's files, which are appended to",

@@ -1,6 +1,7 @@
 """What a run tells while it goes on: `metrics.jsonl`, TensorBoard and its pictures."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from safetensors.torch import save
+from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from rgbt_seg_ros.base.json_files import MalformedJson, decode_json, encode_json
@@ -51,6 +54,12 @@ class RunLog:
             if value is not None:
                 self._tensorboard.add_scalar(f"val/{name}", value, step)
         self._tensorboard.flush()
+
+    def class_similarity(self, step: int, tensors: Mapping[str, Tensor] | None) -> None:
+        """Keep how alike classes are (`training.losses.criterion.Criterion.class_similarity`) in a file of its own."""
+        if tensors is not None:
+            kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+            write_file(self.run / "class_similarity" / f"step_{step:06d}.safetensors", save(kept))
 
     def picture(self, step: int, path: Path) -> None:
         """Also show an image file in TensorBoard."""

@@ -18,33 +18,27 @@ from accelerate.utils import set_seed
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.interrupts import Interrupted
 from rgbt_seg_ros.images.thermal import ThermalNormalization
-from rgbt_seg_ros.masks.classes import BACKGROUND
 from rgbt_seg_ros.models import save_model
 from rgbt_seg_ros.segmenter import Segmenter
 
 from ..config import Config
-from ..data.augment import Augmentation
-from ..data.paste import PasteObjects
 from ..data.sources import training_sources, validation_source
-from ..data.stream import TrainingStream, collate
 from ..losses.build import build_criterion
 from ..scoring.counts import score
 from ..scoring.protocols import protocol_for
 from ..scoring.sheets import save_prediction_sheet
 from ..weights.initial_model import initial_model
+from .batches import Batch, batches_of_run
 from .gradients import StepLoss, accumulate_gradients, convert_batch_norm, synchronize_statistics
-from .interrupts import Interruption, ignore_interrupts, interrupts
+from .interrupts import Interruption, interrupts
 from .loss_watch import overwhelming_term
 from .optimizer import decay_groups, learning_rate, run_steps
 from .run_log import RunLog
 from .run_state import RunState, kept
-
-Batch = dict[str, Tensor]
 
 _LOG = logging.getLogger(__name__)
 
@@ -87,7 +81,11 @@ class Trainer:
         )
         if resume:
             self.state.restore(self.run)
-        self.batches = self.accelerator.prepare(self._loader())
+        self.batches = self.accelerator.prepare(
+            batches_of_run(
+                config, self.card, self.real, self.rendered, self.pairs_a_step, self.steps, self.state.step
+            )
+        )
         self._timed_from = (time.perf_counter(), self.state.step)
         self._balance_told = False
 
@@ -210,6 +208,7 @@ class Trainer:
             self.state.best = max(self.state.best, miou)
             if log is not None:
                 log.validation(self.state.step, scores)
+                log.class_similarity(self.state.step, self.loss.class_similarity())
                 if better:
                     self._save_model("best.safetensors", {**scores.to_json(), "on": self._validation_name()})
                 evaluation = self.state.step // self.config.train.eval_every
@@ -237,41 +236,6 @@ class Trainer:
         data = self.config.data
         return "rendered stills" if data.name == "scenes" else f"{data.name} {data.val_split}"
 
-    def _loader(self) -> DataLoader:
-        """All batches that are left; `train.batch_size` is that of one process."""
-        config, scaling = self.config, self.card.scaling
-        stream = TrainingStream(
-            self.real,
-            self.rendered,
-            (config.data.rendered_share, config.data.rendered_share_end),
-            Augmentation(config.augment, config.model.short_side, scaling),
-            self.steps * self.pairs_a_step,
-            config.train.seed,
-            self._paste_objects(),
-        )
-        return DataLoader(
-            stream,
-            batch_size=config.train.batch_size,
-            sampler=range(self.state.step * self.pairs_a_step, len(stream)),
-            num_workers=config.data.workers,
-            collate_fn=collate,
-            worker_init_fn=_start_worker,
-            # An own generator: starting the loader draws a number, which a resumed run must not draw twice.
-            generator=torch.Generator().manual_seed(config.train.seed),
-        )
-
-    def _paste_objects(self) -> PasteObjects | None:
-        """Made here, so that worker processes share what it has read."""
-        augment = self.config.augment
-        if self.real is None or augment.paste == augment.close_up == 0.0:
-            return None
-        if self.card.class_names[0] not in BACKGROUND:
-            raise UserError(
-                f"augment.paste and close_up take class 0 for everything else, and it is {self.card.class_names[0]}: "
-                "set both to 0"
-            )
-        return PasteObjects(self.real, augment.paste, augment.close_up)
-
     def _progress(self) -> Progress:
         columns = (
             TextColumn("{task.description}"),
@@ -293,8 +257,3 @@ def _accelerator(precision: str) -> Accelerator:
         # One process draws pictures and writes files while the others wait for it.
         kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(hours=1))],
     )
-
-
-def _start_worker(_: int) -> None:
-    ignore_interrupts()
-    torch.set_num_threads(1)

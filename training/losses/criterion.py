@@ -14,6 +14,10 @@ class Criterion(nn.Module):
     def at_step(self, step: int) -> None:
         """Told before each step (the first is 0), for what depends on it."""
 
+    def class_similarity(self) -> dict[str, Tensor] | None:
+        """What is to be logged of how alike classes are: `visual` and `text` [N, N], `seen` [N]; None: nothing."""
+        return None
+
     def weight(self, label: Tensor) -> Tensor:
         """What one forward pass counts in the mean over a step, a float64 scalar.
 

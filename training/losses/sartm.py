@@ -40,6 +40,13 @@ class SartmLoss(Criterion):
         if self._ramp_steps > 0:
             self._risen = min(1.0, (step + 1) / self._ramp_steps)
 
+    def class_similarity(self) -> dict[str, Tensor] | None:
+        """Cosines of the prototypes and of the text; a class not seen yet has zeros."""
+        if not self.prototypes.seen.any():
+            return None
+        visual = similarities(self.prototypes.prototypes)
+        return {"visual": visual, "text": self.teacher, "seen": self.prototypes.seen}
+
     def weight(self, label: Tensor) -> Tensor:
         """Every forward pass counts the same, however many of its pixels are hard."""
         return torch.ones((), dtype=torch.float64, device=label.device)

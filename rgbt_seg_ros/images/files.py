@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.images.channels import upper_bits
 from rgbt_seg_ros.images.headers.check import MAX_PIXELS
 from rgbt_seg_ros.images.orientation import read_upright
 from rgbt_seg_ros.images.palette import UnknownPalette, is_grey
@@ -65,7 +66,7 @@ def to_rgb(image: np.ndarray, name: str = "the RGB image", holds_thermal: bool =
             "give the file for both, else save it with three channels"
         )
     if image.dtype == np.uint16:
-        image = (image >> 8).astype(np.uint8)
+        image = upper_bits(image)
     if image.ndim == 2:
         return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
     return cv2.cvtColor(image, cv2.COLOR_BGRA2RGB if image.shape[2] == 4 else cv2.COLOR_BGR2RGB)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from rgbt_seg_ros.images.channels import largest, spread_of, strips, upper_bits
 from rgbt_seg_ros.images.palette_tables import COLOURED, distances, places_on, tables
 
 WHITE_HOT, BLACK_HOT = "white-hot", "black-hot"
@@ -127,7 +128,7 @@ def undo_palette(image: np.ndarray, palette: str = "auto", before: str = "") -> 
             else f"is in colours, not in grey as {palette}"
         )
     grey = _brightness(image)
-    valid = _without_overlays(_spread(image) > _STRONG_SPREAD) if has_colours else None
+    valid = _without_overlays(spread_of(image) > _STRONG_SPREAD) if has_colours else None
     return Unpainted(
         255 - grey if palette == BLACK_HOT else grey, valid, WHITE_HOT if palette == "auto" else palette
     )
@@ -135,8 +136,8 @@ def undo_palette(image: np.ndarray, palette: str = "auto", before: str = "") -> 
 
 def is_grey(image: np.ndarray) -> bool:
     """Whether the channels of [h, w, 3] of 8 or 16 bits are equal but for noise, as a JPEG's are, and overlays."""
-    eight = (image >> 8).astype(np.uint8) if image.dtype == np.uint16 else image
-    return bool(np.mean(_spread(eight) > _GREY_SPREAD) <= _OVERLAY_SHARE)
+    eight = upper_bits(image) if image.dtype == np.uint16 else image
+    return bool(np.mean(spread_of(eight) > _GREY_SPREAD) <= _OVERLAY_SHARE)
 
 
 # --- which palette ---
@@ -257,9 +258,12 @@ def _some(pixels: np.ndarray, most: int) -> np.ndarray:
 def _undo(image: np.ndarray, index: int) -> Unpainted:
     """The values of an image that is painted by the table of an index."""
     table = tables()[index]
-    values = places_on(index, image)
-    expected = cv2.applyColorMap(values, np.ascontiguousarray(table.colours[:, None, ::-1]))
-    outliers = _largest(cv2.absdiff(image, expected)) > _FAR
+    colours = np.ascontiguousarray(table.colours[:, None, ::-1])
+    values, outliers = np.empty(image.shape[:2], np.uint8), np.empty(image.shape[:2], bool)
+    for rows in strips(image):
+        values[rows] = places_on(index, image[rows])
+        expected = cv2.applyColorMap(values[rows], colours)
+        outliers[rows] = largest(cv2.absdiff(image[rows], expected)) > _FAR
     return Unpainted(
         values, _without_overlays(outliers) if outliers.any() else None, table.palette, table.name
     )
@@ -267,17 +271,6 @@ def _undo(image: np.ndarray, index: int) -> Unpainted:
 
 def _brightness(image: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-
-
-def _spread(image: np.ndarray) -> np.ndarray:
-    """uint8 [h, w], difference of the largest and the smallest channel."""
-    return cv2.subtract(_largest(image), cv2.bitwise_not(_largest(cv2.bitwise_not(image))))
-
-
-def _largest(image: np.ndarray) -> np.ndarray:
-    """uint8 [h, w], the largest of three channels; faster than numpy's by far."""
-    first, second, third = cv2.split(image)
-    return cv2.max(cv2.max(first, second), third)
 
 
 def _without_overlays(outliers: np.ndarray) -> np.ndarray | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from rgbt_seg_ros.images.channels import upper_bits
 from rgbt_seg_ros.images.palette import BLACK_HOT, WHITE_HOT, undo_palette
 
 FLOAT_UNITS = ("kelvin", "celsius")
@@ -92,19 +93,19 @@ def _of_channels(stored: np.ndarray, reading: ThermalReading, before: str) -> Th
         raise ValueError(
             f"has {channels} channels of {8 * kind.itemsize} bits: it must have one of 8 or 16 bits, or three of 8"
         )
-    if channels == 4:
-        if not has_opaque_alpha(stored):
-            raise ValueError(
-                f"has 4 channels of {8 * kind.itemsize} bits, of which the fourth is no opaque alpha channel"
-            )
-        stored = np.ascontiguousarray(stored[..., :3])
-    wide = kind == np.uint16
-    found = undo_palette((stored >> 8).astype(np.uint8) if wide else stored, reading.palette, before)
+    if channels == 4 and not has_opaque_alpha(stored):
+        raise ValueError(
+            f"has 4 channels of {8 * kind.itemsize} bits, of which the fourth is no opaque alpha channel"
+        )
+    wide, colours = kind == np.uint16, stored[..., :3]
+    found = undo_palette(
+        upper_bits(colours) if wide else np.ascontiguousarray(colours), reading.palette, before
+    )
     if found.palette not in (WHITE_HOT, BLACK_HOT, ""):
         return ThermalImage(found.values, found.valid, found.palette, found.table)
     if not wide:
         return ThermalImage(found.values, found.valid)
-    grey = cv2.cvtColor(stored, cv2.COLOR_BGR2GRAY)
+    grey = cv2.cvtColor(stored, cv2.COLOR_BGR2GRAY if channels == 3 else cv2.COLOR_BGRA2GRAY)
     return ThermalImage(_inverted(grey) if found.palette == BLACK_HOT else grey, found.valid)
 
 

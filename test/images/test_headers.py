@@ -134,6 +134,43 @@ def test_a_small_file_never_costs_much_memory(tmp_path: Path) -> None:
     assert seconds < 20
 
 
+_DECODE = """
+import resource, sys
+from pathlib import Path
+from rgbt_seg_ros.images.codec import decode_compressed_rgb, decode_compressed_thermal
+from rgbt_seg_ros.images.files import read_image, to_rgb, to_thermal
+def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+class Message: format = ""
+file, kind = Path(sys.argv[1]), sys.argv[2]
+Message.data = file.read_bytes()
+before = peak()
+if kind == "rgb":
+    to_rgb(read_image(file))
+    decode_compressed_rgb(Message)
+else:
+    to_thermal(read_image(file))
+    decode_compressed_thermal(Message)
+print(peak() - before)
+"""
+
+
+@pytest.mark.parametrize("kind", ["rgb", "thermal", "false colours"])
+def test_the_largest_image_takes_600_megabytes_to_decode(tmp_path: Path, kind: str) -> None:
+    """A quarter of one, of the most bytes: four channels of 16 bits, or colours that are undone."""
+    size = 3000
+    assert 4 * size * size <= MAX_PIXELS
+    grey = np.tile(np.linspace(0, 255, size).astype(np.uint8), (size, 1))
+    wide = grey.astype(np.uint16) * 257
+    image = np.dstack([wide, wide, wide, np.full_like(wide, 65535)])
+    if kind == "false colours":
+        image = cv2.applyColorMap(grey, cv2.COLORMAP_JET)
+    file = tmp_path / "image.png"
+    assert cv2.imwrite(str(file), image)
+    command = [sys.executable, "-c", _DECODE, str(file), kind]
+    found = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert float(found.stdout) < 600 / 4
+
+
 # --- wherever an image is opened ---
 
 

@@ -66,7 +66,7 @@ def remove_abandoned_segments(folder: Path = FOLDER, least_age_s: float = _LEAST
 
 
 def _is_locked(path: Path) -> bool:
-    with path.open("ab") as file:
+    with path.open("r+b") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

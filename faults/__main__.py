@@ -14,34 +14,40 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 
 from faults.graph import Graph
 from faults.processes import REPOSITORY
-from faults.rounds import Round, Whole
+from faults.rounds import Round, Whole, kill_writing
 from faults.victims import Material, Victim, victims
 
 SHARES = {
-    "kill": {"graph": 9, "offline": 3, "checkpoint": 2, "training": 2, "make_bag": 2, "render_bag": 2},
+    "kill": {
+        **{"graph": 18, "writing": 8, "offline": 4, "checkpoint": 2, "training": 2},
+        **{"make_bag": 3, "render_bag": 3},
+    },
     "signal": {
-        **{"graph": 5, "offline": 3, "training": 3, "make_bag": 2, "render_bag": 2, "scenes": 1},
-        **{"segment": 2, "embed_classes": 2},
+        **{"graph": 8, "offline": 2, "training": 2, "make_bag": 4, "render_bag": 4, "scenes": 4},
+        **{"segment": 2, "embed_classes": 1},
     },
     "disk": {
-        **{"graph": 2, "offline": 3, "training": 2, "make_bag": 1, "render_bag": 1, "scenes": 1},
+        **{"graph": 4, "offline": 2, "training": 1, "make_bag": 2, "render_bag": 2, "scenes": 2},
         **{"segment": 1, "embed_classes": 1},
     },
 }
 """How often each command is chosen, of each fault."""
 
 
+NAMES = sorted({name for shares in SHARES.values() for name in shares})
+
+
 class Faults:
     """Faults one after another, counted by what they came over."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
-        self.folder, self.seed = folder, seed
+    def __init__(self, folder: Path, seed: int, only: Collection[str]) -> None:
+        self.folder, self.seed, self._only = folder, seed, only
         self.done: Counter[tuple[str, str]] = Counter()
         self.failures: list[str] = []
         self.material = Material(folder / "material")
@@ -51,12 +57,19 @@ class Faults:
     def run(self, kind: str, count: int) -> None:
         """So many faults of a kind."""
         rng = random.Random(f"{self.seed} {kind}")
-        names = rng.choices([*SHARES[kind]], [*SHARES[kind].values()], k=count)
+        shares = {name: share for name, share in SHARES[kind].items() if not self._only or name in self._only}
+        if not shares:
+            return
+        names = rng.choices([*shares], [*shares.values()], k=count)
         if graphs := names.count("graph"):
             self._run_graph(kind, graphs, rng)
         for number, name in enumerate(name for name in names if name != "graph"):
-            victim = self.victims["training" if name == "checkpoint" else name]
-            self._one(kind, name, number, partial(self._round, kind, name, number, victim, rng))
+            if name == "writing":
+                act = partial(kill_writing, self.folder / f"writing_{number}", rng)
+            else:
+                victim = self.victims["training" if name == "checkpoint" else name]
+                act = partial(self._round, kind, name, number, victim, rng)
+            self._one(kind, name, number, act)
 
     def _run_graph(self, kind: str, count: int, rng: random.Random) -> None:
         number = 0
@@ -104,6 +117,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200, help="kill -9 (default 200)")
     parser.add_argument("--signals", type=int, default=60, help="SIGINT and SIGTERM (default 60)")
     parser.add_argument("--full-disks", type=int, default=50, help="full disks (default 50)")
+    parser.add_argument("--only", nargs="+", default=(), choices=NAMES, help="faults of these alone")
     parser.add_argument("--folder", type=Path, help="what failed stays here (default: a temporary folder)")
     args = parser.parse_args()
     if args.full_disks and not _may_mount():
@@ -124,7 +138,7 @@ def main() -> int:
         print("no tmpfs may be mounted here: the full disks are left out")
         args.full_disks = 0
     folder = args.folder or Path(tempfile.mkdtemp(prefix="rgbt_seg_ros_faults_"))
-    faults = Faults(folder, args.seed)
+    faults = Faults(folder, args.seed, args.only)
     for kind, count in (("kill", args.kills), ("disk", args.full_disks), ("signal", args.signals)):
         if count:
             faults.run(kind, count)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from faults.checkpoint_writer import check_states, state
 from faults.processes import (
     Failure,
     check_words,
@@ -22,7 +23,7 @@ from faults.processes import (
 )
 from faults.victims import Victim, leftovers
 from rgbt_seg_ros.base.whole_files import unfinished_path
-from training.engine.checkpoint import STATE_FILE
+from training.engine.checkpoint import STATE_FILE, save_state
 
 DISK_ERROR = re.compile(r"^error: .*(No space left on device).*MB free in ", re.MULTILINE)
 
@@ -83,7 +84,7 @@ class Round:
 
     def fill_disk(self, rng: random.Random) -> str:
         """A disk that becomes full at a random byte of what the command writes."""
-        kilobytes = max(4, round(rng.uniform(0.0, 0.98) * self.whole.kilobytes) // 4 * 4)
+        kilobytes = max(4, int(rng.uniform(0.0, 0.98) * self.whole.kilobytes) // 4 * 4)
         with mounted(self.out, kilobytes):
             process = start(self.victim.start(self.out), self.log)
             code = wait(process, self.log)
@@ -112,6 +113,27 @@ class Round:
             raise Failure(f"the next run came to {str(result)[:200]}, not {str(self.whole.result)[:200]}")
         if arguments is not None and (left := leftovers(self.out)):
             raise Failure(f"the next run leaves {left}")
+
+
+def kill_writing(folder: Path, rng: random.Random) -> str:
+    """kill -9 of a process that writes checkpoints all the time: the newest whole one is there, and the next is."""
+    folder.mkdir(parents=True)
+    run, log = folder / "run", folder / "log.txt"
+    process = start(["faults.checkpoint_writer", str(run)], log)
+    delay = rng.uniform(0.0, 0.5)
+    while process.poll() is None and "ready" not in log.read_text():
+        time.sleep(0.001)
+    sleep_unless(process, delay)
+    inside = unfinished_path(run / STATE_FILE).exists()
+    kill_group(process)
+    check_words(log)
+    step = check_states(run)
+    if step < 1:
+        raise Failure(f"no checkpoint is left: {words(log)}")
+    save_state(run, state(step + 1))
+    if check_states(run) != step + 1 or unfinished_path(run / STATE_FILE).exists():
+        raise Failure("the next checkpoint is not whole")
+    return f"killed after {step} checkpoints" + (", in the next one" if inside else "")
 
 
 class Whole:

@@ -13,6 +13,14 @@ BUSY ?= 0
 # The order of files is that of test/conftest.py.
 PYTEST_IN_PARALLEL = OMP_NUM_THREADS=1 $(VENV_PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
+# Ubuntu 24.04's. pyenv keeps the versions that are not chosen out of the PATH.
+NOBLE_CANDIDATES := python3.12 $(wildcard $(HOME)/.pyenv/versions/3.12.*/bin/python3.12)
+NOBLE_PYTHON ?= $(or $(firstword $(foreach python,$(NOBLE_CANDIDATES),$(shell \
+	$(python) -c 'print("$(python)")' 2>/dev/null))),$(PYTHON))
+# The node and what it is made of.
+NOBLE_TESTS := $(addprefix test/,ros pipeline pairing registration images masks segmenter settings live_view runs base \
+	commands/test_evaluate_bag.py commands/test_play.py commands/test_record.py)
+
 # The environment has its own ROS 2; modules, libraries and middleware of a sourced one must not mix with it.
 ifdef AMENT_PREFIX_PATH
 unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH PYTHONPATH LD_LIBRARY_PATH
@@ -22,7 +30,7 @@ unexport RMW_IMPLEMENTATION
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick test fuzz soak faults clean
+.PHONY: help setup demo quick test test-noble fuzz soak faults clean
 
 help:
 	@echo "make setup   makes .venv with everything needed, ROS 2 included (PYTHON=... names the Python, 3.10 to 3.13)"
@@ -30,6 +38,7 @@ help:
 	@echo "             BAG=folder, or RGB=video THERMAL=video (or folders of images); MODEL=file; OUT=folder"
 	@echo "make quick   the tests without ROS and without training, in a minute or so"
 	@echo "make test    style, types and all tests (WORKERS=2 processes)"
+	@echo "make test-noble   the node's tests with the versions of Ubuntu 24.04, in an environment of their own (Python 3.12)"
 	@echo "make fuzz    gives every reader broken inputs (SECONDS=600 in all, SEED=0), and says what it found and reached"
 	@echo "make soak    the node for MINUTES=30 at the highest rate that this machine holds (or HZ=...), every image accounted"
 	@echo "             for; BUSY=2 processes beside load the processor; the result is in out/soak/"
@@ -60,6 +69,11 @@ test: setup
 	$(PYTEST_IN_PARALLEL) -m "not alone"
 	$(VENV_PYTHON) -m pytest -m alone test/ros
 
+test-noble:
+	@$(NOBLE_PYTHON) environment/make_noble_environment.py
+	OMP_NUM_THREADS=1 .venv-noble/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
+		-m "not alone" $(NOBLE_TESTS)
+
 soak: setup
 	@PYTHONPATH=. $(VENV_PYTHON) test/support/soak.py --minutes $(MINUTES) --busy $(BUSY) $(if $(HZ),--hz $(HZ))
 
@@ -68,4 +82,4 @@ faults: setup
 		--full-disks $(or $(DISKS),50)
 
 clean:
-	rm -rf .venv build install log out .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv .venv-noble build install log out .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -14,6 +14,7 @@ import platform
 import shutil
 import sys
 import sysconfig
+from collections.abc import Callable
 from pathlib import Path
 
 from steps import SetupError, Step, say
@@ -99,15 +100,32 @@ def vision_msgs_step(packages: Step) -> Step:
     return Step("vision_msgs", "vision_msgs from its interface files", key, MARKS, LOGS)
 
 
+def new_venv(folder: Path, packages: Step) -> list[list[str]]:
+    """The command that makes a virtual environment, none where its packages were once complete."""
+    if packages.ever_finished() and (folder / "bin" / "python").exists():
+        return []
+    if folder.exists():
+        say(f"removing an incomplete {folder.name}")
+        shutil.rmtree(folder)
+    return [[sys.executable, "-m", "venv", str(folder)]]
+
+
+def pip_environment() -> dict[str, str]:
+    """Of pip and of what it builds: of SAM 2 only trunk and neck are used, so its CUDA extension is left out."""
+    environment = {
+        **os.environ,
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_INPUT": "1",
+        "SAM2_BUILD_CUDA": "0",
+    }
+    environment.pop("PYTHONPATH", None)
+    return environment
+
+
 def install_packages(step: Step, environment: dict[str, str]) -> None:
     """Fills .venv with the pinned packages; what pip once completed is updated, anything else is made anew."""
     python = str(VENV / "bin" / "python")
-    commands = []
-    if not (step.ever_finished() and Path(python).exists()):
-        if VENV.exists():
-            say("removing an incomplete .venv")
-            shutil.rmtree(VENV)
-        commands.append([sys.executable, "-m", "venv", str(VENV)])
+    commands = new_venv(VENV, step)
     # Compiling on first import instead of here saves minutes: most of PyTorch is never imported.
     install = [python, "-m", "pip", "install", "--progress-bar", "off", "--no-compile"]
     # A complete list needs no resolving; builds use the setuptools of the list, and sam2's the torch of the list.
@@ -135,25 +153,20 @@ def make_environment() -> None:
     problem = python_problem(sys.version_info[:2]) or platform_problem() or missing_tools_problem()
     if problem:
         raise SetupError(problem)
-    environment = {
-        **os.environ,
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        "PIP_NO_INPUT": "1",
-        "SAM2_BUILD_CUDA": "0",
-    }
-    environment.pop("PYTHONPATH", None)
+    environment = pip_environment()
     if not (packages.is_done() and (VENV / "bin" / "python").exists()):
         install_packages(packages, environment)
     vision_msgs.run([[str(VENV / "bin" / "python"), str(GENERATOR)]], environment)
     say(f"{VENV} is complete")
 
 
-def main() -> int:
+def make_alone(make: Callable[[], None]) -> int:
+    """Make an environment while no other process makes one; returns the exit code."""
     lock = os.open(HERE, os.O_RDONLY)
     try:
         # A second `make` waits for the first; the lock ends with the process.
         fcntl.flock(lock, fcntl.LOCK_EX)
-        make_environment()
+        make()
     except SetupError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -164,4 +177,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(make_alone(make_environment))

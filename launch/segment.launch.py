@@ -2,16 +2,18 @@
 
 from pathlib import Path
 
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition
 from launch.launch_description_entity import LaunchDescriptionEntity
 from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import Node
+from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.utilities import prefix_namespace
 
 from launch import LaunchContext, LaunchDescription
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.shared_files import share_path
 from rgbt_seg_ros.launching.argument_names import check_argument_names
 from rgbt_seg_ros.launching.ends import EndsAll, when_it_ends
 from rgbt_seg_ros.settings import PARAMETERS
@@ -45,6 +47,9 @@ OTHERS = {
     "use_sim_time": ("false", "Take the time from /clock (true or false)."),
     "log_level": ("info", "debug, info, warn or error."),
     "required": ("false", "true ends everything that was launched when the node ends."),
+    "respawn": ("false", "true starts the node again when it has ended, however it did."),
+    "respawn_delay": ("2.0", "Seconds from the end of the node to its next start."),
+    "rviz": ("false", "true shows cameras, mask and overlay in RViz (package rviz2)."),
 }
 """Default and description, by argument."""
 
@@ -64,6 +69,7 @@ def generate_launch_description() -> LaunchDescription:
             *(_parameter_argument(parameter) for parameter in PARAMETERS.values()),
             OpaqueFunction(function=_check_arguments),
             OpaqueFunction(function=_node),
+            OpaqueFunction(function=_rviz, condition=IfCondition(LaunchConfiguration("rviz"))),
         ]
     )
 
@@ -105,7 +111,9 @@ def node_remappings(context: LaunchContext) -> list[tuple[str, str]]:
     Raises:
         UserError: `remappings` is not a list of ``from:=to``.
     """
-    rules = [(topic, LaunchConfiguration(name).perform(context)) for name, (topic, _) in TOPICS.items()]
+    names = ((topic, LaunchConfiguration(name).perform(context)) for name, (topic, _) in TOPICS.items())
+    # ROS takes the first rule for a name: one that changes nothing would make those of `remappings` void.
+    rules = [(topic, new) for topic, new in names if new != topic]
     for rule in filter(None, LaunchConfiguration("remappings").perform(context).split(",")):
         topic, arrow, new = rule.strip().partition(":=")
         if not (topic and arrow and new):
@@ -118,16 +126,27 @@ def _check_arguments(context: LaunchContext) -> None:
     check_argument_names(context, __file__, [*TOPICS, *OTHERS, *PARAMETERS])
 
 
-def node_logger(context: LaunchContext) -> str:
-    """Name of the node's logger: that of the node with its namespace, by dots."""
+def node_namespace(context: LaunchContext) -> str:
+    """The node's whole namespace, with that of groups around it: empty, or such as /robot/front."""
     above = context.launch_configurations.get("ros_namespace")
     namespace = prefix_namespace(above, LaunchConfiguration("namespace").perform(context)) or ""
-    return ".".join(part for part in [*namespace.split("/"), "rgbt_segmenter"] if part)
+    return f"/{namespace.strip('/')}".rstrip("/")
+
+
+def node_logger(context: LaunchContext) -> str:
+    """Name of the node's logger: that of the node with its namespace, by dots."""
+    return f"{node_namespace(context)}/rgbt_segmenter".lstrip("/").replace("/", ".")
 
 
 def _node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    level = LaunchConfiguration("log_level").perform(context)
-    node = Node(
+    level, delay = (LaunchConfiguration(name).perform(context) for name in ("log_level", "respawn_delay"))
+    required, respawn = (
+        IfCondition(LaunchConfiguration(name)).evaluate(context) for name in ("required", "respawn")
+    )
+    if required and respawn:
+        raise UserError("required and respawn contradict each other: give one of them")
+    # The node configures and activates itself: it does so after each start and tells of its failure by its exit code.
+    node = LifecycleNode(
         package="rgbt_seg_ros",
         executable="segmenter",
         name="rgbt_segmenter",
@@ -136,6 +155,39 @@ def _node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         remappings=node_remappings(context),
         arguments=["--ros-args", "--log-level", f"{node_logger(context)}:={level}"],
         output="screen",
+        respawn=respawn,
+        respawn_delay=float(delay),
     )
-    required = IfCondition(LaunchConfiguration("required")).evaluate(context)
-    return [when_it_ends(node, EndsAll.ALWAYS if required else EndsAll.NEVER), node]
+    return [when_it_ends(node, EndsAll.ALWAYS if required else EndsAll.NEVER, respawns=respawn), node]
+
+
+def rviz_remappings(context: LaunchContext) -> list[tuple[str, str]]:
+    """From the topics that `config/rgbt_seg.rviz` shows to those that the node has been given."""
+    rules = dict(reversed(node_remappings(context)))
+    namespace = node_namespace(context)
+    pairs = []
+    for topic in ("rgb/image", "thermal/image", "~/mask", "~/overlay"):
+        shown, own = (
+            name if name.startswith("/") else f"{above}/{name.replace('~', 'rgbt_segmenter', 1)}"
+            for name, above in ((topic, ""), (rules.get(topic, topic), namespace))
+        )
+        pairs.append((shown, own))
+    return pairs
+
+
+def _rviz(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    try:
+        get_package_prefix("rviz2")
+    except PackageNotFoundError:
+        raise UserError("rviz:=true needs RViz: install the package ros-jazzy-rviz2") from None
+    config = share_path("config/rgbt_seg.rviz")
+    return [
+        Node(
+            package="rviz2",
+            executable="rviz2",
+            namespace=LaunchConfiguration("namespace"),
+            arguments=["-d", str(config)],
+            remappings=rviz_remappings(context),
+            parameters=[{"use_sim_time": _value("use_sim_time", bool)}],
+        )
+    ]

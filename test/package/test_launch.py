@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import yaml
 from bags import write_bag
 from field_bags import BEST_EFFORT, pair_messages, write_rosbag2
 from install_space import make_install_space
@@ -129,6 +130,34 @@ def test_the_log_level_is_that_of_the_node_in_its_namespace(
     assert launch_file.node_logger(given()) == "rgbt_segmenter"
 
 
+def test_rviz_shows_the_topics_that_the_node_was_given(
+    launch_file: ModuleType, given: Callable[..., LaunchContext], repository: Path
+) -> None:
+    displays = yaml.safe_load((repository / "config" / "rgbt_seg.rviz").read_text())["Visualization Manager"]
+    shown = {display["Topic"]["Value"] for display in displays["Displays"]}
+    plain = launch_file.rviz_remappings(given())
+    assert {old for old, _ in plain} == shown
+    assert all(old == new for old, new in plain)
+    more = "~/mask:=/seen, thermal/image:=/boson"
+    found = dict(launch_file.rviz_remappings(given(namespace="robot", rgb="/cam/color", overlay="look")))
+    assert found == {
+        "/rgb/image": "/cam/color",
+        "/thermal/image": "/robot/thermal/image",
+        "/rgbt_segmenter/mask": "/robot/rgbt_segmenter/mask",
+        "/rgbt_segmenter/overlay": "/robot/look",
+    }
+    found = dict(launch_file.rviz_remappings(given(remappings=more)))
+    assert found == dict(plain) | {"/rgbt_segmenter/mask": "/seen", "/thermal/image": "/boson"}
+
+
+@pytest.mark.usefixtures("installed")
+def test_rviz_that_is_not_installed_is_one_sentence(
+    launch_file: ModuleType, given: Callable[..., LaunchContext]
+) -> None:
+    with pytest.raises(UserError, match="rviz:=true needs RViz"):
+        launch_file._rviz(given(rviz="true"))
+
+
 @pytest.mark.parametrize(
     ("words", "refused"),
     [
@@ -156,6 +185,7 @@ def test_every_topic_is_remapped(launch_file: ModuleType, given: Callable[..., L
         ("front/rgb/image", "/front/image_raw"),
         ("rear/rgb/image", "/rear/image_raw"),
     ]
+    assert launch_file.node_remappings(given(remappings="~/mask:=/seen")) == [("~/mask", "/seen")]
     with pytest.raises(UserError, match="'front/rgb/image=/a' is not of the form from:=to"):
         launch_file.node_remappings(given(remappings="front/rgb/image=/a"))
 

@@ -1,6 +1,9 @@
 """The launch files under the real `ros2 launch`, where that is installed: exit codes, and what the node inherits."""
 
 import json
+import os
+import re
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +12,7 @@ import pytest
 from bags import write_bag
 from field_bags import BEST_EFFORT, pair_messages, write_rosbag2
 from install_space import Launched, make_install_space, require_ros2_launch
+from waiting import wait_for
 
 from rgbt_seg_ros.ros.dds import PROFILES_VARIABLE
 
@@ -39,6 +43,23 @@ def generate_launch_description():
     return LaunchDescription([GroupAction([segment]), sibling])
 """
 
+LISTENER = """
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchDescription
+from launch.actions import IncludeLaunchDescription, LogInfo, RegisterEventHandler
+from launch.launch_description_sources import AnyLaunchDescriptionSource
+from launch_ros.event_handlers import OnStateTransition
+
+SEGMENT = get_package_share_directory("rgbt_seg_ros") + "/launch/segment.launch.py"
+
+
+def generate_launch_description():
+    arguments = {"device": "cpu", "required": "true"}
+    heard = OnStateTransition(goal_state="inactive", entities=[LogInfo(msg="the node is inactive")])
+    segment = IncludeLaunchDescription(AnyLaunchDescriptionSource(SEGMENT), launch_arguments=arguments.items())
+    return LaunchDescription([RegisterEventHandler(heard), segment])
+"""
+
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
@@ -46,6 +67,11 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     found = make_install_space(tmp_path_factory.mktemp("install") / "prefix")
     del found[PROFILES_VARIABLE]
     return found
+
+
+def pid_of_node(launched: Launched) -> int:
+    """Of a launch with one node and nothing else."""
+    return int(re.findall(r"process started with pid \[(\d+)\]", launched.output)[-1])
 
 
 def test_a_node_that_fails_is_a_launch_that_fails_and_harms_no_sibling(
@@ -62,6 +88,37 @@ def test_a_node_that_fails_is_a_launch_that_fails_and_harms_no_sibling(
     assert "sibling has None" in output
     assert "sibling ends by itself" in output
     assert "Traceback" in output, "log_level:=debug shows where an error comes from"
+
+
+def test_a_node_that_dies_is_started_again_and_the_launch_ends_well(
+    environment: dict[str, str], tmp_path: Path, node_model: Path
+) -> None:
+    arguments = [f"model:={node_model}", "device:=cpu", "respawn:=true", "respawn_delay:=0.1"]
+    with Launched(
+        tmp_path / "log.txt", environment, "rgbt_seg_ros", "segment.launch.py", *arguments
+    ) as launched:
+        launched.wait_for_output("active:")
+        os.kill(pid_of_node(launched), signal.SIGKILL)
+        wait_for(lambda: launched.output.count("active:") == 2, "the second start")
+        assert launched.interrupt() == 0, launched.output
+    assert launched.output.count("process started with pid") == 2
+
+
+def test_a_launch_file_that_includes_ours_hears_of_the_nodes_states(
+    environment: dict[str, str], tmp_path: Path, node_model: Path
+) -> None:
+    """And `required` ends all with the node, cleanly if it ended so."""
+    (tmp_path / "parent.launch.py").write_text(LISTENER)
+    arguments = [str(tmp_path / "parent.launch.py"), f"model:={node_model}"]
+    with Launched(tmp_path / "log.txt", environment, *arguments) as launched:
+        launched.wait_for_output("active:")
+        # The transition before may have come before launch was found.
+        set_state = ["ros2", "lifecycle", "set", "--no-daemon", "/rgbt_segmenter", "deactivate"]
+        wait_for(lambda: subprocess.run(set_state, env=environment).returncode == 0, "deactivation")
+        launched.wait_for_output("the node is inactive")
+        os.kill(pid_of_node(launched), signal.SIGTERM)
+        assert launched.wait() == 0, launched.output
+    assert "process[segmenter-1] was required: shutting down" in launched.output
 
 
 @pytest.mark.parametrize(

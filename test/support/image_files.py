@@ -11,6 +11,9 @@ from PIL import Image
 
 WIDTH, HEIGHT = 60, 40
 
+READS_GIF = tuple(map(int, cv2.__version__.split(".")[:2])) >= (4, 11)
+"""Whether this OpenCV does; that of Ubuntu 24.04 does not."""
+
 
 def smooth_picture() -> np.ndarray:
     """uint8 [40, 60, 3]."""

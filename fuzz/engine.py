@@ -22,6 +22,9 @@ MOST_MEGABYTES = 600
 MOST_SECONDS = 5.0
 """Of computing that any input may cost."""
 
+_LONGEST_KEPT = 1 << 13
+"""Bytes of inputs that are mutated further: with longer ones there would be few executions."""
+
 _GUARD_MEGABYTES = 4000
 """More address space is not given, so that a finding does not take the machine down."""
 
@@ -77,7 +80,7 @@ def fuzz(
             run.execute(data)
         while run.result.executions < executions and time.monotonic() - started < seconds:
             data = mutate(chance, corpus, target.tokens)
-            if run.execute(data):
+            if run.execute(data) and len(data) <= _LONGEST_KEPT:
                 corpus.append(data)
     finally:
         run.close()

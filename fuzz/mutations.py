@@ -135,7 +135,7 @@ def _copy(chance: random.Random, data: bytearray, corpus: Sequence[bytes], token
 def _repeat(chance: random.Random, data: bytearray, corpus: Sequence[bytes], tokens: Sequence[bytes]) -> None:
     start, end = _range(chance, data)
     piece = bytes(data[start:end]) or chance.choice(_WORDS)
-    times = min(chance.choice((2, 10, 100, 1000, 20_000)), LONGEST // len(piece))
+    times = min(chance.choice((2, 2, 3, 10, 10, 100, 100, 1000, 20_000)), LONGEST // len(piece))
     if len(data) + times * len(piece) <= LONGEST:
         data[start:start] = piece * times
 

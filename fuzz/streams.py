@@ -15,7 +15,7 @@ from rgbt_seg_ros.pairing.stream_clock import StreamClock
 from rgbt_seg_ros.pipeline.missing_camera import Camera
 
 _STEP = struct.Struct("<Bq")
-_MOST_STEPS = 1000
+_MOST_STEPS = 200
 
 
 def _pair(data: bytes, folder: Path) -> None:

@@ -5,9 +5,8 @@ from collections.abc import Collection, Mapping
 from itertools import islice
 from typing import Any, Literal
 
-from rosbags.typesys import Stores, get_typestore
-
 from rgbt_seg_ros.bags.recording import Recording, Topic
+from rgbt_seg_ros.bags.types import ros2_types
 from rgbt_seg_ros.base.errors import UserError
 
 Kind = Literal["rgb", "thermal"]
@@ -159,7 +158,7 @@ def _require_picture(recording: Recording, kind: Kind, name: str) -> None:
     Raises:
         UserError: a video, a depth image, or a thermal image of 16 bits in JPEG.
     """
-    typestore = get_typestore(Stores.ROS2_JAZZY)
+    typestore = ros2_types()
     for message in islice(recording.messages([name]), 1):
         try:
             image: Any = typestore.deserialize_cdr(message.data, COMPRESSED_TYPE)

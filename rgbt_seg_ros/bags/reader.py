@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rosbags.typesys import Stores, get_typestore
-
 from rgbt_seg_ros.bags.image_topics import (
     IMAGE_TYPE,
     RGB_TOPIC,
@@ -20,6 +18,7 @@ from rgbt_seg_ros.bags.image_topics import (
 )
 from rgbt_seg_ros.bags.recording import RecordedMessage, Recording, Topic
 from rgbt_seg_ros.bags.stamps import Stamps
+from rgbt_seg_ros.bags.types import ros2_types
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.images.codec import stamp_ns
 
@@ -83,7 +82,7 @@ def read_topics(
     Raises:
         UserError: the recording is damaged.
     """
-    typestore = get_typestore(Stores.ROS2_JAZZY)
+    typestore = ros2_types()
     stamps = stamps or Stamps()
     kinds = {name: kind for kind, name in topics.items()}
     for message in recording.messages(kinds):

@@ -7,6 +7,8 @@ from rosbags.interfaces import Connection, Nodetype
 from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
+from rgbt_seg_ros.bags.types import ros2_types
+
 _HEADER = "std_msgs/msg/Header"
 _NEW_NAMES = {"tf/msg/tfMessage": "tf2_msgs/msg/TFMessage"}
 
@@ -19,7 +21,7 @@ class CdrConverter:
 
     def __init__(self, connections: Iterable[Connection]) -> None:
         """Compare the types that the bag itself defines with those of ROS 2."""
-        self._ros2 = get_typestore(Stores.ROS2_JAZZY)
+        self._ros2 = ros2_types()
         self._targets: dict[str, str] = {}
         for connection in connections:
             name = connection.msgtype

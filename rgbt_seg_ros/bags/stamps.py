@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from itertools import islice, pairwise
 from typing import Any
 
-from rosbags.typesys import Stores, get_typestore
-
 from rgbt_seg_ros.bags.image_topics import Kind
 from rgbt_seg_ros.bags.recording import Recording
+from rgbt_seg_ros.bags.types import ros2_types
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.images.codec import stamp_ns
 
@@ -121,7 +120,7 @@ def _describe(faults: Mapping[str, str]) -> str:
 
 def _first_times(recording: Recording, topic: str) -> tuple[list[int], list[int]]:
     """Header stamps and times of reception of a topic's first images."""
-    typestore = get_typestore(Stores.ROS2_JAZZY)
+    typestore = ros2_types()
     stamps, received = [], []
     for message in islice(recording.messages([topic]), _LOOKED_AT):
         try:

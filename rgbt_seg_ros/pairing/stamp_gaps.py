@@ -33,6 +33,12 @@ _RESTART_IMAGES = 3
 
 _KEPT_GAPS = 64
 
+_MOST_CREDIT = 64
+"""Images that speak for a gap: as many as it lacks must have come before or after it. Bursts with pauses have fewer."""
+
+_SHORTEST_PERIOD_NS = 1_000_000
+"""No camera is faster; stamps that are nearer to each other are made up."""
+
 
 @dataclass
 class _Gap:
@@ -48,8 +54,8 @@ class StampGaps:
     told from gaps is not counted: a lasting change of the rate, a period that varies, a silence of more than a second
     (four periods of a slow camera), time that jumps. An image that comes late is taken out of the count again.
 
-    A gap counts once an interval of one period has followed it. The work per image is constant. Stamps are integer
-    nanoseconds.
+    A gap counts once an interval of one period has followed it, and as many images have come as it lacks. The work per
+    image is constant. Stamps are integer nanoseconds.
 
     Attributes:
         missing: images that should have come between the first image and the newest.
@@ -66,6 +72,8 @@ class StampGaps:
         self._odd: list[tuple[int, int]] = []
         self._odd_since = 0
         self._late = 0
+        self._unproven = 0
+        self._credit = 0
         self._silences = 0
         self._gaps: deque[_Gap] = deque(maxlen=_KEPT_GAPS)
         self._behind: list[int] = []
@@ -91,6 +99,8 @@ class StampGaps:
             self._end_odd(before)
             return
         self._take(before, stamp - before, lost + 1)
+        self._credit = min(self._credit + 1, _MOST_CREDIT)
+        self._count_what_is_proven()
 
     def _take(self, before: int, interval: int, images: int) -> None:
         """Judge the interval after an image, in which so many images were sent, the one at its end included."""
@@ -143,8 +153,14 @@ class StampGaps:
         if missing >= 0:
             self._note_regular(sum(interval for interval, _ in odd), round(periods))
         if missing > 0 and sum(self._fits) >= _FITS * max(len(self._fits), self._least_fits):
-            self.missing += missing
+            self._unproven += missing
             self._gaps.append(_Gap(self._odd_since, last, missing))
+
+    def _count_what_is_proven(self) -> None:
+        if 0 < self._unproven <= self._credit:
+            self._credit -= self._unproven
+            self.missing += self._unproven
+            self._unproven = 0
 
     def _note_regular(self, interval: int, periods: int) -> None:
         self._regular.append((interval, periods))
@@ -166,7 +182,7 @@ class StampGaps:
                 near = [interval for interval in intervals if abs(interval - period) < _NEAR * period]
                 period = sum(near) / len(near)
             fits = sum(_fits(interval / period) for interval in intervals)
-            if len(near) >= _SEVERAL and fits >= _FITS * len(intervals):
+            if period >= _SHORTEST_PERIOD_NS and len(near) >= _SEVERAL and fits >= _FITS * len(intervals):
                 break
         else:
             return
@@ -192,7 +208,10 @@ class StampGaps:
         for gap in self._gaps:
             if gap.first < stamp < gap.last and gap.missing > 0:
                 gap.missing -= 1
-                self.missing -= 1
+                if self._unproven > 0:
+                    self._unproven -= 1
+                else:
+                    self.missing -= 1
                 return
         if self._odd and stamp > self._odd_since:
             self._late += 1

@@ -138,6 +138,19 @@ def test_hardly_anything_is_counted_in_a_stream_without_a_period() -> None:
     assert missing(of_periods(draw.expovariate(30) for _ in range(1000))) < 10
 
 
+@pytest.mark.parametrize(
+    ("images", "apart_ms", "pause_ms"), [(10, 1.0, 91.0), (10, 2.0, 402.0), (9, 1e-6, 33.0)]
+)
+def test_bursts_with_pauses_between_them_are_no_loss(images: int, apart_ms: float, pause_ms: float) -> None:
+    bursts = ([apart_ms / 1e3] * (images - 1) + [pause_ms / 1e3]) * 100
+    assert missing(of_periods(bursts)) == 0
+
+
+def test_a_long_gap_soon_after_the_first_images_is_counted() -> None:
+    stamps = regular(60, 30)
+    assert missing([*stamps[:10], *stamps[30:]]) == 20
+
+
 def test_what_is_known_to_be_lost_is_not_counted_twice() -> None:
     gaps = StampGaps()
     stamps = [round(stamp) for stamp in regular(300, 30)]

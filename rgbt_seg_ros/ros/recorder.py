@@ -148,11 +148,9 @@ class Recorder(Node):
         latency_ms = None if sent is None else round((received - sent) * 1e3, 3)
         nearest = min(self._thermal_stamps, key=lambda thermal: abs(thermal - stamp), default=None)
         skew_ms = None if nearest is None else (nearest - stamp) / 1e6
-
-        def write() -> None:
-            self._writer.add_mask(stamp, decode_thermal(message), received, latency_ms, skew_ms)
-
-        self._jobs.add(write)
+        self._add_decoded(
+            "mask", message, lambda mask: self._writer.add_mask(stamp, mask, received, latency_ms, skew_ms)
+        )
 
     def _on_detections(self, message: Detection2DArray) -> None:
         stamp = stamp_ns(message.header)
@@ -189,7 +187,20 @@ class Recorder(Node):
 
     def _on_confidence(self, message: Image) -> None:
         stamp = stamp_ns(message.header)
-        self._jobs.add(lambda: self._writer.add_confidence(stamp, decode_thermal(message)))
+        self._add_decoded("confidence", message, lambda image: self._writer.add_confidence(stamp, image))
+
+    def _add_decoded(self, what: str, message: Image, add: Callable[[np.ndarray], None]) -> None:
+        """Have an output decoded and added; one that is no image is left out, and said: anybody may publish it."""
+
+        def write() -> None:
+            try:
+                image = decode_thermal(message)
+            except UndecodableImage as error:
+                self.get_logger().warning(f"a {what} is not recorded: {error}", throttle_duration_sec=1)
+            else:
+                add(image)
+
+        self._jobs.add(write)
 
     def _on_label_info(self, message: LabelInfo) -> None:
         names = [entry.class_name for entry in sorted(message.class_map, key=lambda entry: entry.class_id)]

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -45,9 +46,15 @@ sys.stdin.read()
 SLOW_TOPICS = 8
 
 
-@pytest.fixture
-def node(bench: Bench, node_model: Path, tmp_path: Path) -> Iterator[NodeProcess]:
-    with active_node(tmp_path / "log.txt", FAULTY_NODE, model=node_model) as node:
+ENVIRONMENT = MappingProxyType({"REPORT_S": "0.25"})
+"""Reports sooner than a node makes them by itself, as these tests wait for many."""
+
+
+@pytest.fixture(scope="module")
+def node(bench: Bench, node_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
+    """For the tests at the end, in order."""
+    log = tmp_path_factory.mktemp("hardship") / "log.txt"
+    with active_node(log, FAULTY_NODE, model=node_model, environment=ENVIRONMENT) as node:
         yield node
 
 
@@ -112,7 +119,8 @@ def test_steps_of_an_hour_cost_nothing(
     clock = bench.node.create_publisher(Clock, "/clock", 10) if use_sim_time else None
     stamps = Stamps(bench, clock)
     bench.received["mask"].clear()
-    with active_node(tmp_path / "log.txt", model=node_model, use_sim_time=use_sim_time) as node:
+    options: dict[str, Any] = {"environment": ENVIRONMENT, "model": node_model, "use_sim_time": use_sim_time}
+    with active_node(tmp_path / "log.txt", FAULTY_NODE, **options) as node:
         bench.send_until(has_recovered(bench), "a healthy node", stamps.send)
         for step_ns in (HOUR_NS, -HOUR_NS, -HOUR_NS, HOUR_NS):
             stamps.now_ns += step_ns

@@ -1,7 +1,7 @@
-"""Generates vision_msgs into the virtual environment whose Python runs this, from resource/vision_msgs.
+"""Generates vision_msgs and tf2_msgs into the virtual environment whose Python runs this, from resource/*_msgs.
 
-No wheel of vision_msgs exists. The generators come with the ROS wheels; equal type hashes prove that the result speaks
-with every other vision_msgs.
+No wheels of these packages exist. The generators come with the ROS wheels; equal type hashes prove that the result
+speaks with everybody else's.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy
 
 PREFIX = Path(sys.prefix)
-INTERFACES = Path(__file__).resolve().parent.parent / "resource" / "vision_msgs"
+PACKAGES = sorted((Path(__file__).resolve().parent.parent / "resource").glob("*_msgs"))
 # Where Python and numpy were on the machine that built the wheels.
 WHEEL_BUILD_PATHS = {
     r"/opt/python/cp\d+-cp\d+/include/python3\.\d+": sysconfig.get_path("include"),
@@ -37,8 +37,8 @@ def mend_include_paths() -> None:
             path.write_text(mended)
 
 
-def build_and_install() -> None:
-    """Runs CMake with the wheels' generators; the package lands in the environment beside the other messages."""
+def build_and_install(interfaces: Path) -> None:
+    """Runs CMake with the wheels' generators; a package lands in the environment beside the other messages."""
     environment = {
         **os.environ,
         "AMENT_PREFIX_PATH": str(PREFIX),
@@ -54,37 +54,42 @@ def build_and_install() -> None:
     cmake = str(PREFIX / "bin" / "cmake")
     with tempfile.TemporaryDirectory() as build:
         for arguments in (
-            ["-S", str(INTERFACES), "-B", build, "-G", "Unix Makefiles", *configure],
+            ["-S", str(interfaces), "-B", build, "-G", "Unix Makefiles", *configure],
             ["--build", build, "--parallel", str(os.cpu_count())],
             ["--install", build],
         ):
             subprocess.run([cmake, *arguments], env=environment, check=True)
 
 
-def generated_hashes() -> dict[str, str]:
-    """Type hash by type name, of what lies in the environment."""
+def generated_hashes(interfaces: Path) -> dict[str, str]:
+    """Type hash by type name, of a package that lies in the environment."""
     hashes = {}
-    for path in (PREFIX / "share" / "vision_msgs" / "msg").glob("*.json"):
+    for path in (PREFIX / "share" / interfaces.name / "msg").glob("*.json"):
         for entry in json.loads(path.read_text())["type_hashes"]:
             package, _, name = entry["type_name"].split("/")
-            if package == "vision_msgs":
+            if package == interfaces.name:
                 hashes[name] = entry["hash_string"]
     return hashes
 
 
 def main() -> int:
     mend_include_paths()
-    try:
-        build_and_install()
-    except subprocess.CalledProcessError as error:
-        print(f"error: vision_msgs could not be built: cmake ended with {error.returncode}", file=sys.stderr)
-        return 1
-    expected = json.loads((INTERFACES / "type_hashes.json").read_text())
-    found = generated_hashes()
-    if found != expected:
-        wrong = sorted(name for name in expected.keys() | found if found.get(name) != expected.get(name))
-        print(f"error: type hashes differ from vision_msgs 4.1: {', '.join(wrong)}", file=sys.stderr)
-        return 1
+    for interfaces in PACKAGES:
+        name = interfaces.name
+        try:
+            build_and_install(interfaces)
+        except subprocess.CalledProcessError as error:
+            print(f"error: {name} could not be built: cmake ended with {error.returncode}", file=sys.stderr)
+            return 1
+        expected = json.loads((interfaces / "type_hashes.json").read_text())
+        found = generated_hashes(interfaces)
+        if found != expected:
+            wrong = sorted(each for each in expected.keys() | found if found.get(each) != expected.get(each))
+            print(
+                f"error: type hashes differ from those of {name} in Jazzy: {', '.join(wrong)}",
+                file=sys.stderr,
+            )
+            return 1
     return 0
 
 

@@ -96,8 +96,8 @@ def packages_step() -> Step:
 
 
 def vision_msgs_step(packages: Step) -> Step:
-    key = digest(packages.key, GENERATOR, REPOSITORY / "resource" / "vision_msgs")
-    return Step("vision_msgs", "vision_msgs from its interface files", key, MARKS, LOGS)
+    key = digest(packages.key, GENERATOR, *sorted((REPOSITORY / "resource").glob("*_msgs")))
+    return Step("vision_msgs", "vision_msgs and tf2_msgs from their interface files", key, MARKS, LOGS)
 
 
 def new_venv(folder: Path, packages: Step) -> list[list[str]]:

@@ -102,7 +102,7 @@ class Homography(Registration):
 
 
 class Plane(Registration):
-    """Two calibrated cameras, and a scene that lies in one plane, parallel to the RGB image.
+    """Two calibrated cameras, and a scene that lies in one plane, as a rule parallel to the RGB image.
 
     What is nearer or farther than the plane is laid beside its place by focal length * distance between the cameras *
     |1/depth - 1/true depth| pixels.
@@ -112,7 +112,8 @@ class Plane(Registration):
         rotation: quaternion (x, y, z, w) and
         translation: (x, y, z) [m], the pose of the thermal camera in the RGB camera's optical frame, as
             `tf2_echo <rgb frame> <thermal frame>` prints it.
-        depth: of the plane, along the RGB camera's optical axis [m].
+        depth: distance of the plane from the RGB camera, along the normal [m].
+        normal: of the plane, away from the camera, in the RGB camera's optical frame; by default its optical axis.
 
     Raises:
         UserError: a depth that is not positive, or a rotation that is none.
@@ -125,20 +126,25 @@ class Plane(Registration):
         rotation: Sequence[float],
         translation: Sequence[float],
         depth: float,
+        normal: Sequence[float] = (0.0, 0.0, 1.0),
     ) -> None:
         super().__init__()
         if not 0 < depth < np.inf:
             raise UserError(f"the depth of the registration plane must be above 0 m, not {depth:g}")
         self._rgb, self._thermal = rgb, thermal
-        self._rotation = _rotation_matrix(rotation)
+        self._rotation = rotation_matrix(rotation)
         self._translation = np.array(translation, float)
         self._depth = depth
+        self._normal = np.array(normal, float) / np.linalg.norm(normal)
 
     def _thermal_positions(self, rgb_size: tuple[int, int], thermal_size: tuple[int, int]) -> np.ndarray:
         rgb, thermal = self._rgb.scaled_to(rgb_size), self._thermal.scaled_to(thermal_size)
         rows, columns = np.mgrid[: rgb_size[0] + _GRID : _GRID, : rgb_size[1] + _GRID : _GRID]
         rays = rgb.rays(np.column_stack([columns.ravel(), rows.ravel()]).astype(float))
-        points = self._depth * np.column_stack([rays, np.ones(len(rays))])  # in the RGB camera's frame
+        directions = np.column_stack([rays, np.ones(len(rays))])
+        towards = directions @ self._normal
+        towards[~(towards > 0)] = np.nan  # the ray does not meet the plane
+        points = (self._depth / towards)[:, None] * directions  # in the RGB camera's frame
         x, y, z = ((points - self._translation) @ self._rotation).T  # in the thermal camera's
         z[~(z > 0)] = np.nan
         thermal_rays = np.column_stack([x / z, y / z])
@@ -162,7 +168,7 @@ def _interpolate(grid: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return cv2.remap(grid, columns, rows, cv2.INTER_LINEAR)
 
 
-def _rotation_matrix(quaternion: Sequence[float]) -> np.ndarray:
+def rotation_matrix(quaternion: Sequence[float]) -> np.ndarray:
     """3x3 of a quaternion (x, y, z, w) of any length but 0."""
     length = np.linalg.norm(quaternion)
     if not 0 < length < np.inf:

@@ -1,6 +1,5 @@
 """One camera pair on a node: its subscriptions, its output topics and its `Pipeline`."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -9,10 +8,10 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.callback_groups import CallbackGroup
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from rgbt_seg_ros.base.diagnostics import ERROR, OK, WARN, Key, status_name
 from rgbt_seg_ros.base.errors import UserError
@@ -25,7 +24,7 @@ from rgbt_seg_ros.pipeline.pipeline import Pipeline
 from rgbt_seg_ros.pipeline.registration_setup import RegistrationSetup
 from rgbt_seg_ros.pipeline.responder import Job, Responder
 from rgbt_seg_ros.ros.graph import IMAGE_QUEUE
-from rgbt_seg_ros.ros.inputs.camera_info import camera_info_topics
+from rgbt_seg_ros.ros.inputs.calibration import CalibrationInputs
 from rgbt_seg_ros.ros.inputs.publishers import IMAGE_TYPES, WatchedTopic
 from rgbt_seg_ros.ros.inputs.reception import Reception
 from rgbt_seg_ros.ros.messages import diagnostic_status
@@ -68,7 +67,7 @@ class CameraPair:
         self.outputs = Outputs(node, f"~/{name}" if name else "~", depth)
         self._subscriptions: list[Subscription] = []
         self._watched: dict[str, WatchedTopic] = {}
-        self._infos: Counter[str] = Counter()
+        self._calibration: CalibrationInputs | None = None
         self._pipeline: Pipeline | None = None
 
     def start(
@@ -106,7 +105,16 @@ class CameraPair:
             camera: self._subscribe_images(camera, settings, transport, pipeline, pairing, receiving)
             for camera, transport in transports.items()
         }
-        self._subscribe_camera_infos(settings, topics, pipeline.responder)
+        self._calibration = CalibrationInputs(
+            self._node,
+            settings,
+            self._own,
+            topics,
+            take_rgb=partial(setattr, self.outputs, "camera_info"),
+            changed=partial(_use_registration, pipeline.responder),
+            say=self._say_of_input,
+        )
+        self._subscriptions += self._calibration.subscriptions
         self._health = Health(topics, settings)
         # Last: what has a pipeline is active.
         self._pipeline = pipeline
@@ -130,6 +138,7 @@ class CameraPair:
     def unsubscribe(self) -> None:
         """Take no more images; idempotent."""
         self._watched.clear()
+        self._calibration = None
         while self._subscriptions:
             self._node.destroy_subscription(self._subscriptions.pop())
 
@@ -172,10 +181,9 @@ class CameraPair:
     def _input_faults(self, numbers: Mapping[str, float]) -> list[str]:
         """Why nothing comes on the topics of which that is so."""
         for name, watched in self._watched.items():
-            # One calibration is enough.
-            if not self._infos[name] or watched.fault:
-                watched.look(numbers.get(f"{name}_in", self._infos[name]))
-        return [watched.fault for watched in self._watched.values() if watched.fault]
+            watched.look(numbers[f"{name}_in"])
+        faults = [watched.fault for watched in self._watched.values() if watched.fault]
+        return faults + (self._calibration.faults() if self._calibration else [])
 
     def _say_of_input(self, sentence: str, is_fault: bool) -> None:
         if is_fault:
@@ -246,46 +254,6 @@ class CameraPair:
         """The name of one of this pair's topics, as before remapping."""
         return f"{self.name}/{topic}" if self.name else topic
 
-    def _subscribe_camera_infos(
-        self, settings: Settings, images: Mapping[str, str], responder: Responder
-    ) -> None:
-        """The RGB camera's goes on with the masks; registration on a plane needs both."""
-        candidates = {
-            camera: camera_info_topics(self._node, self._own(f"{camera}/camera_info"), image, transport)
-            for (camera, image), transport in zip(
-                images.items(), (settings.rgb_transport, settings.thermal_transport), strict=True
-            )
-        }
-        if candidates["rgb"][0] == candidates["thermal"][0]:
-            # Whose it is cannot be known.
-            candidates = {camera: names[-1:] for camera, names in candidates.items()}
-        best = {camera: len(names) for camera, names in candidates.items()}
-        self._infos.clear()
 
-        def take(camera: str, rank: int, info: CameraInfo) -> None:
-            if rank > best[camera]:
-                return
-            best[camera] = rank
-            self._infos[f"{camera}_info"] += 1
-            if camera == "rgb":
-                self.outputs.camera_info = info
-            setup.take(camera, info)
-            responder.register, responder.unregistered = setup.registration, setup.unavailable
-
-        cameras = ("rgb", "thermal") if settings.registration.mode == "plane" else ("rgb",)
-        for camera in cameras:
-            for rank, topic in enumerate(candidates[camera]):
-                self._subscribe(CameraInfo, topic, partial(take, camera, rank), qos_profile_sensor_data)
-            if len(cameras) == 2:
-                self._watched[f"{camera}_info"] = WatchedTopic(
-                    self._node,
-                    candidates[camera][0],
-                    "sensor_msgs/msg/CameraInfo",
-                    qos_profile_sensor_data,
-                    transport="",
-                    reliability="",
-                    say=self._say_of_input,
-                )
-        topics = {camera: candidates[camera][0] for camera in cameras}
-        setup = RegistrationSetup(settings, topics)
-        responder.register, responder.unregistered = setup.registration, setup.unavailable
+def _use_registration(responder: Responder, setup: RegistrationSetup) -> None:
+    responder.register, responder.unregistered = setup.registration, setup.unavailable

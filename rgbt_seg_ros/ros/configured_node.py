@@ -17,6 +17,7 @@ from rgbt_seg_ros.pipeline.pairing_thread import PairingThread
 from rgbt_seg_ros.pipeline.responder import Job, answer_jobs
 from rgbt_seg_ros.ros.camera_pair import CameraPair
 from rgbt_seg_ros.ros.graph import IMAGE_QUEUE, CallbackThread
+from rgbt_seg_ros.ros.inputs.transforms import check_transforms
 from rgbt_seg_ros.ros.pairers import pairer_maker
 from rgbt_seg_ros.runs.quality import DEMONSTRATION, is_demonstration
 from rgbt_seg_ros.segmenter import Segmenter, choose_device
@@ -64,6 +65,10 @@ class Configured:
         self._settings = settings
         # First, as it costs nothing: a method that is not installed is known before the model is loaded.
         self._make_pairer: Callable[[], Pairer] = pairer_maker(settings)
+        if settings.registration.uses_tf:
+            by_frame = settings.registration.plane.frame
+            with _fault_of(f"registration.plane.{'frame' if by_frame else 'extrinsics'}"):
+                check_transforms()
         if settings.tracking.enabled:
             with _fault_of("tracking.enabled"):
                 check_tracking()

@@ -32,7 +32,7 @@ LOG_PERIOD_NS = 1_000_000_000
 """Errors of one kind are logged once in this time at most."""
 
 
-NODE_TOPICS = ("/diagnostics", "/clock", "/rosout", "/parameter_events", "~/transition_event")
+NODE_TOPICS = ("/diagnostics", "/clock", "/tf_static", "/rosout", "/parameter_events", "~/transition_event")
 """Topics of the node that are no camera pair's."""
 
 

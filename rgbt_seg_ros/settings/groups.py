@@ -135,6 +135,17 @@ class PlaneSettings:
         minimum=0.01,
         maximum=10_000.0,
     )
+    extrinsics: str = declare(
+        "parameters",
+        "Where the thermal camera's place is known from. parameters: translation and rotation. tf: /tf_static, by the "
+        "frames that the camera_infos name.",
+        choices=("parameters", "tf"),
+    )
+    frame: str = declare(
+        "",
+        "Frame whose x-y plane is the plane, as base_footprint is for the ground. Then plane and thermal camera are "
+        "taken from /tf_static. Empty: the plane is parallel to the RGB image, at depth.",
+    )
     translation: tuple[float, ...] = declare(
         (0.0, 0.0, 0.0),
         "Position of the thermal camera in the RGB camera's optical frame.",
@@ -161,3 +172,8 @@ class RegistrationSettings:
         "Matrix (row by row) from thermal to RGB pixels for mode homography; see calibrate_homography.",
     )
     plane: PlaneSettings = dataclasses.field(default_factory=PlaneSettings)
+
+    @property
+    def uses_tf(self) -> bool:
+        """Whether static transforms are needed."""
+        return self.mode == "plane" and (self.plane.extrinsics == "tf" or bool(self.plane.frame))

@@ -18,7 +18,13 @@ from make_environment import (
 )
 from steps import SetupError, Step
 
-EXPECTED_HASHES = json.loads((REPOSITORY / "resource" / "vision_msgs" / "type_hashes.json").read_text())
+EXPECTED_HASHES = {
+    f"{package}/{name}": type_hash
+    for package in ("vision_msgs", "tf2_msgs")
+    for name, type_hash in json.loads(
+        (REPOSITORY / "resource" / package / "type_hashes.json").read_text()
+    ).items()
+}
 needs_make_setup = pytest.mark.skipif(
     Path(sys.prefix) != REPOSITORY / ".venv",
     reason="tests the .venv of `make setup`, and another Python runs this",
@@ -26,16 +32,16 @@ needs_make_setup = pytest.mark.skipif(
 
 
 @pytest.mark.parametrize("name", EXPECTED_HASHES)
-def test_vision_msgs_type_hash_on_the_graph(name: str) -> None:
+def test_type_hash_on_the_graph(name: str) -> None:
     """What other machines see of our types; upstream's hashes are in type_hashes.json."""
     rclpy = pytest.importorskip("rclpy", reason="needs ROS 2")
-    import vision_msgs.msg
-
+    package, _, kind = name.partition("/")
+    messages = pytest.importorskip(f"{package}.msg", reason=f"needs {package}: run `make setup` again")
     context = rclpy.Context()
     rclpy.init(context=context)
     node = rclpy.create_node("type_hash", context=context)
     try:
-        node.create_publisher(getattr(vision_msgs.msg, name), "typed", 1)
+        node.create_publisher(getattr(messages, kind), "typed", 1)
         (endpoint,) = node.get_publishers_info_by_topic("typed")
         assert str(endpoint.topic_type_hash) == EXPECTED_HASHES[name]
     finally:

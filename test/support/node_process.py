@@ -49,7 +49,8 @@ class NodeProcess:
         for name, value in {**own, **parameters}.items():
             arguments += ["-p", f"{name.replace('__', '.')}:={value}"]
         self._log = log
-        variables = {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(REPOSITORY)}
+        paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
+        variables = {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "PYTHONPATH": os.pathsep.join(paths)}
         with log.open("w") as output:
             self.process = subprocess.Popen(
                 [

@@ -59,7 +59,7 @@ def make_noble_environment() -> None:
     python = str(VENV / "bin" / "python")
     key = digest(CONSTRAINTS, *REQUIREMENTS, SAM2_REQUIREMENT, str(VENV))
     packages = Step("packages", "Python packages of Ubuntu 24.04 (several GB)", key, MARKS, LOGS / "noble")
-    generated = digest(key, GENERATOR, REPOSITORY / "resource" / "vision_msgs")
+    generated = digest(key, GENERATOR, *sorted((REPOSITORY / "resource").glob("*_msgs")))
     vision_msgs = Step(
         "vision_msgs", "vision_msgs from its interface files", generated, MARKS, LOGS / "noble"
     )

@@ -23,9 +23,11 @@ from rgbt_seg_ros.images.headers.check import MAX_PIXELS
 if TYPE_CHECKING:
     from rosbags.rosbag2.metadata import QosDict
 
-MAX_PIECE_BYTES = 4 * MAX_PIXELS
-"""Of a message or a chunk of messages, decompressed: an RGBA image of the default `max_pixels`. Recorders begin a new
-chunk after a few megabytes; only a larger message makes a larger one."""
+MAX_PIECE_BYTES = 4 * MAX_PIXELS + (1 << 20)
+"""Of a message or a chunk of messages, decompressed: an RGBA image of the default `max_pixels`, with its header.
+
+Recorders begin a new chunk after a few megabytes; only a larger message makes a larger one.
+"""
 
 MAX_RATIO = 200
 MIN_FILE_BYTES = 1 << 30

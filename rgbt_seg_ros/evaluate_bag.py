@@ -28,6 +28,7 @@ from rgbt_seg_ros.base.diagnostics import Key
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import describe_host
 from rgbt_seg_ros.base.interrupts import Interrupted
+from rgbt_seg_ros.base.text import printable
 from rgbt_seg_ros.masks.labels import LABELS_FOLDER, find_labels
 from rgbt_seg_ros.report_page.write import write_report
 from rgbt_seg_ros.ros.arguments import arguments_without_ros
@@ -184,7 +185,10 @@ def _evaluate_bag(args: argparse.Namespace) -> None:
         reliability = recorded_reliability(recording, topics)
     stop = join_graph()
     try:
-        print(f"waiting up to {args.wait:g} s for {' and '.join(topics.values())} of {args.bag}", flush=True)
+        print(
+            f"waiting up to {args.wait:g} s for {printable(' and '.join(topics.values()))} of {args.bag}",
+            flush=True,
+        )
         labels_by_stamp = find_labels(labels) if labels else None
         metrics = evaluate_bag(recording, args.output, end, stop, labels_by_stamp, transports, reliability)
     finally:

@@ -23,6 +23,7 @@ from rgbt_seg_ros.bags.recording import Recording
 from rgbt_seg_ros.bags.stamps import CHOICES, useless_stamps
 from rgbt_seg_ros.base.cli import command_parser, positive_count, positive_number, run_command
 from rgbt_seg_ros.base.json_files import encode_json
+from rgbt_seg_ros.base.text import printable
 from rgbt_seg_ros.ros.arguments import arguments_without_ros, check_arguments
 from rgbt_seg_ros.ros.graph import init_ros
 from rgbt_seg_ros.ros.player import Player
@@ -33,9 +34,15 @@ def _restamped_topics(recording: Recording, choice: str) -> list[str]:
     images = [topic.name for topic in recording.topics.values() if topic.type in IMAGE_TYPES and topic.count]
     fault = useless_stamps(recording, images) if choice != "receive" else ""
     if choice == "header" and fault:
-        print(f"{fault}: whoever pairs images by them finds few, see --stamps receive", file=sys.stderr)
+        print(
+            f"{printable(fault)}: whoever pairs images by them finds few, see --stamps receive",
+            file=sys.stderr,
+        )
     if choice == "auto" and fault:
-        print(f"{fault}: images are played with the time of reception as their stamps", file=sys.stderr)
+        print(
+            f"{printable(fault)}: images are played with the time of reception as their stamps",
+            file=sys.stderr,
+        )
     return images if choice == "receive" or (choice == "auto" and fault) else []
 
 
@@ -58,7 +65,7 @@ def _play(args: argparse.Namespace) -> None:
         player = Player(node, recording, not args.best_effort, args.clock, restamped_topics)
         check_arguments(node, [*recording.topics, "/clock"])
         for topic in player.skipped:
-            print(f"not played: {topic.name} ({topic.type})")
+            print(printable(f"not played: {topic.name} ({topic.type})"))
         if args.wait_for_subscribers > 0:
             player.wait_for_subscribers(args.wait_for_subscribers, args.subscriptions)
         print(f"playing {args.bag}", flush=True)

@@ -17,6 +17,7 @@ from rgbt_seg_ros.bags.stamps import choose_stamps
 from rgbt_seg_ros.base.diagnostics import Drop, Key
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import describe_host
+from rgbt_seg_ros.base.text import printable
 from rgbt_seg_ros.images.codec import UndecodableImage
 from rgbt_seg_ros.masks.tracking import check_tracking
 from rgbt_seg_ros.pairing.nearest_pairer import NearestPairer, Pair
@@ -201,7 +202,7 @@ def segment_recording(
     topics = _find_topics(recording, settings, rgb_topic, thermal_topic)
     times = choose_stamps(recording, topics, stamps)
     if times.note:
-        print(times.note, file=sys.stderr)
+        print(printable(times.note), file=sys.stderr)
     transports = image_transports(recording, topics)
     settings = replace(
         settings,
@@ -211,7 +212,8 @@ def segment_recording(
     segmenter = Segmenter.load(
         settings.model, settings.device, settings.precision, thermal=settings.thermal.normalizer
     )
-    print(f"{recording.path}: {' and '.join(topics.values())}, {settings.model} on {segmenter.device}")
+    names = " and ".join(topics.values())
+    print(printable(f"{recording.path}: {names}, {settings.model} on {segmenter.device}"))
     pairer: NearestPairer[RecordedImage, RecordedImage] = NearestPairer(
         round(settings.sync.max_dt * 1e9),
         round(settings.sync.thermal_time_offset * 1e9),

@@ -8,6 +8,7 @@ from typing import Any
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.json_files import read_json
+from rgbt_seg_ros.base.text import printable
 from rgbt_seg_ros.base.whole_files import write_file
 from rgbt_seg_ros.report_page.comparison import render_comparison
 from rgbt_seg_ros.report_page.page import render_report
@@ -71,7 +72,7 @@ def _read(folder: Path) -> tuple[RunFolder, Summary]:
 
 def _say_what_is_missing(run: RunFolder) -> None:
     for note in run.notes:
-        print(f"{run.path}: {note}", file=sys.stderr)
+        print(printable(f"{run.path}: {note}"), file=sys.stderr)
 
 
 def _has_content(path: Path) -> bool:

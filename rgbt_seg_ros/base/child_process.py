@@ -61,8 +61,9 @@ class ChildProcess:
     ) -> None:
         try:
             if self._process.poll() is None:
-                # In order, as a process that is killed leaves shared memory of the middleware behind.
-                self._process.send_signal(signal.SIGINT)
+                # In order, as a process that is killed leaves shared memory of the middleware behind. Not SIGINT: of
+                # that a Python which has only just started makes a traceback.
+                self._process.terminate()
                 self._process.wait(_END_S)
         except subprocess.TimeoutExpired:
             self._process.kill()

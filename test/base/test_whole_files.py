@@ -154,6 +154,24 @@ def test_a_full_disk_is_named_with_its_free_space(tmp_path: Path) -> None:
         assert names(disk) == {"file", "lines"}
 
 
+def test_a_locked_disk_is_named(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", kilobytes=64) as disk:
+        write_file(disk / "file", "old")
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        with pytest.raises(
+            UserError, match=rf"cannot write {disk}/file \(Read-only file system\): there are"
+        ):
+            write_file(disk / "file", "new")
+        with pytest.raises(UserError, match=rf"cannot write to {disk}/new/folder \(Read-only file system\)"):
+            refused(disk / "new" / "folder")
+        assert names(disk) == {"file"}
+
+
+def refused(path: Path) -> None:
+    with new_folder(path):
+        pytest.fail("a folder was made on a disk that is locked")
+
+
 def test_what_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()

@@ -1,8 +1,10 @@
 """The demo as users call it: three real processes over DDS on a short recording, and its failures in one sentence."""
 
+import contextlib
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -10,6 +12,7 @@ import pytest
 from bags import START_NS, rgb_frame, thermal_frame
 from random_model import write_model
 
+from faults.processes import start
 from rgbt_seg_ros.bags.reader import RGB_TOPIC, THERMAL_TOPIC
 from rgbt_seg_ros.bags.rendered import write_rendered_bag
 from rgbt_seg_ros.bags.writer import BagWriter
@@ -110,6 +113,35 @@ def test_no_mask_is_a_failure_with_the_node_s_words(
     summary = json.loads((out / "summary.json").read_text())
     assert (summary["masks"], summary["pairs"], summary["rgb_in"]) == (0, 0, 3)
     assert "No mask came." in (out / "report.html").read_text()
+
+
+def test_sigterm_ends_the_three_processes_as_well(
+    repository: Path, bag: Path, model: Path, tmp_path: Path
+) -> None:
+    out, log = tmp_path / "out", tmp_path / "demo.log"
+    demo = start(["rgbt_seg_ros.demo", "--bag", str(bag), "--model", str(model), "-o", str(out)], log)
+    end = time.monotonic() + TIMEOUT_S
+    while not (out / "player.log").is_file():
+        assert demo.poll() is None, log.read_text()
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    demo.terminate()
+    assert demo.wait(TIMEOUT_S) == 143
+    assert log.read_text().endswith("terminated\n")
+    assert processes_with(str(out)) == []
+    for file in (log, *out.glob("*.log")):
+        assert "Traceback" not in file.read_text()
+    assert not (out / "report.html").exists()
+
+
+def processes_with(argument: str) -> list[str]:
+    """Command lines of running processes that have this in them."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            words = (entry / "cmdline").read_text() if entry.name.isdecimal() else ""
+            found += [words] if argument in words else []
+    return found
 
 
 @pytest.mark.parametrize("arguments", [["--rgb", "only.mp4"], ["--bag", "b", "--rgb", "a", "--thermal", "c"]])

@@ -75,7 +75,7 @@ def save_state(run: Path, state: SavedState) -> None:
         for name, tensor in named.items()
     }
     numbers = encode_json({"format_version": FORMAT_VERSION, **state.numbers})
-    write_file(run / STATE_FILE, save(tensors, metadata={_METADATA_KEY: numbers}))
+    write_file(run / STATE_FILE, save(tensors, metadata={_METADATA_KEY: numbers}), inside=run)
 
 
 def is_unsaved(run: Path) -> bool:

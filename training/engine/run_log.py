@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from rgbt_seg_ros.base.json_files import MalformedJson, decode_json, encode_json
-from rgbt_seg_ros.base.whole_files import LinesFile, write_file
+from rgbt_seg_ros.base.whole_files import LinesFile, refuse_links, write_file
 from rgbt_seg_ros.images.checked_files import read_checked
 from rgbt_seg_ros.runs.evaluation import SplitScores
 
@@ -34,6 +34,8 @@ class RunLog:
         path = run / "metrics.jsonl"
         _drop_later_lines(path, step)
         self._lines = LinesFile(path, keep=True)
+        for folder in ("tensorboard", "pictures"):
+            refuse_links(run / folder / "file", run)
         self._tensorboard = SummaryWriter(str(run / "tensorboard"), purge_step=step + 1)
 
     def training(self, step: int, loss: float, lr: float, seconds_per_step: float, last: StepLoss) -> None:

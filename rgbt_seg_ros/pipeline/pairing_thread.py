@@ -3,7 +3,9 @@
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -38,6 +40,7 @@ class PairingThread:
         self._capacity = capacity
         self._report = report
         self._handed: queue.SimpleQueue[Handed | None] = queue.SimpleQueue()
+        self._refused: Counter[tuple[Pipeline, str]] = Counter()
         # A daemon: it may wait for a lock of the inference thread, which may hang in a driver.
         self._thread = threading.Thread(target=self._run, name="pairing", daemon=True)
         self._thread.start()
@@ -49,11 +52,17 @@ class PairingThread:
     def hand_over(
         self, pipeline: Pipeline, camera: str, stamp_ns: int, message: Any, arrival: Arrival
     ) -> None:
-        """Leave an image of camera ``rgb`` or ``thermal`` for its pipeline, without waiting."""
+        """Leave an image of camera ``rgb`` or ``thermal`` for its pipeline, without waiting; called in one thread."""
+        refused = self._refused[pipeline, camera]
         if self._handed.qsize() >= self._capacity:
+            self._refused[pipeline, camera] = refused + arrival.lost + 1
             pipeline.refuse(camera)
-        else:
-            self._handed.put((pipeline, camera, stamp_ns, message, arrival))
+            return
+        if refused:
+            # They are counted, and no gap in the stamps.
+            arrival = replace(arrival, lost=arrival.lost + refused)
+            del self._refused[pipeline, camera]
+        self._handed.put((pipeline, camera, stamp_ns, message, arrival))
 
     @property
     def alive(self) -> bool:

@@ -34,7 +34,8 @@ class Arrival:
 
     Attributes:
         clock_ns, monotonic_ns: when, by the node's clock and by the monotonic one.
-        lost: images of its camera that were lost just before it, to be told to `Pipeline.add_lost` besides.
+        lost: images of its camera just before it that have not come to the pipeline and are counted besides
+            (`Pipeline.add_lost`, `refuse`).
         queued_ms: how long it had waited in the middleware's queue; None if that is not known.
     """
 

@@ -16,7 +16,7 @@ from rgbt_seg_ros.pipeline.inference_thread import InferenceThread
 from rgbt_seg_ros.pipeline.pairing_thread import PairingThread
 from rgbt_seg_ros.pipeline.responder import Job, answer_jobs
 from rgbt_seg_ros.ros.camera_pair import CameraPair
-from rgbt_seg_ros.ros.graph import IMAGE_QUEUE, CallbackThread
+from rgbt_seg_ros.ros.graph import CallbackThread
 from rgbt_seg_ros.ros.inputs.transforms import check_transforms
 from rgbt_seg_ros.ros.pairers import pairer_maker
 from rgbt_seg_ros.runs.quality import DEMONSTRATION, is_demonstration
@@ -24,6 +24,9 @@ from rgbt_seg_ros.segmenter import Segmenter, choose_device
 from rgbt_seg_ros.segmenter.class_embeddings import ClassEmbeddings, load_class_embeddings
 from rgbt_seg_ros.segmenter.class_selection import ClassSelection
 from rgbt_seg_ros.settings import Settings
+
+MOST_HANDED_OVER = 150
+"""Images of a topic that may wait to be paired in mode latest [images]: five seconds of most cameras."""
 
 POLL_PERIOD_S = 0.02
 """How often overdue images are decided [s], and that much later at most."""
@@ -94,7 +97,7 @@ class Configured:
         """
         settings = self._settings
         self._inference = inference = InferenceThread(partial(answer_jobs, self._segmenter))
-        depth = settings.lossless.depth if settings.is_lossless else IMAGE_QUEUE
+        depth = settings.lossless.depth if settings.is_lossless else MOST_HANDED_OVER
         self._pairing = pairing = PairingThread(
             LOSSLESS_POLL_PERIOD_S if settings.is_lossless else POLL_PERIOD_S,
             2 * len(self._pairs) * depth,

@@ -22,8 +22,14 @@ from rgbt_seg_ros.settings.parameter import Parameter
 TOPICS = {
     "rgb": ("rgb/image", "RGB images; the type is that of rgb_transport."),
     "thermal": ("thermal/image", "Thermal images; the type is that of thermal_transport."),
-    "rgb_info": ("rgb/camera_info", "Calibration of the RGB camera (sensor_msgs/CameraInfo)."),
-    "thermal_info": ("thermal/camera_info", "Calibration of the thermal camera (sensor_msgs/CameraInfo)."),
+    "rgb_info": (
+        "rgb/camera_info",
+        "Calibration of the RGB camera (sensor_msgs/CameraInfo); left as it is: beside its images.",
+    ),
+    "thermal_info": (
+        "thermal/camera_info",
+        "Calibration of the thermal camera (sensor_msgs/CameraInfo); left as it is: beside its images.",
+    ),
     "mask": ("~/mask", "Class ids, 255 = unlabeled (sensor_msgs/Image)."),
     "mask_compressed": ("~/mask/compressed", "The mask as PNG (sensor_msgs/CompressedImage)."),
     "label_info": ("~/label_info", "Names of the class ids (vision_msgs/LabelInfo, latched)."),

@@ -172,7 +172,7 @@ def _evaluate_bag(args: argparse.Namespace) -> None:
     transports = {str(kind): name for kind, name in image_transports(recording, topics).items()}
     if fault := useless_stamps(recording, list(topics.values())):
         print(
-            f"{fault}: the node pairs by them, have it played with `python -m rgbt_seg_ros.play --stamps receive`",
+            f"{fault}: the node pairs by them, have it played with `python3 -m rgbt_seg_ros.play --stamps receive`",
             file=sys.stderr,
         )
     labels = args.labels
@@ -208,13 +208,13 @@ def _evaluate_bag(args: argparse.Namespace) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command `python -m rgbt_seg_ros.evaluate_bag`; ROS arguments are taken from the process's command line."""
+    """The command `python3 -m rgbt_seg_ros.evaluate_bag`; ROS arguments are taken from the process's command line."""
     parser = command_parser(
-        "python -m rgbt_seg_ros.evaluate_bag",
+        "python3 -m rgbt_seg_ros.evaluate_bag",
         "Score a running node (mode lossless) on a recording while it is played; numbers, report and a bag come out.",
         """
-        python -m rgbt_seg_ros.evaluate_bag my_bag -o out/my_bag
-        python -m rgbt_seg_ros.evaluate_bag my_bag --labels labels -o out/my_bag --ros-args -r rgb/image:=/cam/image
+        python3 -m rgbt_seg_ros.evaluate_bag my_bag -o out/my_bag
+        python3 -m rgbt_seg_ros.evaluate_bag my_bag --labels labels -o out/my_bag --ros-args -r rgb/image:=/cam/image
         """,
     )
     parser.add_argument(

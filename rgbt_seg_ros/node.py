@@ -44,12 +44,12 @@ def run(args: argparse.Namespace) -> None:
 def main() -> int:
     """Console entry `segmenter`."""
     parser = command_parser(
-        "python -m rgbt_seg_ros.node",
+        "python3 -m rgbt_seg_ros.node",
         "Segment pairs of RGB and thermal images on ROS topics (lifecycle node rgbt_segmenter).",
         """
-        python -m rgbt_seg_ros.node --ros-args -r rgb/image:=/cam/image_raw -r thermal/image:=/boson/image_raw
-        python -m rgbt_seg_ros.node --ros-args -p model:=my.safetensors -p autostart:=true
-        python -m rgbt_seg_ros.node --ros-args --params-file config/segment.yaml
+        python3 -m rgbt_seg_ros.node --ros-args -r rgb/image:=/cam/image_raw -r thermal/image:=/boson/image_raw
+        python3 -m rgbt_seg_ros.node --ros-args -p model:=my.safetensors -p autostart:=true
+        python3 -m rgbt_seg_ros.node --ros-args --params-file config/segment.yaml
         """,
     )
     return run_command(parser, run, arguments_without_ros())

@@ -1,7 +1,7 @@
 """Play a rosbag2 as ROS 2 topics, for machines without `ros2 bag`: same timing, same bytes, same stamps.
 
 Messages are published as the serialized bytes in the bag, so nothing is decoded or copied field by field. Names can
-be remapped: ``python -m rgbt_seg_ros.play BAG --ros-args -r /rgb/image:=/camera/image_raw``.
+be remapped: ``python3 -m rgbt_seg_ros.play BAG --ros-args -r /rgb/image:=/camera/image_raw``.
 """
 
 import argparse
@@ -79,14 +79,14 @@ def _play(args: argparse.Namespace) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command `python -m rgbt_seg_ros.play`; ROS arguments are taken from the process's command line."""
+    """The command `python3 -m rgbt_seg_ros.play`; ROS arguments are taken from the process's command line."""
     parser = command_parser(
-        "python -m rgbt_seg_ros.play",
+        "python3 -m rgbt_seg_ros.play",
         "Play a rosbag2 recording as ROS 2 topics.",
         """
-        python -m rgbt_seg_ros.play my_bag
-        python -m rgbt_seg_ros.play my_bag --rate 0.5 --loop 3 --clock
-        python -m rgbt_seg_ros.play my_bag --ros-args -r /rgb/image:=/camera/image_raw
+        python3 -m rgbt_seg_ros.play my_bag
+        python3 -m rgbt_seg_ros.play my_bag --rate 0.5 --loop 3 --clock
+        python3 -m rgbt_seg_ros.play my_bag --ros-args -r /rgb/image:=/camera/image_raw
         """,
     )
     parser.add_argument("bag", type=Path, metavar="BAG", help="rosbag2 folder, or .mcap, .db3 or .bag file")

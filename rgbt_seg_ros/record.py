@@ -2,7 +2,7 @@
 
 A process of its own, so that the latency is what another process sees: from having an RGB image to having its mask.
 The files are described in `rgbt_seg_ros.runs.folder`. Topics can be remapped:
-``python -m rgbt_seg_ros.record -o DIR --ros-args -r rgb/image:=/camera/image_raw``.
+``python3 -m rgbt_seg_ros.record -o DIR --ros-args -r rgb/image:=/camera/image_raw``.
 """
 
 import argparse
@@ -32,17 +32,17 @@ def _record(args: argparse.Namespace) -> None:
     summary = summarize(read_run(args.output))
     summary.write(args.output / "summary.json")
     print(verdict(summary)[1])
-    print(f"python -m rgbt_seg_ros.report {args.output} makes a page of it")
+    print(f"python3 -m rgbt_seg_ros.report {args.output} makes a page of it")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command `python -m rgbt_seg_ros.record`; ROS arguments are taken from the process's command line."""
+    """The command `python3 -m rgbt_seg_ros.record`; ROS arguments are taken from the process's command line."""
     parser = command_parser(
-        "python -m rgbt_seg_ros.record",
+        "python3 -m rgbt_seg_ros.record",
         "Record masks, detections, overlay video and latency of a running node until Ctrl-C.",
         """
-        python -m rgbt_seg_ros.record -o out/run
-        python -m rgbt_seg_ros.record -o out/run --bag --ros-args -r rgb/image:=/camera/image_raw
+        python3 -m rgbt_seg_ros.record -o out/run
+        python3 -m rgbt_seg_ros.record -o out/run --bag --ros-args -r rgb/image:=/camera/image_raw
         """,
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder of the files")

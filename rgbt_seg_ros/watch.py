@@ -1,7 +1,7 @@
 """A live view of a running node for a web browser: overlay, cameras, mask, and what the node says of itself.
 
 It only reads, and what nobody looks at it does not subscribe to. Topics can be remapped:
-``python -m rgbt_seg_ros.watch --ros-args -r rgb/image:=/camera/image_raw -r thermal/image:=/boson/image_raw``.
+``python3 -m rgbt_seg_ros.watch --ros-args -r rgb/image:=/camera/image_raw -r thermal/image:=/boson/image_raw``.
 """
 
 import argparse
@@ -67,14 +67,14 @@ def _watch(args: argparse.Namespace) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command `python -m rgbt_seg_ros.watch`; ROS arguments are taken from the process's command line."""
+    """The command `python3 -m rgbt_seg_ros.watch`; ROS arguments are taken from the process's command line."""
     parser = command_parser(
-        "python -m rgbt_seg_ros.watch",
+        "python3 -m rgbt_seg_ros.watch",
         "Show a running node in the web browser: overlay, cameras, mask and numbers, until Ctrl-C; it only reads.",
         """
-        python -m rgbt_seg_ros.watch
-        python -m rgbt_seg_ros.watch --node /robot/rgbt_segmenter --pair front --port 8081
-        python -m rgbt_seg_ros.watch --ros-args -r rgb/image:=/camera/image_raw -r thermal/image:=/boson/image_raw
+        python3 -m rgbt_seg_ros.watch
+        python3 -m rgbt_seg_ros.watch --node /robot/rgbt_segmenter --pair front --port 8081
+        python3 -m rgbt_seg_ros.watch --ros-args -r rgb/image:=/camera/image_raw -r thermal/image:=/boson/image_raw
         """,
     )
     parser.add_argument(

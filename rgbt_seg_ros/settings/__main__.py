@@ -1,4 +1,4 @@
-"""Prints the parameters as a commented parameter file: ``python -m rgbt_seg_ros.settings``."""
+"""Prints the parameters as a commented parameter file: ``python3 -m rgbt_seg_ros.settings``."""
 
 import sys
 

@@ -1,6 +1,6 @@
 """The parameter reference of the documentation, made from the declarations.
 
-python -m rgbt_seg_ros.settings.reference > docs/parameters.md
+python3 -m rgbt_seg_ros.settings.reference > docs/parameters.md
 """
 
 import sys
@@ -12,11 +12,11 @@ from rgbt_seg_ros.settings.parameter import Parameter
 INTRODUCTION = """\
 # Parameters of rgbt_segmenter
 
-Made from the declarations by `python -m rgbt_seg_ros.settings.reference > docs/parameters.md`; do not edit.
+Made from the declarations by `python3 -m rgbt_seg_ros.settings.reference > docs/parameters.md`; do not edit.
 [config/segment.yaml](../config/segment.yaml) is the same as a parameter file to copy. Each parameter can be given
 
 - to the launch file: `ros2 launch rgbt_seg_ros segment.launch.py sync.max_dt:=0.02`
-- to the node: `python -m rgbt_seg_ros.node --ros-args -p sync.max_dt:=0.02`
+- to the node: `python3 -m rgbt_seg_ros.node --ros-args -p sync.max_dt:=0.02`
 - in a file: `params_file:=my.yaml`, or `--ros-args --params-file my.yaml`; [cameras.md](cameras.md) has some for
   common thermal cameras
 - while the node runs, where *takes effect* allows it: `ros2 param set /rgbt_segmenter max_age 0.5`

@@ -1,7 +1,7 @@
 """The node's parameters, declared once: names, defaults, units, ranges; read into `Settings`.
 
 The node, the launch file, the documentation and `config/segment.yaml` are all made from this table.
-``python -m rgbt_seg_ros.settings`` prints it as a commented parameter file.
+``python3 -m rgbt_seg_ros.settings`` prints it as a commented parameter file.
 """
 
 import dataclasses

@@ -12,10 +12,11 @@ import yaml
 from diagnostics_table import documented_keys
 from node_process import active_node
 from rclpy.node import Node
-from rclpy.qos import QoSCompatibility, QoSProfile, ReliabilityPolicy, qos_check_compatible
+from rclpy.qos import DurabilityPolicy, QoSCompatibility, QoSProfile, ReliabilityPolicy, qos_check_compatible
 from waiting import wait_for
 
 from rgbt_seg_ros.base.diagnostics import status_name
+from rgbt_seg_ros.models import read_card
 
 INPUTS = {"/rgb/image", "/thermal/image"}
 
@@ -80,6 +81,38 @@ def test_foxglove_shows_the_nodes_images_and_diagnostics(observer: Node, layout:
     (summary,) = (panel for panel in panels.values() if "topicToRender" in panel)
     assert published(observer)[summary["topicToRender"]] == ["diagnostic_msgs/msg/DiagnosticArray"]
     assert "/rgbt_segmenter/overlay" in published(observer)
+
+
+def test_the_semantic_layer_of_nav2_is_fed(observer: Node, repository: Path) -> None:
+    """Its parameters are those of semantic_segmentation_layer (nav2), which takes sensor QoS and latched labels."""
+    parameters = yaml.safe_load((repository / "config" / "nav2" / "semantic_layer.yaml").read_text())
+    costmap = parameters["local_costmap"]["local_costmap"]["ros__parameters"]
+    camera = costmap[costmap["plugins"][0]]["camera"]
+    assert costmap["semantic_layer"]["observation_sources"] == "camera"
+    for parameter, kind in (("segmentation", "Image"), ("confidence", "Image"), ("labels", "LabelInfo")):
+        topic = camera[f"{parameter}_topic"]
+        (package,) = (name.split("/")[0] for name in published(observer)[topic])
+        assert published(observer)[topic] == [f"{package}/msg/{kind}"]
+        (offered,) = (each.qos_profile for each in observer.get_publishers_info_by_topic(topic))
+        asked = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+        if parameter == "labels":
+            asked = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        assert qos_check_compatible(offered, asked)[0] != QoSCompatibility.ERROR
+    classes = [name for kind in camera["class_types"] for name in camera[kind]["classes"]]
+    assert sorted(classes) == sorted(read_card("default").class_names), "each in one type"
+    assert all(
+        0 <= camera[kind]["base_cost"] <= camera[kind]["max_cost"] <= 254 for kind in camera["class_types"]
+    )
+
+
+@pytest.mark.parametrize("node", ["/rgbt_segmenter", "/robot/front/rgbt_segmenter"])
+@pytest.mark.parametrize("pair", ["", "left"])
+def test_the_aggregator_finds_the_nodes_status(repository: Path, node: str, pair: str) -> None:
+    parameters = yaml.safe_load((repository / "config" / "diagnostic_aggregator.yaml").read_text())
+    analyzer = parameters["analyzers"]["ros__parameters"]["segmentation"]
+    assert analyzer["type"] == "diagnostic_aggregator/GenericAnalyzer"
+    assert any(part in status_name(node, pair) for part in analyzer["contains"])
+    assert not any(part in "/camera: driver" for part in analyzer["contains"])
 
 
 def test_foxglove_arranges_every_panel_once(layout: dict[str, Any]) -> None:

@@ -1,8 +1,10 @@
 """The launch files, where upstream `launch` and `launch_ros` are installed (they are not on PyPI)."""
 
 import importlib.util
+import re
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -79,15 +81,16 @@ def test_nothing_is_set_for_other_processes(launch_file: ModuleType) -> None:
 def given(launch_file: ModuleType) -> Callable[..., LaunchContext]:
     """Makes a context of the arguments' defaults and what is given on the command line."""
 
-    def make_context(**own: str) -> LaunchContext:
-        context = LaunchContext()
-        for entity in launch_file.generate_launch_description().entities:
-            if isinstance(entity, actions.DeclareLaunchArgument):
-                default = utilities.perform_substitutions(context, entity.default_value)
-                context.launch_configurations[entity.name] = own.get(entity.name.replace(".", "__"), default)
-        return context
+    return partial(context_of, launch_file)
 
-    return make_context
+
+def context_of(launch_file: ModuleType, **own: str) -> LaunchContext:
+    context = LaunchContext()
+    for entity in launch_file.generate_launch_description().entities:
+        if isinstance(entity, actions.DeclareLaunchArgument):
+            default = utilities.perform_substitutions(context, entity.default_value)
+            context.launch_configurations[entity.name] = own.get(entity.name.replace(".", "__"), default)
+    return context
 
 
 def test_parameters_reach_the_node_in_their_types(
@@ -250,3 +253,28 @@ def test_a_recording_that_is_none_is_one_sentence(
     context.launch_configurations.update({"bag": str(tmp_path / "none"), "rgb": "", "thermal": ""})
     with pytest.raises(UserError, match=r"^there is no recording"):
         load_launch_file("evaluate_bag.launch.py")._find_topics(context)
+
+
+def test_the_manager_of_nav2_is_the_one_that_starts_the_node(
+    load_launch_file: Callable[[str], ModuleType], launch_file: ModuleType
+) -> None:
+    example = load_launch_file("nav2_lifecycle.launch.py")
+    include, manager = example.generate_launch_description().entities
+    assert dict(include.launch_arguments) == {"autostart": "false"}
+    (node,) = (each for each in launch_file._node(context_of(launch_file)) if hasattr(each, "node_package"))
+    assert example.MANAGER["node_names"] == [node._Node__node_name]
+    assert example.MANAGER["bond_timeout"] == 0.0
+    assert manager.node_package == "nav2_lifecycle_manager"
+
+
+def test_the_launch_files_and_arguments_of_the_documentation_exist(
+    launch_file: ModuleType, repository: Path
+) -> None:
+    text = (repository / "docs" / "launch.md").read_text()
+    for name in re.findall(r"\w+\.launch\.py", text):
+        assert (repository / "launch" / name).is_file(), name
+    rows = re.findall(r"^\| (`.*?`) \|", text, re.MULTILINE)
+    arguments = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert arguments == set(launch_file.OTHERS)
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    compile(example, "launch.md", "exec")

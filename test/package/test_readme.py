@@ -16,9 +16,9 @@ LINES = [line for block in BASH_BLOCKS for line in block.replace("\\\n", " ").sp
 
 
 def python_commands() -> list[list[str]]:
-    """`[module, argument, ...]` of each `python -m` line."""
+    """`[module, argument, ...]` of each `python3 -m` line."""
     words = [shlex.split(line, comments=True) for line in LINES]
-    return [line[2:] for line in words if line[:2] == ["python", "-m"]]
+    return [line[2:] for line in words if line[:2] == ["python3", "-m"]]
 
 
 def test_there_are_commands_to_check():

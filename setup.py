@@ -106,6 +106,7 @@ setup(
     zip_safe=False,
     entry_points={
         "console_scripts": [
+            f"rgbt = {PACKAGE}.rgbt:main",
             f"segmenter = {PACKAGE}.node:main",
             *(f"{name} = {PACKAGE}.{name}:main" for name in COMMANDS),
             *(f"{name} = {PACKAGE}.training.{name}:main" for name in TRAINING_COMMANDS),

@@ -104,6 +104,8 @@ check_machine() {
 }
 
 install_apt_packages() {
+  # In a container there is nobody to ask for a time zone.
+  export DEBIAN_FRONTEND=noninteractive
   as_root apt-get update
   as_root apt-get install -y python3-venv python3-rosdep python3-colcon-common-extensions
   if ! compgen -G '/etc/ros/rosdep/sources.list.d/*' >/dev/null; then

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from places import REPOSITORY
 
@@ -129,3 +130,36 @@ def test_the_node_does_without_what_shows_progress_and_makes_reports() -> None:
     pytest.importorskip("rclpy", reason="needs ROS 2")
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("file", ["Dockerfile", ".github/workflows/ci.yml"])
+def test_image_and_workflow_call_the_script_with_options_that_it_has(file: str) -> None:
+    text = (REPOSITORY / file).read_text().replace("--${TORCH}", "--cpu --cuda")
+    calls = [line for line in text.splitlines() if "install_robot.sh" in line]
+    assert len(calls) == 1
+    options = re.findall(r"--[a-z-]+", calls[0])
+    assert options
+    help_ = install("--help").stdout
+    assert all(f"  {option} " in help_ or f" {option} " in help_ for option in options)
+
+
+def test_the_image_gets_what_the_package_consists_of() -> None:
+    lines = (REPOSITORY / ".dockerignore").read_text().splitlines()
+    assert lines[0] == "*", "nothing but what is named: data and environments are large"
+    taken = {line[1:] for line in lines if line.startswith("!")}
+    assert all((REPOSITORY / name).exists() for name in taken)
+    assert taken >= {"rgbt_seg_ros", "training", "launch", "config", "resource", "environment", "scripts"}
+    assert taken >= {"package.xml", "setup.py", "setup.cfg"}
+
+
+def test_the_workflow_runs_what_there_is() -> None:
+    jobs = yaml.safe_load((REPOSITORY / ".github" / "workflows" / "ci.yml").read_text())["jobs"]
+    steps = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    makefile = (REPOSITORY / "Makefile").read_text()
+    targets = {target for step in steps for target in re.findall(r"\bmake ([a-z-]+)", step)}
+    assert "test" in targets
+    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
+    paths = {path for step in steps for path in re.findall(r"(?<=\s)test/[\w/.]+", step)}
+    assert len(paths) >= 3
+    assert all((REPOSITORY / path).exists() for path in paths)
+    assert all("24.04" in job["runs-on"] for job in jobs.values())

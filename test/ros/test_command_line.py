@@ -1,9 +1,11 @@
-"""Wrong ROS arguments are one sentence that says what to give, and exit code 2."""
+"""Wrong ROS arguments are one sentence that says what to give, and exit code 2; signals at the start are one word."""
 
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from waiting import wait_for
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
 from rgbt_seg_ros.ros.arguments import arguments_without_ros
@@ -45,3 +47,17 @@ def test_a_command_with_wrong_ros_arguments_ends_with_2(
     process = start("-m", f"rgbt_seg_ros.{command}", "--ros-args", "-p", "broken")
     output, _ = process.communicate(timeout=120)
     assert (process.returncode, output.count("\n")) == (2, 1), output
+
+
+@pytest.mark.parametrize(("number", "code", "word"), [(2, 130, "interrupted"), (15, 143, "terminated")])
+def test_a_signal_while_the_node_still_imports_is_one_word(
+    number: int, code: int, word: str, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    process = start("-m", "rgbt_seg_ros.node")
+    maps = Path(f"/proc/{process.pid}/maps")
+    wait_for(lambda: "libtorch_cpu" in maps.read_text(), "the import of torch")
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=120)
+    # On a machine that stalls here all may have been imported meanwhile.
+    assert (process.returncode, output) == (code, f"{word}\n") or "shutting down" in output, output
+    assert "Traceback" not in output

@@ -27,7 +27,7 @@ def start(
         return subprocess.Popen(
             [sys.executable, "-m", *arguments],
             cwd=REPOSITORY,
-            env={**(environment or os.environ), "OMP_NUM_THREADS": "1"},
+            env={**(environment or os.environ), "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"},
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
@@ -44,6 +44,9 @@ def wait(process: subprocess.Popen[bytes], log: Path, timeout_s: float = TIMEOUT
     try:
         return process.wait(timeout_s)
     except subprocess.TimeoutExpired:
+        # Python's own word on where all of its threads are, see `start`.
+        process.send_signal(signal.SIGABRT)
+        time.sleep(2.0)
         kill_group(process)
         raise Failure(f"it did not end within {timeout_s:.0f} s: {words(log)}") from None
 
@@ -85,7 +88,7 @@ def sleep_unless(process: subprocess.Popen[bytes], seconds: float) -> None:
 
 def words(log: Path) -> str:
     """The end of what a process has said."""
-    return log.read_text(errors="replace")[-1500:] if log.exists() else ""
+    return log.read_text(errors="replace")[-5000:] if log.exists() else ""
 
 
 def check_words(log: Path) -> None:

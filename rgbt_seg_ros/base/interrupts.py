@@ -23,6 +23,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 PATIENCE_S = 2.0
 """Time after the first signal in which others change nothing: a launcher and a terminal may both send one."""
 
+GRACE_S = 60.0
+"""Time after the first signal in which a command must have ended: a library may wait for something for ever."""
+
 _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 _LARGEST_SCRIPT = 2000  # bytes
 _SCRIPT = re.compile(rb"from rgbt_seg_ros\.[\w.]+ import main|rgbt[_-]seg[_-]ros==[^\n]*console_scripts")
@@ -88,10 +91,12 @@ class Raising:
 
     Attributes:
         taken: the first signal's number, None before.
+        last_resort: ends the process where the exception does not.
     """
 
     def __init__(self) -> None:
         self.taken: int | None = None
+        self.last_resort: threading.Timer | None = None
         self._since = 0.0
         self._deferrals = 0
         self._process = os.getpid()
@@ -102,6 +107,7 @@ class Raising:
             return
         if self.taken is None:
             self.taken, self._since = number, time.monotonic()
+            self.last_resort = _in_a_while(GRACE_S, _end, number, None)
             if not self._deferrals:
                 raise Interrupted(number)
         elif time.monotonic() - self._since > PATIENCE_S:
@@ -122,9 +128,14 @@ class Raising:
         """After the exception was lost in a destructor or a callback, which Python only reports."""
         number, self.taken = self.taken, None
         if number is not None:
-            timer = threading.Timer(0.01, os.kill, (self._process, number))
-            timer.daemon = True
-            timer.start()
+            _in_a_while(0.01, os.kill, self._process, number)
+
+
+def _in_a_while(seconds: float, act: Callable[..., object], *arguments: object) -> threading.Timer:
+    timer = threading.Timer(seconds, act, arguments)
+    timer.daemon = True
+    timer.start()
+    return timer
 
 
 _raising: Raising | None = None
@@ -158,6 +169,9 @@ def raised() -> Iterator[Raising | None]:
             # Who has set another one meanwhile ends in order, and goes on to want it.
             if signal.getsignal(number) is handler:
                 signal.signal(number, previous)
+        # A process of our own may still hang in its last steps; another one goes on to live.
+        if handler.last_resort is not None and before[signal.SIGINT] is not _end:
+            handler.last_resort.cancel()
         sys.unraisablehook = hook
         _raising = None
 

@@ -76,6 +76,14 @@ def test_a_second_signal_does_not_cut_the_end_short_and_a_late_one_does(tmp_path
     assert not (tmp_path / "ended").exists()
 
 
+def test_what_hangs_is_ended_after_a_while() -> None:
+    body = "try: print('ready', flush=True); time.sleep(60)\n    finally: time.sleep(60)"
+    started = time.monotonic()
+    before = "from rgbt_seg_ros.base import interrupts; interrupts.GRACE_S = 0.5"
+    assert end(signal.SIGTERM, body, before) == (143, "terminated\n")
+    assert time.monotonic() - started < 50
+
+
 @BOTH
 def test_a_signal_that_a_destructor_would_swallow_is_not_lost(number: signal.Signals) -> None:
     before = "class Slow:\n    def __del__(self):\n        print('ready', flush=True); time.sleep(1)\n"

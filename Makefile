@@ -1,4 +1,4 @@
-# make help | setup | demo | quick | test | fuzz | soak | faults | clean
+# make help | setup | demo | quick | test | fuzz | soak | faults | offline-test | clean
 
 CANDIDATES := python3 python3.13 python3.12 python3.11 python3.10
 FITS := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
@@ -30,7 +30,7 @@ unexport RMW_IMPLEMENTATION
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick test test-noble fuzz soak faults clean
+.PHONY: help setup demo quick test test-noble fuzz soak faults offline-test clean
 
 help:
 	@echo "make setup   makes .venv with everything needed, ROS 2 included (PYTHON=... names the Python, 3.10 to 3.13)"
@@ -43,6 +43,7 @@ help:
 	@echo "make soak    the node for MINUTES=30 at the highest rate that this machine holds (or HZ=...), every image accounted"
 	@echo "             for; BUSY=2 processes beside load the processor; the result is in out/soak/"
 	@echo "make faults  kills, signals, full disks at random moments, an hour or so (SEED=0 KILLS=200 SIGNALS=60 DISKS=50)"
+	@echo "make offline-test   the tests of the node and of all commands in a network that has nothing but loopback"
 	@echo "make clean   removes .venv, out/ and everything built"
 
 setup:
@@ -80,6 +81,11 @@ soak: setup
 faults: setup
 	$(VENV_PYTHON) -m faults --seed $(or $(SEED),0) --kills $(or $(KILLS),200) --signals $(or $(SIGNALS),60) \
 		--full-disks $(or $(DISKS),50)
+
+# It exits with 77 where the system does not let this user make a network.
+offline-test: setup
+	$(VENV_PYTHON) test/support/in_empty_network.py env $(PYTEST_IN_PARALLEL) -m "not alone" \
+		test/ros test/commands test/replay test/bags test/live_view test/segmenter test/pipeline
 
 clean:
 	rm -rf .venv .venv-noble build install log out .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

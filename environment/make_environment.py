@@ -25,6 +25,7 @@ VENV = REPOSITORY / ".venv"
 MARKS = VENV / "setup"
 LOGS = REPOSITORY / "log" / "setup"
 REQUIREMENTS = HERE / "requirements.txt"
+BUILD_REQUIREMENTS = HERE / "requirements-build.txt"
 SAM2_REQUIREMENT = HERE / "requirements-sam2.txt"
 GENERATOR = HERE / "generate_vision_msgs.py"
 # ROS 2 wheels exist for these.
@@ -90,7 +91,7 @@ def digest(*parts: Path | str) -> str:
 
 def packages_step() -> Step:
     # The place belongs to the key: scripts of a virtual environment that was moved start another Python.
-    key = digest(REQUIREMENTS, SAM2_REQUIREMENT, str(VENV))
+    key = digest(BUILD_REQUIREMENTS, REQUIREMENTS, SAM2_REQUIREMENT, str(VENV))
     title = "Python packages (several GB: PyTorch brings CUDA)"
     return Step("packages", title, key, MARKS, LOGS)
 
@@ -128,10 +129,11 @@ def install_packages(step: Step, environment: dict[str, str]) -> None:
     commands = new_venv(VENV, step)
     # Compiling on first import instead of here saves minutes: most of PyTorch is never imported.
     install = [python, "-m", "pip", "install", "--progress-bar", "off", "--no-compile"]
-    # A complete list needs no resolving; builds use the setuptools of the list, and sam2's the torch of the list.
-    exactly = [*install, "--no-deps", "--no-build-isolation"]
+    # A complete list needs no resolving; builds use the setuptools of the list, and sam2's the torch of the list. What
+    # comes from the index is what was locked, to the bit.
+    exactly = [*install, "--no-deps", "--no-build-isolation", "--require-hashes"]
     commands += [
-        [*install, "--constraint", str(REQUIREMENTS), "setuptools", "wheel"],
+        [*exactly, "--requirement", str(BUILD_REQUIREMENTS)],
         [*exactly, "--requirement", str(REQUIREMENTS)],
         [*exactly, "--requirement", str(SAM2_REQUIREMENT)],
         [python, "-m", "pip", "check"],

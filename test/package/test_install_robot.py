@@ -18,7 +18,9 @@ ENVIRONMENT = REPOSITORY / "environment"
 
 def names(file: str) -> list[Requirement]:
     """Requirements of a file in environment/, without those of other files."""
-    lines = (line.partition("#")[0].strip() for line in (ENVIRONMENT / file).read_text().splitlines())
+    lines = (
+        re.split(r"#| --hash", line)[0].strip() for line in (ENVIRONMENT / file).read_text().splitlines()
+    )
     return [Requirement(line) for line in lines if line and not line.startswith("-r")]
 
 

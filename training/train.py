@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -13,6 +14,10 @@ from rgbt_seg_ros.base.errors import UserError
 from .config import Config, load_config, save_config
 from .engine.checkpoint import is_unsaved
 from .engine.trainer import Trainer
+from .measure.training_cost import measure_steps
+
+_LONG = 100
+"""Steps from which on a run tells beforehand what it will take."""
 
 
 def _check_new(config: Config) -> None:
@@ -43,6 +48,7 @@ def _run(args: argparse.Namespace) -> None:
         _check_new(config)
     if config.train.threads is not None:
         torch.set_num_threads(config.train.threads)
+    cost = None if args.resume or _is_short(config) else measure_steps(config, 1, description="a trial step")
     trainer = Trainer(config, resume=bool(args.resume) and not unsaved)
     main_process = trainer.accelerator.is_main_process
     if main_process:
@@ -50,12 +56,37 @@ def _run(args: argparse.Namespace) -> None:
             print(f"{args.resume} was stopped before it had saved anything: it begins anew")
         save_config(trainer.run / "config.yaml", config)
         print(_headline(trainer))
+        if cost is not None:
+            print(_estimate(cost, trainer.steps))
     if trainer.state.step < trainer.steps:
         trainer.fit()
     elif main_process:
         print(f"the run is complete: step {trainer.state.step} of {trainer.steps}")
     if main_process:
         print(f"{trainer.run / 'best.safetensors'}: best mIoU {trainer.state.best:.3f}")
+
+
+def _is_short(config: Config) -> bool:
+    """Whether a run is over before its estimate is worth two steps."""
+    return config.train.max_steps is not None and config.train.max_steps < _LONG
+
+
+def _estimate(cost: dict[str, Any], steps: int) -> str:
+    """Time and memory of a run, by a step that was tried on random pairs."""
+    seconds = cost["seconds_per_step"]
+    memory = cost["peak_memory"] / 1e9
+    return (
+        f"estimated by a trial step: {_duration(steps * seconds)} ({seconds:.3g} s a step), validations and reading of "
+        f"data not counted; {memory:.2g} GB of memory at the peak"
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
 
 
 def _headline(trainer: Trainer) -> str:

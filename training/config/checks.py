@@ -11,6 +11,9 @@ from rgbt_seg_ros.models.registry import ARCHITECTURES
 
 from .schema import PROTOCOLS, PROTOTYPE_MEANS, SCALES_OF, Config
 
+SCHEDULES = ("poly", "cosine", "plateau")
+"""Ways in which the learning rate falls, see `training.config.schema.TrainConfig`."""
+
 
 def check_values(config: Config) -> None:
     """Raise `UserError` for the first value that no run can have; one sentence that names the key."""
@@ -19,6 +22,7 @@ def check_values(config: Config) -> None:
     _check_choices(config)
     _check_architecture(config)
     _check_counts(config)
+    _check_long_runs(config)
     _check_loss(config)
     if config.augment.blur_size < 1 or config.augment.blur_size % 2 == 0:
         raise UserError(f"augment.blur_size is {config.augment.blur_size}: it must be odd and at least 1")
@@ -82,7 +86,7 @@ def _check_choices(config: Config) -> None:
         "augment.scale_of": SCALES_OF,
         "loss.prototype_means": PROTOTYPE_MEANS,
     }
-    choices |= {"train.precision": PRECISIONS, "train.schedule": ("poly", "cosine")}
+    choices |= {"train.precision": PRECISIONS, "train.schedule": SCHEDULES}
     choices |= {"train.protocol": PROTOCOLS}
     for key, allowed in choices.items():
         choice = attrgetter(key)(config)
@@ -101,10 +105,24 @@ def _check_counts(config: Config) -> None:
         "train.eval_every": train.eval_every,
         "train.log_every": train.log_every,
         "train.pictures_every": train.pictures_every,
+        "train.checkpoint_every": train.checkpoint_every,
+        "train.checkpoints_kept": train.checkpoints_kept,
     }
     for key, count in counts.items():
         if count is not None and count < 1:
             raise UserError(f"{key} is {count}: it must be at least 1")
+
+
+def _check_long_runs(config: Config) -> None:
+    train = config.train
+    if train.checkpoint_every is not None and train.checkpoint_epochs is not None:
+        raise UserError("train.checkpoint_every and train.checkpoint_epochs are both given: leave one out")
+    if train.checkpoint_epochs is not None and not train.checkpoint_epochs > 0.0:
+        raise UserError(f"train.checkpoint_epochs is {train.checkpoint_epochs:g}: it must be above 0")
+    if not 0.0 < train.plateau_factor < 1.0:
+        raise UserError(f"train.plateau_factor is {train.plateau_factor:g}: it must be above 0 and below 1")
+    if train.plateau_patience < 0:
+        raise UserError(f"train.plateau_patience is {train.plateau_patience}: it must be at least 0")
 
 
 def _check_loss(config: Config) -> None:

@@ -177,7 +177,9 @@ class TrainConfig:
             pairs.
         warmup_steps: steps over which the learning rate rises linearly.
         warmup_ratio: share of the learning rate that it rises from.
-        schedule: how it falls to zero after that: `poly`, (1 - progress)^poly_power, or `cosine`.
+        schedule: how it falls to zero after that: `poly`, (1 - progress)^poly_power, or `cosine`; or `plateau`: it
+            stays until more than `plateau_patience` validations have brought no better mIoU, and is then multiplied by
+            `plateau_factor` (SHIFNet's code has 4 and 0.8, and watches the validation loss).
         class_weights: one loss weight a class, in the order of the ids; null: all equal.
         lovasz: weight of the Lovász-softmax loss of SHIFNet beside its cross-entropy, see `training.losses.lovasz`.
         ema_decay: decay of the moving average of the trained weights that is validated and saved; 0: none.
@@ -190,6 +192,9 @@ class TrainConfig:
         eval_every: steps between two validations, each of which saves the state to resume from.
         log_every: steps between two lines of `metrics.jsonl`.
         pictures_every: evaluations between two sheets of predictions.
+        checkpoint_every, checkpoint_epochs: steps, or passes over the training images, after each of which the weights
+            are also kept as `checkpoints/step_NNNNNN.safetensors`; null: never.
+        checkpoints_kept: how many of these files stay, the last ones.
     """
 
     max_steps: int | None = None
@@ -203,6 +208,8 @@ class TrainConfig:
     warmup_ratio: float = 0.0
     schedule: str = "poly"
     poly_power: float = 0.9
+    plateau_factor: float = 0.8
+    plateau_patience: int = 4
     class_weights: list[float] | None = None
     lovasz: float = 0.0
     ema_decay: float = 0.0
@@ -214,6 +221,9 @@ class TrainConfig:
     eval_every: int = 200
     log_every: int = 20
     pictures_every: int = 5
+    checkpoint_every: int | None = None
+    checkpoint_epochs: float | None = None
+    checkpoints_kept: int = 3
 
 
 @dataclass(frozen=True)
@@ -223,10 +233,13 @@ class RunConfig:
     Attributes:
         dir: folder of the run, usually `runs/NAME`.
         half: store the weights of `best.safetensors` as float16, half the size.
+        wandb: project of Weights & Biases that also gets what TensorBoard gets; null: none. Needs the package wandb,
+            and an account or `WANDB_MODE=offline`.
     """
 
     dir: str = "runs/shifnet"
     half: bool = False
+    wandb: str | None = None
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,19 @@ class WatchNumbers(TypedDict):
     astray_steps: Count
 
 
-class StateNumbers(TypedDict):
+class PlateauNumbers(TypedDict):
+    """Of `Plateau`; no best one before the first validation."""
+
+    scale: float
+    best: float | None
+    waited: Count
+
+
+class _OfLaterVersions(TypedDict, total=False):
+    plateau: PlateauNumbers
+
+
+class StateNumbers(_OfLaterVersions):
     """What must be in a state besides its tensors, see `RunState`."""
 
     step: Count

@@ -35,13 +35,22 @@ def decay_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]
     ]
 
 
-def learning_rate(train: TrainConfig, steps: int, step: int) -> float:
+def learning_rate(train: TrainConfig, steps: int, step: int, plateau: float = 1.0) -> float:
     """Learning rate of a step (the first is 0) of a run: linear warm-up, then falling to zero at the end.
 
-    It depends on nothing else, so a resumed run needs no state of it.
+    It depends on nothing else, so a resumed run needs no state of it; but for the schedule `plateau`, where it stays
+    but for the factor that validations have led to.
+
+    Args:
+        train: schedule, warm-up and rate.
+        steps: of the whole run.
+        step: this one.
+        plateau: `Plateau.scale`.
     """
     risen = min(1.0, (step + 1) / max(1, train.warmup_steps))
     warmup = train.warmup_ratio + (1.0 - train.warmup_ratio) * risen
+    if train.schedule == "plateau":
+        return train.lr * warmup * plateau
     left = max(0.0, 1.0 - step / steps)
     if train.schedule == "cosine":
         return train.lr * warmup * 0.5 * (1.0 - math.cos(math.pi * left))

@@ -1,13 +1,16 @@
 """What a run tells while it goes on: `metrics.jsonl`, TensorBoard and its pictures."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
+from accelerate import Accelerator
 from PIL import Image
 from safetensors.torch import save
 from torch import Tensor
@@ -18,6 +21,7 @@ from rgbt_seg_ros.base.whole_files import LinesFile, refuse_links, write_file
 from rgbt_seg_ros.images.checked_files import read_checked
 from rgbt_seg_ros.runs.evaluation import SplitScores
 
+from ..config import Config
 from .gradients import StepLoss
 
 
@@ -27,10 +31,14 @@ class RunLog:
     Args:
         run: folder of the run.
         step: that the run is at; what was logged of later ones, by a run that was killed, is dropped.
+        track: also gets what TensorBoard gets, with its step; None: nobody does.
     """
 
-    def __init__(self, run: Path, step: int) -> None:
+    def __init__(
+        self, run: Path, step: int, track: Callable[[dict[str, float], int], None] | None = None
+    ) -> None:
         self.run = run
+        self._track = track
         path = run / "metrics.jsonl"
         _drop_later_lines(path, step)
         self._lines = LinesFile(path, keep=True)
@@ -44,17 +52,14 @@ class RunLog:
         parts = {"terms": last.terms, "gradient_norms": last.gradient_norms} if len(last.terms) > 1 else {}
         self._write({"step": step, **values, **parts})
         named = {f"{part}/{name}": value for part, terms in parts.items() for name, value in terms.items()}
-        for name, value in (values | named).items():
-            self._tensorboard.add_scalar(f"train/{name}", value, step)
+        self._add({f"train/{name}": value for name, value in (values | named).items()}, step)
 
     def validation(self, step: int, scores: SplitScores) -> None:
         """Scores of the averaged weights."""
         self._write({"step": step, "val": scores.to_json()})
         named = {"miou": scores.miou, "macc": scores.macc}
         named |= {f"iou/{name}": value for name, value in scores.iou.items()}
-        for name, value in named.items():
-            if value is not None:
-                self._tensorboard.add_scalar(f"val/{name}", value, step)
+        self._add({f"val/{name}": value for name, value in named.items() if value is not None}, step)
         self._tensorboard.flush()
 
     def class_similarity(self, step: int, tensors: Mapping[str, Tensor] | None) -> None:
@@ -68,6 +73,12 @@ class RunLog:
         with Image.open(BytesIO(read_checked(path)[0])) as image:
             pixels = np.array(image.convert("RGB"))
         self._tensorboard.add_image("predictions", pixels, step, dataformats="HWC")
+
+    def _add(self, values: dict[str, float], step: int) -> None:
+        for name, value in values.items():
+            self._tensorboard.add_scalar(name, value, step)
+        if self._track is not None:
+            self._track(values, step)
 
     def __enter__(self) -> "RunLog":
         return self
@@ -98,3 +109,27 @@ def _step(line: bytes) -> float:
         return decode_json(line, _Line).step if line.endswith(b"\n") else math.inf
     except MalformedJson:
         return math.inf
+
+
+@contextmanager
+def tracking(accelerator: Accelerator, config: Config) -> Iterator[None]:
+    """Let accelerate's tracker log too, if `run.wandb` names a project; a resumed run goes on in the same one.
+
+    All processes call this.
+    """
+    project, run = config.run.wandb, Path(config.run.dir)
+    if project is None:
+        yield
+        return
+    path = run / "wandb_id.txt"
+    if accelerator.is_main_process and not path.is_file():
+        write_file(path, uuid4().hex)
+    accelerator.wait_for_everyone()
+    options = {"id": path.read_text().strip(), "name": run.name, "dir": str(run), "resume": "allow"}
+    accelerator.init_trackers(project, asdict(config), {"wandb": options})
+    try:
+        yield
+    finally:
+        # Not `end_training`, which also ends the process group.
+        for tracker in accelerator.trackers:
+            tracker.finish()

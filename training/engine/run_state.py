@@ -13,6 +13,7 @@ from rgbt_seg_ros.base.errors import UserError
 from .checkpoint import STATE_FILE, SavedState, load_state, save_state
 from .loss_watch import LossWatch
 from .optimizer import MovingAverage, copy_tensors, optimizer_tensors, restore_optimizer
+from .plateau import Plateau
 from .trained_state import frozen_hash, trained_parameters, trained_state
 
 
@@ -27,6 +28,7 @@ class RunState:
         loss: whose buffers (SARTM's running prototypes) belong to the state, though not to the network.
         optimizer: of its trained parameters.
         ema_decay: of the moving average of what is trained; 0: none.
+        plateau: what validations have left of the learning rate.
 
     Attributes:
         trained: all tensors that training changes, by name; the network's own.
@@ -45,6 +47,7 @@ class RunState:
         loss: nn.Module,
         optimizer: torch.optim.Optimizer,
         ema_decay: float,
+        plateau: Plateau,
     ) -> None:
         self._accelerator = accelerator
         self._optimizer = optimizer
@@ -54,6 +57,7 @@ class RunState:
         self.parameters = trained_parameters(network)
         self.average = MovingAverage(self.trained, ema_decay) if ema_decay > 0 else None
         self.watch = LossWatch()
+        self.plateau = plateau
         self.step = 0
         self.best = -1.0
         self.unlogged: list[float] = []
@@ -97,6 +101,7 @@ class RunState:
             "best": self.best,
             "unlogged": self.unlogged,
             "watch": self.watch.numbers(),
+            "plateau": self.plateau.numbers(),
             "average_updates": 0 if self.average is None else self.average.updates,
             "scaler": None if scaler is None else scaler.state_dict(),
             "processes": self._accelerator.num_processes,
@@ -134,6 +139,8 @@ class RunState:
         self.step, self.best = numbers["step"], numbers["best"]
         self.unlogged = [float("nan") if loss is None else loss for loss in numbers["unlogged"]]
         self.watch = LossWatch.from_numbers(numbers["watch"])
+        if "plateau" in numbers:
+            self.plateau.restore(numbers["plateau"])
         random, process = saved.tensors["random"], self._accelerator.process_index
         # Clones: PyTorch reads a state from the start of its memory, which for a row is another process's (or a crash).
         torch.set_rng_state(random["cpu"][process].clone())

@@ -6,14 +6,14 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from datetime import timedelta
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import torch
-from accelerate import Accelerator, InitProcessGroupKwargs
+from accelerate import Accelerator
 from accelerate.utils import set_seed
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -35,9 +35,12 @@ from ..weights.initial_model import initial_model
 from .batches import Batch, batches_of_run
 from .gradients import StepLoss, accumulate_gradients, convert_batch_norm, synchronize_statistics
 from .interrupts import Interruption, interrupts
+from .kept_models import KeptModels
 from .loss_watch import overwhelming_term
 from .optimizer import decay_groups, learning_rate, run_steps
-from .run_log import RunLog
+from .plateau import Plateau
+from .processes import make_accelerator
+from .run_log import RunLog, tracking
 from .run_state import RunState, kept
 
 _LOG = logging.getLogger(__name__)
@@ -59,7 +62,7 @@ class Trainer:
     def __init__(self, config: Config, resume: bool = False) -> None:
         self.config = config
         self.run = Path(config.run.dir)
-        self.accelerator = _accelerator(config.train.precision)
+        self.accelerator = _accelerator(config)
         self.console = Console(quiet=not self.accelerator.is_main_process)
         set_seed(config.train.seed)
         network, self.card = initial_model(config)
@@ -77,8 +80,14 @@ class Trainer:
         # The same network in each process, but other dropout.
         set_seed(config.train.seed, device_specific=True)
         self.state = RunState(
-            self.accelerator, self.network, self.loss, self.optimizer, config.train.ema_decay
+            self.accelerator,
+            self.network,
+            self.loss,
+            self.optimizer,
+            config.train.ema_decay,
+            Plateau(config.train.plateau_factor, config.train.plateau_patience),
         )
+        self.kept_models = KeptModels(self.run, config.train, images, self.pairs_a_step)
         if resume:
             self.state.restore(self.run)
         self.batches = self.accelerator.prepare(
@@ -96,8 +105,10 @@ class Trainer:
             UserError: a sample cannot be read, the loss is not finite or diverges.
             Interrupted: after an interrupt, with everything saved.
         """
-        run_log = RunLog(self.run, self.state.step) if self.accelerator.is_main_process else nullcontext()
-        with interrupts() as interrupted, run_log as log, self._progress() as progress:
+        main_process = self.accelerator.is_main_process
+        run_log = RunLog(self.run, self.state.step, self.accelerator.log) if main_process else nullcontext()
+        tracked = tracking(self.accelerator, self.config)
+        with interrupts() as interrupted, tracked, run_log as log, self._progress() as progress:
             task = progress.add_task("training", total=self.steps, completed=self.state.step, loss=math.nan)
             if self.state.step == 0:
                 self._save()  # before any model file: a run that is killed with that and no state could not go on
@@ -106,6 +117,9 @@ class Trainer:
                 loss = self._train_step(self._agree_to_go_on(items, interrupted))
                 progress.update(task, completed=self.state.step, loss=loss.total)
                 self._log_losses(log, loss)
+                if self.kept_models.due(self.state.step):
+                    self._keep_model()
+                    self._timed_from = (time.perf_counter(), self.state.step)
                 if self.state.step % self.config.train.eval_every == 0 or self.state.step == self.steps:
                     self.console.print(self._evaluate(log))
                     self._save()
@@ -131,7 +145,7 @@ class Trainer:
         if stopped:
             if self.accelerator.is_main_process and not (self.run / "best.safetensors").exists():
                 with self.state.averaged():
-                    self._save_model("last.safetensors", {})
+                    self._save_model(self.run / "last.safetensors", {})
             self._save()
             raise Interrupted(interrupted.number)
         return [item for item in items if not isinstance(item, UserError)]
@@ -147,7 +161,9 @@ class Trainer:
         )
         self._check(loss, norm)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.config.train, self.steps, self.state.step)
+            group["lr"] = learning_rate(
+                self.config.train, self.steps, self.state.step, self.state.plateau.scale
+            )
         self.optimizer.step()
         synchronize_statistics(self.accelerator, self.network)
         self.state.step += 1
@@ -206,25 +222,36 @@ class Trainer:
             miou = scores.miou or 0.0
             better = miou > self.state.best
             self.state.best = max(self.state.best, miou)
+            self.state.plateau.add(miou)
             if log is not None:
                 log.validation(self.state.step, scores)
                 log.class_similarity(self.state.step, self.loss.class_similarity())
                 if better:
-                    self._save_model("best.safetensors", {**scores.to_json(), "on": self._validation_name()})
+                    self._save_model(
+                        self.run / "best.safetensors", {**scores.to_json(), "on": self._validation_name()}
+                    )
                 evaluation = self.state.step // self.config.train.eval_every
                 if evaluation % self.config.train.pictures_every == 0 or self.state.step == self.steps:
                     self._save_pictures(log, segmenter)
         classes = " ".join(f"{name} {value:.2f}" for name, value in scores.iou.items() if value is not None)
         return f"step {self.state.step}: mIoU {miou:.3f} (best {self.state.best:.3f}): {classes}"
 
+    def _keep_model(self) -> None:
+        """One more file in `checkpoints/`, and the state to go on from here."""
+        if self.accelerator.is_main_process:
+            with self.state.averaged():
+                self._save_model(self.kept_models.path(self.state.step), {})
+            self.kept_models.remove_old()
+        self._save()
+
     def _save(self) -> None:
         if not self.state.save(self.run):
             self.console.print(f"the state was not saved, as the loss is astray: {kept(self.run)}")
 
-    def _save_model(self, name: str, scores: dict[str, Any]) -> None:
+    def _save_model(self, path: Path, scores: dict[str, Any]) -> None:
         summary = {"steps": self.state.step, "scores": scores}
         card = dataclasses.replace(self.card, training={**self.card.training, **summary})
-        save_model(self.run / name, self.network, card, half=self.config.run.half)
+        save_model(path, self.network, card, half=self.config.run.half)
 
     def _save_pictures(self, log: RunLog, segmenter: Segmenter) -> None:
         path = self.run / "pictures" / f"step_{self.state.step:06d}.png"
@@ -247,13 +274,10 @@ class Trainer:
         return Progress(*columns, console=self.console, disable=self.console.quiet)
 
 
-def _accelerator(precision: str) -> Accelerator:
+def _accelerator(config: Config) -> Accelerator:
+    precision = config.train.precision
+    if config.run.wandb is not None and find_spec("wandb") is None:
+        raise UserError("run.wandb needs the package wandb: run `pip install wandb`, or leave it out")
     if precision == "fp16" and not torch.cuda.is_available():
         raise UserError("train.precision is fp16, which needs a GPU: choose bf16 or fp32")
-    return Accelerator(
-        mixed_precision="no" if precision == "fp32" else precision,
-        # Without this torchrun's processes on a CPU would each train on their own.
-        cpu=not torch.cuda.is_available(),
-        # One process draws pictures and writes files while the others wait for it.
-        kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(hours=1))],
-    )
+    return make_accelerator(precision, log_with=None if config.run.wandb is None else "wandb")

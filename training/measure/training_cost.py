@@ -5,7 +5,7 @@ from statistics import median
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from rich.console import Console
 from rich.progress import track
 from torch import nn
 
@@ -19,28 +19,30 @@ from ..data.sources import DATASETS, open_dataset
 from ..data.validation_lists import committed_list
 from ..engine.gradients import accumulate_gradients
 from ..engine.optimizer import decay_groups, run_steps
+from ..engine.processes import make_accelerator
 from ..losses.build import build_criterion
 from ..weights.initial_model import initial_model, untrained_model
 from .multiply_adds import training_multiply_adds
 
 
-def measure_steps(config: Config, steps: int, device: str = "auto") -> dict[str, Any]:
+def measure_steps(
+    config: Config, steps: int, device: str = "auto", description: str = "steps"
+) -> dict[str, Any]:
     """Train on random pairs for a few steps, from random weights: they cost what the real ones do.
+
+    Every process that torchrun has started calls this.
 
     Returns:
         `seconds_per_step` (the median without the first step, which allocates), `peak_memory` in bytes, `device`.
 
     Raises:
-        UserError: the configuration's embeddings do not belong to its data set, there is no such architecture, or a GPU
-            is asked for where there is none.
+        UserError: the configuration's embeddings do not belong to its data set, there is no such architecture, a GPU is
+            asked for where there is none, or its memory is too small for a step.
     """
     train = config.train
     if device not in ("auto", "cpu") and not torch.cuda.is_available():
         raise UserError(f"device {device!r} was asked for but there is no CUDA GPU: use device auto or cpu")
-    accelerator = Accelerator(
-        mixed_precision="no" if train.precision == "fp32" else train.precision,
-        cpu=device == "cpu" or not torch.cuda.is_available(),
-    )
+    accelerator = make_accelerator(train.precision, cpu=device == "cpu")
     torch.manual_seed(train.seed)
     network, card = _network(config)
     optimizer = torch.optim.AdamW(decay_groups(network, train.weight_decay), lr=train.lr)
@@ -48,20 +50,30 @@ def measure_steps(config: Config, steps: int, device: str = "auto") -> dict[str,
     loss = build_criterion(config, accelerator.unwrap_model(network)).to(accelerator.device)
     batches = [_random_batch(config, card, accelerator.device) for _ in range(train.accumulate)]
     seconds = []
-    for _ in track(range(steps + 1), description="steps"):
+    console = Console(quiet=not accelerator.is_main_process)
+    for _ in track(range(steps + 1), description=description, console=console, transient=True):
         started = time.perf_counter()
         optimizer.zero_grad()
-        accumulate_gradients(accelerator, network, loss, batches)
-        optimizer.step()
+        try:
+            accumulate_gradients(accelerator, network, loss, batches)
+            optimizer.step()
+        except torch.OutOfMemoryError as error:
+            raise UserError(
+                f"a step of train.batch_size={train.batch_size} pairs of {config.augment.crop_height}x"
+                f"{config.augment.crop_width} does not fit into the memory of {accelerator.device}: lower it and raise "
+                "train.accumulate, or set train.checkpointing=true"
+            ) from error
         if accelerator.device.type == "cuda":
             torch.cuda.synchronize(accelerator.device)
         seconds.append(time.perf_counter() - started)
-    return {
+    measured = {
         "seconds_per_step": median(seconds[1:]),
         "peak_memory": peak_memory(accelerator.device),
         "device": str(accelerator.device),
         "host": describe_host(accelerator.device),
     }
+    accelerator.free_memory()
+    return measured
 
 
 def _network(config: Config) -> tuple[nn.Module, ModelCard]:

@@ -1,5 +1,6 @@
 """The verdict on a running camera pair: level and one sentence, from two successive reports of its values; no ROS."""
 
+import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -200,10 +201,11 @@ class Health:
         if stands_still:
             return WARN, "the node's clock stands still: use_sim_time is set, but nobody publishes /clock"
         skew_ms = values.get(Key.NEWEST_SKEW_MS, 0.0)
-        slowest_hz = min(values.get(Key.RGB_HZ, 0.0), values.get(Key.THERMAL_HZ, 0.0))
-        # Rates are of 5 s, and 0 for streams slower than that.
-        period_ms = max(self._period_ns("rgb"), self._period_ns("thermal")) / 1e6
-        far_ms = FAR_APART_MS + (1e3 / slowest_hz if slowest_hz > 0 else period_ms)
+        rates = {"rgb": values.get(Key.RGB_HZ, 0.0), "thermal": values.get(Key.THERMAL_HZ, 0.0)}
+        periods_ms = [1e3 / hz if hz > 0 else self._period_ns(name) / 1e6 for name, hz in rates.items()]
+        # Between two images of a slow camera its newest stamp is old; how slow it is, the second one tells.
+        is_known = min(values[Key.RGB_IN], values[Key.THERMAL_IN]) > 1
+        far_ms = FAR_APART_MS + max(periods_ms) if is_known else math.inf
         # A recording that is played in a loop jumps back camera by camera.
         self._skewed_reports = self._skewed_reports + 1 if abs(skew_ms) > far_ms else 0
         if self._skewed_reports >= 3 and not self.settings.is_lossless:

@@ -192,10 +192,11 @@ def check_bag(out: Path) -> None:
 
 
 def read_whole(bag: Path) -> None:
-    """All messages of a recording; raises where something is wrong, or only guessed."""
+    """Read all messages of a recording, if it has any; raises where something is wrong, or only guessed."""
     recording = Recording(bag)
     assert not recording.notes, recording.notes
-    assert sum(1 for _ in recording.messages(recording.topics))
+    for _ in recording.messages(recording.topics):
+        pass
 
 
 def check_scenes(out: Path) -> None:

@@ -45,6 +45,7 @@ ALLOWED = {
     ("training/scoring/paper_figures.py", "savefig"): "in the context of new_file",
     ("training/export.py", "replace"): "onto the unfinished file, in the context of new_file",
     ("training/weights/export_formats.py", "save"): "the two formats, in the context of new_file",
+    ("training/weights/export_formats.py", "write_bytes"): "likewise",
     ("training/engine/run_log.py", "SummaryWriter"): "TensorBoard's files, which are appended to",
 }
 

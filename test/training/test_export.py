@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -19,6 +20,7 @@ import onnxruntime
 import pytest
 import torch
 from PIL import Image
+from small_disk import small_disk
 from torch import nn
 
 from rgbt_seg_ros.base.errors import UserError
@@ -255,6 +257,22 @@ def test_a_small_difference_is_told(tmp_path):
     difference = write_faulty(tmp_path / "new" / "sum.pt2", lambda rgb, thermal: 1e-5 * (rgb + thermal))
     assert difference == pytest.approx(1e-5, rel=0.1)
     assert (tmp_path / "new" / "sum.pt2").is_file()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_full_disk_is_said_and_keeps_the_old_file(name, tmp_path):
+    pairs = check_pairs((32, 32))
+    program = trace(Sum(), pairs[0])
+    with small_disk(tmp_path / "disk", kilobytes=64) as disk:
+        output = disk / f"sum{FORMATS[name].suffix}"
+        output.write_text("the one of yesterday")
+        (disk / "others").write_bytes(bytes(shutil.disk_usage(disk).free))
+        with pytest.raises(
+            UserError, match=rf"cannot write {output} \(No space left on device\): there are 0\.0 MB"
+        ):
+            write_checked(program, Sum(), pairs, FORMATS[name], output, "{}")
+        assert output.read_text() == "the one of yesterday"
+        assert {path.name for path in disk.iterdir()} == {output.name, "others"}
 
 
 @pytest.mark.parametrize("fault", [2e-4, float("nan")])

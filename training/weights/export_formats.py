@@ -1,5 +1,6 @@
 """The formats of an exported network: how each is written, and how it is loaded again to be checked."""
 
+import io
 import logging
 import warnings
 from collections.abc import Callable, Iterator
@@ -122,8 +123,11 @@ def _load_onnx(path: Path) -> Network:
 
 
 def _write_torch_export(program: ExportedProgram, path: Path, metadata: str) -> None:
+    # Through memory: PyTorch's own writer says of a full disk that a check in its C++ has failed.
+    content = io.BytesIO()
     with _quiet():
-        torch.export.save(program, path, extra_files={METADATA_NAME: metadata})
+        torch.export.save(program, content, extra_files={METADATA_NAME: metadata})
+    path.write_bytes(content.getbuffer())
 
 
 def _load_torch_export(path: Path) -> Network:

@@ -32,7 +32,9 @@ def read_bounded(path: Path, most: int) -> bytes:
     try:
         with open(path, "rb", opener=_open_without_waiting) as file:
             status = os.fstat(file.fileno())
-            content = file.read(most + 1) if stat.S_ISREG(status.st_mode) else None
+            # As much as is asked for is allocated; files of /proc say that they are empty.
+            size = min(most, max(status.st_size, 1 << 16)) + 1
+            content = file.read(size) if stat.S_ISREG(status.st_mode) else None
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
     if content is None:

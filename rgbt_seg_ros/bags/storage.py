@@ -169,6 +169,9 @@ class _Rosbag2Storage:
     def __init__(self, reader: Any, kind: str) -> None:
         self._reader, self.kind = reader, kind
         self.start_ns, self.end_ns = reader.metadata.start_time, reader.metadata.end_time
+        # Columns of a database hold values of any type.
+        if not (isinstance(self.start_ns, int) and isinstance(self.end_ns, int)):
+            raise ValueError("its messages have no times")
         self.topics = [_rosbag2_topic(connection) for connection in reader.connections]
 
     def messages(self, topics: Collection[str]) -> Iterator[tuple[str, int, bytes]]:
@@ -176,6 +179,8 @@ class _Rosbag2Storage:
         if not connections:
             return
         for connection, received_ns, data in self._reader.messages(connections):
+            if not (isinstance(received_ns, int) and isinstance(data, bytes | memoryview)):
+                raise ValueError(f"a message of {connection.topic} has no time or no content")
             # With `ros2 bag record --compression-mode message` each message is a frame of its own. CDR begins with 0.
             is_compressed = data[:4] == b"\x28\xb5\x2f\xfd"
             yield connection.topic, received_ns, decompress_zstd(data) if is_compressed else bytes(data)
@@ -217,6 +222,8 @@ def _bounded_chunk(chunk: Any) -> Any:
 def _rosbag2_topic(connection: Any) -> StoredTopic:
     serialization, qos = connection.ext.serialization_format, tuple(connection.ext.offered_qos_profiles)
     name = connection.msgtype
+    if not all(isinstance(text, str) for text in (connection.topic, name, serialization)):
+        raise ValueError("a topic has no name, type or format")
     if name.count("/") == 1:
         name = name.replace("/", "/msg/")
     return StoredTopic(

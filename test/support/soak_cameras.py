@@ -80,9 +80,8 @@ def main() -> None:
             publisher.publish(message)
         sent += 1
         stamp += period_ns if sent < regular else round(LAST_PERIOD_S * 1e9)
-    print(
-        json.dumps({"sent": sent, "regular": regular, "first_ns": first, "period_ns": period_ns}), flush=True
-    )
+    result = {"sent": sent, "regular": regular, "first_ns": first, "period_ns": period_ns}
+    print(json.dumps({**result, "last_period_ns": round(LAST_PERIOD_S * 1e9)}), flush=True)
     # What is on its way is delivered before the publishers go.
     time.sleep(2.0)
     node.destroy_node()

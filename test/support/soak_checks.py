@@ -13,9 +13,10 @@ from rgbt_seg_ros.base.diagnostics import Drop, Key
 
 SIZE = 480, 640
 MEMORY_GROWTH_MB = 8.0
-P99 = "p99 of the masks' age"
-P99_TIMES, P99_MORE_MS = 3.0, 100.0
-"""The 99th percentile of the masks' age may be so many times the median, and so much more."""
+P99, P99_TREND = "p99 of the masks' age", "p99 of the masks' age, last third by first"
+P99_LIMIT_MS, P99_TIMES, TREND_LIMIT = 1000.0, 3.0, 2.0
+"""A pair older than `max_age` (1 s) is dropped at its turn. The rest of a mask's age is its inference, which may take
+three times the median age. In the last third of a run it may be twice that of the first."""
 
 IMAGE_DROPS = (
     *(Drop.NO_PARTNER, Drop.OVER_MAX_DT, Drop.SURPLUS, Drop.LATE, Drop.DUPLICATE, Drop.OUT_OF_ORDER),

@@ -8,6 +8,7 @@ import signal
 import tempfile
 import time
 import traceback
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -24,6 +25,9 @@ MOST_SECONDS = 5.0
 
 _LONGEST_KEPT = 1 << 13
 """Bytes of inputs that are mutated further: with longer ones there would be few executions."""
+
+_TRACED = 3
+"""One of so many mutated inputs is looked at for new lines."""
 
 _GUARD_MEGABYTES = 4000
 """More address space is not given, so that a finding does not take the machine down."""
@@ -80,7 +84,9 @@ def fuzz(
             run.execute(data)
         while run.result.executions < executions and time.monotonic() - started < seconds:
             data = mutate(chance, corpus, target.tokens)
-            if run.execute(data) and len(data) <= _LONGEST_KEPT:
+            # Tracing takes as long as reading.
+            is_traced = run.result.executions % _TRACED == 0
+            if run.execute(data, is_traced) and len(data) <= _LONGEST_KEPT:
                 corpus.append(data)
     finally:
         run.close()
@@ -100,8 +106,8 @@ class _Run:
         self._current = (out / "current").open("wb", buffering=0)
         signal.signal(signal.SIGPROF, _stop)
 
-    def execute(self, data: bytes) -> bool:
-        """Read an input; whether it reached lines that none had reached before."""
+    def execute(self, data: bytes, is_traced: bool = True) -> bool:
+        """Read an input; whether it is known that it reached lines that none had reached before."""
         self._current.seek(0)
         self._current.truncate()
         self._current.write(data)
@@ -109,7 +115,7 @@ class _Run:
         started = time.process_time()
         signal.setitimer(signal.ITIMER_PROF, MOST_SECONDS)
         try:
-            with self._coverage:
+            with self._coverage if is_traced else nullcontext():
                 self._target.read(data, self._folder)
         except self._target.own_errors as error:
             self.result.refused += 1

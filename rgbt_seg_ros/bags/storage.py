@@ -179,7 +179,7 @@ class _Rosbag2Storage:
         if not connections:
             return
         for connection, received_ns, data in self._reader.messages(connections):
-            if not (isinstance(received_ns, int) and isinstance(data, bytes | memoryview)):
+            if not (isinstance(received_ns, int) and isinstance(data, bytes)):
                 raise ValueError(f"a message of {connection.topic} has no time or no content")
             # With `ros2 bag record --compression-mode message` each message is a frame of its own. CDR begins with 0.
             is_compressed = data[:4] == b"\x28\xb5\x2f\xfd"

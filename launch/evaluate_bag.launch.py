@@ -27,7 +27,7 @@ from launch_ros.actions import Node
 from launch import LaunchContext, LaunchDescription
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.launching.argument_names import check_argument_names
-from rgbt_seg_ros.launching.ends import EndsAll, when_it_ends
+from rgbt_seg_ros.launching.ends import TIME_TO_END, EndsAll, when_it_ends
 
 ARGUMENTS = {
     "bag": (None, "The recording: a rosbag2 folder, or an .mcap, .db3 or .bag file."),
@@ -122,6 +122,7 @@ def _evaluation(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         arguments=[bag, *options],
         remappings=[("rgb/image", rgb), ("thermal/image", thermal)],
         output="screen",
+        **TIME_TO_END,
     )
     return [when_it_ends(evaluation, EndsAll.ALWAYS), evaluation]
 

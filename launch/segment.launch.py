@@ -15,7 +15,7 @@ from launch import LaunchContext, LaunchDescription
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.shared_files import share_path
 from rgbt_seg_ros.launching.argument_names import check_argument_names
-from rgbt_seg_ros.launching.ends import EndsAll, when_it_ends
+from rgbt_seg_ros.launching.ends import TIME_TO_END, EndsAll, when_it_ends
 from rgbt_seg_ros.settings import PARAMETERS
 from rgbt_seg_ros.settings.parameter import Parameter
 
@@ -163,6 +163,7 @@ def _node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         output="screen",
         respawn=respawn,
         respawn_delay=float(delay),
+        **TIME_TO_END,
     )
     return [when_it_ends(node, EndsAll.ALWAYS if required else EndsAll.NEVER, respawns=respawn), node]
 

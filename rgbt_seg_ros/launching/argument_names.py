@@ -14,8 +14,8 @@ from rgbt_seg_ros.base.shared_files import PACKAGE
 _NEARLY = 0.85
 """How much of two names is alike where one is taken for a mistyped other (`difflib`)."""
 
-_FROM_ROS2_LAUNCH = ("launch-prefix", "launch-prefix-filter")
-"""Arguments that `ros2 launch` adds for options of its own."""
+_OF_LAUNCH = ("launch-prefix", "launch-prefix-filter", "sigterm_timeout", "sigkill_timeout")
+"""Arguments that launch itself reads."""
 
 
 def check_argument_names(context: LaunchContext, launch_file: str, known: Collection[str]) -> None:
@@ -33,7 +33,7 @@ def check_argument_names(context: LaunchContext, launch_file: str, known: Collec
     """
     if _is_launched_by_itself(Path(launch_file)):
         for name in (word.partition(":=")[0] for word in context.argv):
-            if name not in known and name not in _FROM_ROS2_LAUNCH:
+            if name not in known and name not in _OF_LAUNCH:
                 like = nearest(name, known)
                 raise UserError(f"there is no argument {name}: the nearest is {like}, --show-args lists all")
         return

@@ -8,9 +8,17 @@ from launch.actions import RegisterEventHandler, Shutdown
 from launch.event_handlers import OnProcessExit
 from launch.events.process import ProcessExited
 from launch.launch_context import LaunchContext
+from launch.substitutions import LaunchConfiguration
 
 _STOPPED = {code for number in (signal.SIGINT, signal.SIGTERM) for code in (-number, 128 + number)}
 """Codes of processes that a signal ended before they could do so themselves."""
+
+
+TIME_TO_END = {"sigterm_timeout": LaunchConfiguration("sigterm_timeout", default="30")}
+"""For launch's `Node`: how long after Ctrl-C a process of ours may finish its files and its last images [s].
+
+launch's own 5 s are too few on a busy machine. Whoever wants others gives the argument `sigterm_timeout`.
+"""
 
 
 class EndsAll(Enum):

@@ -1,5 +1,6 @@
 """An RGB and a thermal camera in each of the namespaces that are given, at 10 Hz, best effort; ended by a signal."""
 
+import contextlib
 import sys
 import time
 
@@ -7,6 +8,7 @@ import numpy as np
 import rclpy
 from bags import rgb_frame, thermal_frame
 from rclpy.qos import qos_profile_sensor_data
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
 PERIOD_S = 0.1
@@ -19,7 +21,7 @@ def message(array: np.ndarray) -> Image:
     return Image(height=height, width=width, encoding=encoding, step=array.strides[0], data=array.tobytes())
 
 
-rclpy.init()
+rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
 node = rclpy.create_node("cameras")
 images = [(message(rgb_frame(index)), message(thermal_frame(index))) for index in range(DIFFERENT)]
 publishers = [
@@ -30,11 +32,13 @@ publishers = [
     for robot in sys.argv[1:]
 ]
 tick, started = 0, time.monotonic()
-while rclpy.ok():
-    stamp = node.get_clock().now().to_msg()
-    for pair in publishers:
-        for publisher, image in zip(pair, images[tick % DIFFERENT], strict=True):
-            image.header.stamp = stamp
-            publisher.publish(image)
-    tick += 1
-    time.sleep(max(0.0, started + tick * PERIOD_S - time.monotonic()))
+# Ctrl-C ends it at any point.
+with contextlib.suppress(KeyboardInterrupt):
+    while rclpy.ok():
+        stamp = node.get_clock().now().to_msg()
+        for pair in publishers:
+            for publisher, image in zip(pair, images[tick % DIFFERENT], strict=True):
+                image.header.stamp = stamp
+                publisher.publish(image)
+        tick += 1
+        time.sleep(max(0.0, started + tick * PERIOD_S - time.monotonic()))

@@ -28,6 +28,8 @@ def generate_launch_description() -> LaunchDescription:
             namespace=robot,
             arguments=["-o", [LaunchConfiguration("output"), f"/{robot}"], "--bag"],
             output="screen",
+            # Machines that run tests are busy.
+            sigterm_timeout="60",
         )
         include = IncludeLaunchDescription(
             PythonLaunchDescriptionSource(str(segment)), launch_arguments=given.items()

@@ -218,13 +218,15 @@ def test_an_undecodable_image_costs_its_pair_only(
 ) -> None:
     with BagWriter(tmp_path / "bag") as bag:
         for index, stamp in enumerate(RGB_STAMPS):
-            rgb = bag.image(rgb_frame(index), stamp, "camera")
+            # One is above the limit, and refused by its size.
+            height = 49 if index == 4 else 48
+            rgb = bag.image(rgb_frame(index, height), stamp, "camera")
             if index == 2:
                 rgb.encoding = "yuv422"
             bag.write("/rgb/image", rgb, stamp)
             bag.write("/thermal/image", bag.image(thermal_frame(index), stamp, "camera"), stamp)
-    metrics = offline(tmp_path / "bag", model, tmp_path / "out")
-    assert (metrics["pairs"], metrics["masks"], metrics["dropped"]["undecodable"]) == (6, 5, 1)
+    metrics = offline(tmp_path / "bag", model, tmp_path / "out", "--max-pixels", str(48 * 64))
+    assert (metrics["pairs"], metrics["masks"], metrics["dropped"]["undecodable"]) == (6, 4, 2)
     assert f"the pair at {RGB_STAMPS[2]} ns cannot be decoded" in capsys.readouterr().err
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rgbt_seg_ros.bags.rendered import write_rendered_bag
-from rgbt_seg_ros.base.cli import command_parser, positive_number, run_command
+from rgbt_seg_ros.base.cli import command_parser, positive_number, run_command, seed
 from rgbt_seg_ros.scenes import CONDITIONS
 
 
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         python -m rgbt_seg_ros.render_bag --seed 7 --duration 20 --conditions night smoke --thermal-bits 16 -o night_bag
         """,
     )
-    parser.add_argument("--seed", type=int, default=0, help="fixes everything (default 0)")
+    parser.add_argument("--seed", type=seed, default=0, help="fixes everything (default 0)")
     parser.add_argument(
         "--duration", type=positive_number, default=12.0, metavar="S", help="seconds (default 12)"
     )

@@ -7,8 +7,13 @@ from collections.abc import Callable, Sequence
 
 from rgbt_seg_ros.base import interrupts
 from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.base.text import printable
+from rgbt_seg_ros.base.text import printable, quoted, shortened
 from rgbt_seg_ros.base.whole_files import disk_error, is_full_or_locked
+
+SMALLEST, LARGEST = 1e-3, 1e6
+"""Of rates, seconds and pixels: beyond these, times overflow and nothing would ever end."""
+
+MOST = 10**9
 
 
 def command_parser(prog: str, description: str, examples: str) -> argparse.ArgumentParser:
@@ -82,24 +87,37 @@ def _sentence(error: Exception) -> str:
 
 
 def positive_number(text: str) -> float:
-    """A finite number above 0."""
+    """A number above 0 of a size that rates, seconds and pixels can have."""
     value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be above 0, not {text}")
+    if not SMALLEST <= value <= LARGEST:
+        raise argparse.ArgumentTypeError(f"must be {SMALLEST:g} to {LARGEST:g}, not {shortened(text, 40)}")
     return value
 
 
 def positive_count(text: str) -> int:
-    """A whole number of at least 1."""
+    """A whole number of at least 1, and at most a thousand million."""
     value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {text}")
+    if not 1 <= value <= MOST:
+        raise argparse.ArgumentTypeError(f"must be at least 1 and at most {MOST}, not {shortened(text, 40)}")
+    return value
+
+
+def seed(text: str) -> int:
+    """A whole number that fixes random choices."""
+    value = int(text)
+    if not 0 <= value <= MOST:
+        raise argparse.ArgumentTypeError(f"must be 0 to {MOST}, not {shortened(text, 40)}")
     return value
 
 
 def image_size(text: str) -> tuple[int, int]:
-    """HxW in pixels, at least 32x32, as (height, width)."""
+    """HxW in pixels, 32x32 to 16384x16384, as (height, width)."""
     height, cross, width = text.partition("x")
-    if not (cross and height.isdigit() and width.isdigit() and min(int(height), int(width)) >= 32):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 480x640, at least 32x32")
+    sides = (height, width)
+    if not (
+        cross and all(side.isdecimal() and len(side) <= 5 and 32 <= int(side) <= 16384 for side in sides)
+    ):
+        raise argparse.ArgumentTypeError(
+            f"{quoted(text, 40)} is not a size such as 480x640, at least 32x32 and at most 16384x16384"
+        )
     return int(height), int(width)

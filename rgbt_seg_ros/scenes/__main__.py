@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from rich.progress import track
 
-from rgbt_seg_ros.base.cli import command_parser, image_size, run_command
+from rgbt_seg_ros.base.cli import command_parser, image_size, positive_count, run_command, seed
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.image_bytes import png
 from rgbt_seg_ros.base.whole_files import new_folder, write_file
@@ -31,8 +31,10 @@ def main(argv: list[str] | None = None) -> int:
         python -m rgbt_seg_ros.scenes -o night --stills 40 --condition night --size 240x320 --sheet night.png""",
     )
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder to write; new or empty")
-    parser.add_argument("--stills", type=int, default=100, help="number of pairs (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the first pair (default: %(default)s)")
+    parser.add_argument(
+        "--stills", type=positive_count, default=100, help="number of pairs (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=seed, default=0, help="seed of the first pair (default: %(default)s)")
     parser.add_argument(
         "--size", type=image_size, default=(480, 640), help="HxW in pixels (default: 480x640)"
     )

@@ -22,6 +22,9 @@ from rgbt_seg_ros.scenes.paint.geometry import Camera
 from rgbt_seg_ros.scenes.still import check_condition
 from rgbt_seg_ros.scenes.street.world import World, clear_way, make_camera, make_world
 
+MAX_FRAMES = 1_000_000
+"""Of one camera: a day at 10 Hz, and no more stamps than memory has room for."""
+
 _TRANSITION_S = 1.5
 _THERMAL_JITTER_S = 0.0015
 
@@ -70,6 +73,10 @@ def render_sequence(
     """
     if min(duration_s, rgb_rate, thermal_rate) <= 0:
         raise UserError("a sequence needs a positive duration and positive rates")
+    if duration_s * max(rgb_rate, thermal_rate) > MAX_FRAMES:
+        raise UserError(
+            f"a sequence has {MAX_FRAMES:,} frames at most: give a shorter duration, or lower rates"
+        )
     if thermal_bits not in (8, 16):
         raise UserError(f"thermal frames have 8 or 16 bits, not {thermal_bits}")
     rng = np.random.default_rng([seed, 1])

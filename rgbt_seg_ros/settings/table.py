@@ -120,7 +120,7 @@ class Settings:
     max_pixels: int = declare(
         MAX_PIXELS,
         "Pixels of the largest image that is decoded, by its header; a larger one is refused and counted as "
-        "undecodable. Segmenting one takes about 100 bytes a pixel.",
+        "undecodable. Segmenting one takes about 110 bytes a pixel.",
         unit="pixels",
         minimum=1,
         maximum=1_000_000_000,

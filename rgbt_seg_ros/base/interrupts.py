@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+from _thread import start_new_thread
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -25,6 +26,10 @@ PATIENCE_S = 2.0
 
 GRACE_S = 60.0
 """Time after the first signal in which a command must have ended: a library may wait for something for ever."""
+
+_SOON_S = 0.005
+_TAKING = frozenset({"__enter__", "__exit__", "acquire", "release", "_acquire_restore", "_release_save"})
+"""Functions in which the exception waits: a lock that was being taken would stay taken, and others wait for it."""
 
 _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 _LARGEST_SCRIPT = 2000  # bytes
@@ -91,12 +96,12 @@ class Raising:
 
     Attributes:
         taken: the first signal's number, None before.
-        last_resort: ends the process where the exception does not.
+        over: whether the context has ended, and its process lives on.
     """
 
     def __init__(self) -> None:
         self.taken: int | None = None
-        self.last_resort: threading.Timer | None = None
+        self.over = False
         self._since = 0.0
         self._deferrals = 0
         self._process = os.getpid()
@@ -105,9 +110,11 @@ class Raising:
         if os.getpid() != self._process:
             # A worker process that was forked: a terminal sends to the whole group, but the parent ends its workers.
             return
-        if self.taken is None:
+        if frame is not None and frame.f_code.co_name in _TAKING:
+            _in_a_while(_SOON_S, self._send, number)
+        elif self.taken is None:
             self.taken, self._since = number, time.monotonic()
-            self.last_resort = _in_a_while(GRACE_S, _end, number, None)
+            _in_a_while(GRACE_S, self._end_unless_over, number)
             if not self._deferrals:
                 raise Interrupted(number)
         elif time.monotonic() - self._since > PATIENCE_S:
@@ -128,14 +135,25 @@ class Raising:
         """After the exception was lost in a destructor or a callback, which Python only reports."""
         number, self.taken = self.taken, None
         if number is not None:
-            _in_a_while(0.01, os.kill, self._process, number)
+            _in_a_while(_SOON_S, self._send, number)
+
+    def _send(self, number: int) -> None:
+        if not self.over:
+            os.kill(self._process, number)
+
+    def _end_unless_over(self, number: int) -> None:
+        if not self.over:
+            _end(number, None)
 
 
-def _in_a_while(seconds: float, act: Callable[..., object], *arguments: object) -> threading.Timer:
-    timer = threading.Timer(seconds, act, arguments)
-    timer.daemon = True
-    timer.start()
-    return timer
+def _in_a_while(seconds: float, act: Callable[[int], None], number: int) -> None:
+    """Do something in another thread; not one of `threading`, in whose locks the signal may have come."""
+
+    def wait_and_act() -> None:
+        time.sleep(seconds)
+        act(number)
+
+    start_new_thread(wait_and_act, ())
 
 
 _raising: Raising | None = None
@@ -170,8 +188,7 @@ def raised() -> Iterator[Raising | None]:
             if signal.getsignal(number) is handler:
                 signal.signal(number, previous)
         # A process of our own may still hang in its last steps; another one goes on to live.
-        if handler.last_resort is not None and before[signal.SIGINT] is not _end:
-            handler.last_resort.cancel()
+        handler.over = _end not in before.values()
         sys.unraisablehook = hook
         _raising = None
 

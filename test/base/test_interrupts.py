@@ -76,6 +76,34 @@ def test_a_second_signal_does_not_cut_the_end_short_and_a_late_one_does(tmp_path
     assert not (tmp_path / "ended").exists()
 
 
+# An alarm stands for a signal of a terminal: it can come at any bytecode, thousands of times.
+LOCKS = """
+import random, signal, threading
+from rgbt_seg_ros.base import interrupts
+
+interrupts.SIGNALS = (signal.SIGALRM,)
+condition, rng, taken = threading.Condition(threading.Lock()), random.Random(15), 0
+for trial in range(30):
+    try:
+        with interrupts.raised():
+            signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-6, 2e-4))
+            while True:
+                with condition:
+                    pass
+    except interrupts.Interrupted:
+        if condition.acquire(blocking=False):
+            condition.release()
+        else:
+            taken, condition = taken + 1, threading.Condition(threading.Lock())
+print(taken)
+"""
+
+
+def test_no_lock_stays_taken() -> None:
+    done = subprocess.run([sys.executable, "-c", LOCKS], capture_output=True, text=True, timeout=120)
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
 def test_what_hangs_is_ended_after_a_while() -> None:
     body = "try: print('ready', flush=True); time.sleep(60)\n    finally: time.sleep(60)"
     started = time.monotonic()

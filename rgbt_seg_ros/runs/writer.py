@@ -1,5 +1,6 @@
 """Writes the folder of a run, see `rgbt_seg_ros.runs.folder`; no ROS."""
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -62,7 +63,7 @@ class RunWriter:
         with naming_folder(folder):
             self._clear()
         self._lines = {name: LinesFile(folder / f"{name}.jsonl") for name in LINES}
-        self._frames: dict[int, int] = {}
+        self._frames: dict[int | None, int] = {}
         self._frame_count = 0
         self._stride = 1
 
@@ -167,7 +168,8 @@ class RunWriter:
         while frame >= self.max_pictures * self._stride:
             self._stride *= 2
             for path in self.folder.glob("pictures/*.jpg"):
-                if self._frames[int(path.stem.partition("_")[0])] % self._stride:
+                # What is not of this run is left alone.
+                if (frame_of := self._frames.get(_stamp_of(path))) is not None and frame_of % self._stride:
                     path.unlink()
         return frame % self._stride == 0
 
@@ -180,6 +182,12 @@ class RunWriter:
                 for stamp, frame in self._frames.items()
                 if frame % self._stride == 0 or frame >= oldest
             }
+
+
+def _stamp_of(picture: Path) -> int | None:
+    """The stamp in a picture's name; None if somebody else has named it."""
+    stamp = picture.stem.partition("_")[0]
+    return int(stamp) if re.fullmatch("-?[0-9]{1,19}", stamp) else None
 
 
 def _small_jpeg(picture: np.ndarray) -> bytes:

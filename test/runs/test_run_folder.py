@@ -125,6 +125,16 @@ def test_numbers_that_are_not_finite_come_back_as_unknown(tmp_path: Path) -> Non
     assert [run.diagnostics[0].number(key) for key in ("pairs", "masks", "rgb_in")] == [None] * 3
 
 
+def test_pictures_of_others_are_left_alone_while_a_run_is_thinned(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    others = [tmp_path / "pictures" / name for name in ("mine.jpg", "_.jpg", "x_rgb.jpg", "²_rgb.jpg")]
+    for path in others:
+        path.write_bytes(b"mine")
+    run = read_run(write_run(tmp_path, masks=50, max_pictures=8))
+    assert run.pictured_stamps() == [stamp(i) for i in range(0, 50, 8)]
+    assert [path.read_bytes() for path in others] == [b"mine"] * len(others)
+
+
 def test_pictures_of_other_names_are_none_of_the_run_s(tmp_path: Path) -> None:
     run = read_run(write_run(tmp_path, masks=2))
     for name in ("x_rgb", "_rgb", f"{'9' * 5000}_rgb"[:200], "1_depth", "1_rgb_2", "٣_rgb"):

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from _thread import start_new_thread
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
@@ -63,14 +63,25 @@ def is_own_process() -> bool:
     """Whether this process is a command of this package, and no program that imports it; asked while it starts."""
     arguments = getattr(sys, "argv", [])
     if arguments[:1] == ["-m"]:
-        # Python's word for "the module of -m is still being looked for", and its package is imported for that.
-        return True
+        # Python's word for "the module of -m is still being looked for": packages are imported for that.
+        return _module_of_m(sys.orig_argv[1:]).partition(".")[0] in ("rgbt_seg_ros", "training")
     try:
         with open(arguments[0], "rb") as file:
             script = file.read(_LARGEST_SCRIPT + 1)
     except (IndexError, OSError, ValueError):
         return False
     return len(script) <= _LARGEST_SCRIPT and _SCRIPT.search(script) is not None
+
+
+def _module_of_m(options: Sequence[str]) -> str:
+    """What follows ``-m`` in Python's own command line, as it was written: ``-m x``, ``-um x`` or ``-mx``."""
+    words = iter(options)
+    for word in words:
+        if word in ("-X", "-W"):
+            next(words, "")
+        elif not word.startswith(("-X", "-W")) and (found := re.fullmatch(r"-[a-zA-Z]*?m(.*)", word)):
+            return found[1] or next(words, "")
+    return ""
 
 
 def end_at_once() -> None:

@@ -220,8 +220,26 @@ def test_a_program_that_imports_the_package_keeps_its_handlers(tmp_path: Path) -
         "assert signal.getsignal(signal.SIGINT) is signal.default_int_handler\n"
         "assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL\n"
     )
-    for arguments in ([str(program)], ["-c", program.read_text()]):
-        subprocess.run([sys.executable, *arguments], check=True, env={**os.environ, "PYTHONPATH": "."})
+    package = tmp_path / "foreign"
+    package.mkdir()
+    for name in ("__init__", "__main__"):
+        (package / f"{name}.py").write_text(program.read_text())
+    path = {**os.environ, "PYTHONPATH": os.pathsep.join([".", str(tmp_path)])}
+    for arguments in ([str(program)], ["-c", program.read_text()], ["-m", "foreign"]):
+        subprocess.run([sys.executable, *arguments], check=True, env=path)
+
+
+@pytest.mark.parametrize(
+    ("options", "module"),
+    [
+        (["-m", "rgbt_seg_ros.play", "-m", "other"], "rgbt_seg_ros.play"),
+        (["-u", "-X", "importtime", "-W", "ignore", "-um", "training.train"], "training.train"),
+        (["-Ximporttime", "-mrgbt_seg_ros.node"], "rgbt_seg_ros.node"),
+        (["script.py"], ""),
+    ],
+)
+def test_the_module_is_found_in_the_command_line(options: list[str], module: str) -> None:
+    assert interrupts._module_of_m(options) == module
 
 
 SCRIPTS = {

@@ -7,7 +7,17 @@ import subprocess
 import time
 from pathlib import Path
 
-from faults.processes import Failure, check_words, kill_group, sleep_unless, start, until, wait, words
+from faults.processes import (
+    Failure,
+    check_words,
+    kill_group,
+    sleep_unless,
+    start,
+    until,
+    wait,
+    wait_until_it_takes_signals,
+    words,
+)
 from faults.rounds import DISK_ERROR, mounted, resize
 from faults.victims import Material, check_run
 from rgbt_seg_ros.ros.dds import private_graph_environment
@@ -79,10 +89,11 @@ class Graph:
     def signal(self, rng: random.Random) -> str:
         """SIGINT or SIGTERM to one of them at a random moment; it ends in order, or by the signal while it imports."""
         name, number = rng.choice(("player", "node", "recorder")), rng.choice((signal.SIGINT, signal.SIGTERM))
-        delay = rng.uniform(0.1, 6.0)
+        delay = rng.uniform(0.0, 6.0)
         self._stop(name)
         self.start(name)
         process, log = self._processes[name], self._logs[name]
+        wait_until_it_takes_signals(process)
         sleep_unless(process, delay)
         process.send_signal(number)
         code = wait(process, log, 60)

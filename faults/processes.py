@@ -1,6 +1,7 @@
 """Commands in processes of their own, in an environment of their own, and what they must not say."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -84,6 +85,20 @@ def sleep_unless(process: subprocess.Popen[bytes], seconds: float) -> None:
     end = time.monotonic() + seconds
     while process.poll() is None and time.monotonic() < end:
         time.sleep(min(0.002, max(0.0, end - time.monotonic())))
+
+
+def wait_until_it_takes_signals(process: subprocess.Popen[bytes]) -> None:
+    """Wait until a command has its handlers, which is as soon as Python has started it.
+
+    Before that a SIGINT meets Python's own start, and makes a traceback of that.
+    """
+    caught = re.compile(r"^SigCgt:\s*([0-9a-f]+)$", re.MULTILINE)
+    while process.poll() is None:
+        found = caught.search(Path(f"/proc/{process.pid}/status").read_text())
+        # Python itself takes SIGINT alone.
+        if found and int(found[1], 16) & 1 << (signal.SIGTERM - 1):
+            return
+        time.sleep(0.001)
 
 
 def words(log: Path) -> str:

@@ -19,6 +19,7 @@ from faults.processes import (
     start,
     survivors,
     wait,
+    wait_until_it_takes_signals,
     words,
 )
 from faults.victims import Victim, leftovers
@@ -65,11 +66,12 @@ class Round:
         self.look_after()
         return f"killed {1e3 * delay:.1f} ms into checkpoint {number}" + ("" if inside else ", just written")
 
-    def signal(self, rng: random.Random, earliest_s: float = 0.1) -> str:
+    def signal(self, rng: random.Random) -> str:
         """SIGINT or SIGTERM at a random moment from when Python itself has started."""
         number = rng.choice((signal.SIGINT, signal.SIGTERM))
-        delay = rng.uniform(earliest_s, self.whole.seconds)
+        delay = rng.uniform(0.0, self.whole.seconds)
         process = start(self.victim.start(self.out), self.log)
+        wait_until_it_takes_signals(process)
         sleep_unless(process, delay)
         process.send_signal(number)
         code = wait(process, self.log)

@@ -161,6 +161,13 @@ build() {
 }
 
 check_installation() {
+  local setup=$WORKSPACE/install/setup.bash
+  if [[ $DRY_RUN == no ]]; then
+    set +u
+    # shellcheck source=/dev/null
+    . "$setup"
+    set -u
+  fi
   run "$PYTHON" -c 'import cv2, numpy, rclpy, sam2, torch, vision_msgs.msg
 print("numpy", numpy.__version__, "OpenCV", cv2.__version__, "PyTorch", torch.__version__,
       "with CUDA" if torch.version.cuda else "without CUDA")'

@@ -174,7 +174,7 @@ def test_unknown_arguments_are_refused_where_they_are_ours(
     launch_file: ModuleType, monkeypatch: pytest.MonkeyPatch, words: list[str], refused: bool
 ) -> None:
     monkeypatch.setattr("sys.argv", words)
-    context = LaunchContext(argv=["detections.min_aera:=5", "launch-prefix:=nice"])
+    context = LaunchContext(argv=["launch-prefix:=nice", "sigterm_timeout:=5", "detections.min_aera:=5"])
     context.launch_configurations["detections.min_aera"] = "5"
     with pytest.raises(UserError, match=r"nearest is detections\.min_area") if refused else nullcontext():
         check_argument_names(context, launch_file.__file__, list(PARAMETERS))

@@ -142,6 +142,8 @@ def inspect(
     _compare_counts(inspection)
     _compare_validation_list(inspection)
     _find_shared_images(inspection)
+    if issubclass(dataset, FolderDataset):
+        _find_absent_classes(inspection)
     return inspection
 
 
@@ -273,6 +275,22 @@ def _find_shared_images(inspection: Inspection) -> None:
                 f"{first} and {second} share {_count(len(shared), 'image')}, for instance {min(shared)}: "
                 f"a score on {second} is not one on unseen images"
             )
+
+
+def _find_absent_classes(inspection: Inspection) -> None:
+    """Note classes that an own data set's splits do not show."""
+    effects = {"train": "cannot be learnt", "val": "is not validated", "test": "is not tested"}
+    for split, effect in effects.items():
+        files = inspection.splits[split].files if split in inspection.splits else ()
+        found = [inspection.images[paths].pixels for paths in files if paths in inspection.images]
+        if not found:
+            continue
+        shown = np.sum(found, axis=0) > 0
+        for i, name in enumerate(inspection.dataset.classes.names):
+            if not shown[i]:
+                inspection.warnings.append(
+                    f"{split} shows no {name}, which {effect}: give other lists or shares"
+                )
 
 
 def _count(number: int, noun: str) -> str:

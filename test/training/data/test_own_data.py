@@ -316,6 +316,20 @@ def test_thermal_bits_and_holes_are_kept_to(tmp_path: Path, capsys: pytest.Captu
     assert valid.all()
 
 
+def test_classes_that_a_split_does_not_show_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write(tmp_path, FOLDERS + BY_ID + "splits: {train: train.txt, test: test.txt}\n")
+    (root / "train.txt").write_text("a\nb\n")
+    (root / "test.txt").write_text("c\n")
+    save(root / "labels/c.png", np.zeros(SIZE, np.uint8))
+    assert inspect_data.main(["--data", "folder", "--root", str(root)]) == 0
+    output = capsys.readouterr().out
+    assert "warning: test shows no person, which is not tested: give other lists or shares" in output
+    assert "test shows no car" in output
+    assert "train shows no" not in output
+
+
 def test_a_configuration_trains_and_validates_on_own_data(tmp_path: Path) -> None:
     root = write(tmp_path, FOLDERS + BY_ID + SHARES)
     real, _ = training_sources(DataConfig(name="folder", root=str(root)))

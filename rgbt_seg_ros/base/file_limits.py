@@ -23,6 +23,22 @@ MAX_HEADER_BYTES = 8 << 20
 """Of the header of a safetensors file, with its metadata. That of the largest training state has one megabyte."""
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is a regular file; there is none of a name that no file can have, such as one of 300 characters."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder; see `is_file`."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def read_bounded(path: Path, most: int) -> bytes:
     """The content of a regular file of at most so many bytes.
 

@@ -13,6 +13,15 @@ def quoted(text: object, longest: int = LONGEST_WORD) -> str:
     return repr(shortened(str(text), longest))
 
 
+def shown(value: object, longest: int = 3 * LONGEST_WORD) -> str:
+    """A value from outside as Python writes it, shortened."""
+    try:
+        return shortened(repr(value), longest)
+    except ValueError:
+        # Of whole numbers only 4300 digits are written.
+        return "a number of very many digits"
+
+
 def printable(text: object, longest: int = LONGEST_SENTENCE) -> str:
     """A sentence that may quote from outside, in one line: escapes stand for what cannot be printed."""
     short = shortened(str(text), longest)

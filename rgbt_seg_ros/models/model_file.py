@@ -15,6 +15,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.file_limits import is_file
 from rgbt_seg_ros.base.json_files import MalformedJson, decode_json, encode_json
 from rgbt_seg_ros.base.shared_files import share_path
 from rgbt_seg_ros.base.whole_files import write_file
@@ -75,7 +76,7 @@ def resolve_model(model: str | Path) -> Path:
         UserError: there is no such file.
     """
     path = share_path("resource/default.safetensors") if str(model) == "default" else Path(model).expanduser()
-    if not path.is_file():
+    if not is_file(path):
         raise UserError(f"there is no model file {path}: give the path of a .safetensors file, or 'default'")
     return path
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.base.file_limits import read_bounded
+from rgbt_seg_ros.base.file_limits import is_file, read_bounded
 from rgbt_seg_ros.base.whole_files import write_file
 from rgbt_seg_ros.base.yaml_files import read_yaml
 
@@ -73,7 +73,7 @@ def read_point_pairs(file: Path) -> PointPairs:
     Raises:
         UserError: no such file, or what is wrong in it.
     """
-    if not file.is_file():
+    if not is_file(file):
         raise UserError(f"the point file {file} cannot be read: there is no such file")
     is_yaml = file.suffix.lower() in (".yaml", ".yml")
     remedy = f"write a list of mappings with {', '.join(COLUMNS)}"

@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.file_limits import is_file
 from rgbt_seg_ros.base.json_files import MalformedJson, convert_json, decode_json, encode_json
 from rgbt_seg_ros.base.whole_files import write_file
 from rgbt_seg_ros.models.safetensors_file import open_tensors, shapes_of
@@ -71,7 +72,7 @@ def load_class_embeddings(path: str | os.PathLike[str]) -> ClassEmbeddings:
     Raises:
         UserError: no such file, or it is not one of class embeddings.
     """
-    if not Path(path).is_file():
+    if not is_file(Path(path)):
         raise UserError(f"there is no class embedding file {path}: make one with training.embed_classes")
     try:
         with open_tensors(path) as file:

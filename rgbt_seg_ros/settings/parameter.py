@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.text import shown
 
 Value = bool | int | float | str | tuple[float, ...]
 Table = TypeVar("Table")
@@ -81,7 +82,7 @@ class Parameter:
         hint = ""
         if isinstance(self.default, float | tuple) and _is_of(int, value):
             hint = ": write it with a decimal point"
-        raise UserError(f"parameter {self.name} must be {self.rule}, not {value!r}{hint}")
+        raise UserError(f"parameter {self.name} must be {self.rule}, not {shown(value)}{hint}")
 
     def _fits(self, value: Any) -> bool:
         """Whether a value of the right type keeps the rest of the rule."""
@@ -90,7 +91,7 @@ class Parameter:
         if self.choices:
             return value in self.choices
         if self.minimum is not None and self.maximum is not None:
-            return math.isfinite(value) and self.minimum <= value <= self.maximum
+            return self.minimum <= value <= self.maximum  # which NaN is not
         return True
 
 

@@ -1,12 +1,14 @@
 """The node's parameters about thermal images: `settings.thermal.range.low` is parameter `thermal.range.low`."""
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.text import quoted
 from rgbt_seg_ros.images.palette import CHOICES
 from rgbt_seg_ros.images.thermal import ThermalNormalization
 from rgbt_seg_ros.images.thermal_image import FLOAT_UNITS, ThermalReading
@@ -191,9 +193,9 @@ class ThermalSettings:
         """
         words = [word.strip() for word in self.invalid.split(",") if word.strip()]
         for word in words:
-            if not word.isdecimal() or int(word) > 65535:
-                raise UserError(f"parameter thermal.invalid: {word!r} is no count from 0 to 65535")
-        return tuple(int(word) for word in words)
+            if not re.fullmatch("0*[0-9]{1,5}", word) or int(word[-5:]) > 65535:
+                raise UserError(f"parameter thermal.invalid: {quoted(word)} is no count from 0 to 65535")
+        return tuple(int(word[-5:]) for word in words)
 
     def rows_kept(self, message: Any) -> Any:
         """Data of a raw image message (any buffer of bytes) without the rows of `crop`."""

@@ -1,6 +1,7 @@
 """The parameter table: rules, reading into settings, and the files made from it."""
 
 import array
+import contextlib
 import re
 
 import numpy as np
@@ -155,3 +156,24 @@ def test_the_parameter_file_gives_every_default() -> None:
         name: parameter.default for name, parameter in PARAMETERS.items()
     }
     assert Settings.read(values) == Settings()
+
+
+BOUNDLESS = {
+    **{"large": 10**400, "digits": -(10**5000), "nan": float("nan"), "infinite": float("inf")},
+    **{"text": "x" * 100_000, "array": [1.0] * 100_000},
+}
+
+
+@pytest.mark.parametrize("value", BOUNDLESS)
+@pytest.mark.parametrize("name", ["max_pixels", "max_age", "mode", "registration.homography"])
+def test_values_without_bounds_are_refused_in_a_short_sentence(name: str, value: str) -> None:
+    with pytest.raises(UserError, match=f"^parameter {name} must be ") as error:
+        Settings.read({name: BOUNDLESS[value]})
+    assert len(str(error.value)) < 1000
+
+
+@pytest.mark.parametrize("name", ["thermal.invalid", "camera_pairs", "classes", "model"])
+def test_text_without_bounds_is_refused_or_taken(name: str) -> None:
+    for text in ("9" * 5000, "\x00", "a/" * 5000, ",".join(map(str, range(9999)))):
+        with contextlib.suppress(UserError):
+            Settings.read({name: text})

@@ -12,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from rgbt_seg_ros.base.errors import UserError, nearest
+from rgbt_seg_ros.base.file_limits import MAX_DEPTH
 from rgbt_seg_ros.base.precision import precision_name
 from rgbt_seg_ros.base.text import quoted
 from rgbt_seg_ros.base.whole_files import write_file
@@ -41,6 +42,8 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
         key, equals, _ = override.partition("=")
         if not equals or not key.strip():
             raise UserError(f"{quoted(override)} is not an override: write section.key=value")
+        if key.count(".") > MAX_DEPTH:
+            raise UserError(f"{quoted(override)} is not an override: its key has no end")
         layers.append((override, _read_override(override)))
     merged = _structured(Config)
     for source, values in layers:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.file_limits import is_folder
 
 from .name_lists import read_names
 
@@ -105,9 +106,9 @@ def find_layout(root: Path, half: str, title: str, layouts: tuple[FolderLayout, 
 
 def found_near(path: Path, root: Path) -> str:
     """What lies in the deepest existing folder on the way from the root to a missing path, for an error message."""
-    if not root.is_dir():
+    if not is_folder(root):
         return "nothing"
-    folder = next(parent for parent in path.parents if parent.is_dir())
+    folder = next(parent for parent in path.parents if is_folder(parent))
     names = sorted(entry.name for entry in folder.iterdir())
     listed = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
     return (listed or "nothing") + ("" if folder == root else f" in {folder}")

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.file_limits import is_file
 from rgbt_seg_ros.masks.classes import FMB, FMB15, MFNET, PST900, UNLABELED, ClassSet
 
 from .files import read_ids, read_label, read_rgb, read_rgb_and_thermal, read_thermal_image
@@ -178,7 +179,7 @@ class DatasetOnDisk:
             raise UserError(
                 f"there is no list of the split {split}: expected {path}, found {found_near(path, self.root)}"
             )
-        return read_names(path, lambda name: self.paths(name)[0].is_file())
+        return read_names(path, lambda name: is_file(self.paths(name)[0]))
 
     def _names_in_half(self, split: str) -> tuple[str, ...]:
         if split not in ("train", "val", "train_all", "test"):

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.file_limits import is_file, is_folder
 from rgbt_seg_ros.base.json_files import MalformedJson, convert_json
 from rgbt_seg_ros.base.yaml_files import read_yaml
 from rgbt_seg_ros.masks.classes import ClassSet, palette_for
@@ -64,7 +65,7 @@ class FilePattern:
         Raises:
             UserError: no such folder, or two files of one sample.
         """
-        if not self.folder.is_dir():
+        if not is_folder(self.folder):
             found = found_near(self.folder, self.folder.parent)
             raise UserError(
                 f"there is no folder {self.folder}, found {found}: mend its name in {DESCRIPTION}"
@@ -167,7 +168,7 @@ class Description:
 
     def _read_list(self, split: str, entry: str, rgb: Mapping[str, Path]) -> tuple[str, ...]:
         path = self.path.parent / entry
-        if not path.is_file():
+        if not is_file(path):
             found = found_near(path, self.path.parent)
             raise UserError(f"there is no list of the split {split}: {self.path} names {path}, found {found}")
         return read_names(path, lambda name: name in rgb)

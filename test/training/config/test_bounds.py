@@ -39,7 +39,15 @@ def test_a_senseless_file_is_one_short_sentence(tmp_path: Path, name: str) -> No
 
 @pytest.mark.parametrize(
     "override",
-    ["train.epochs=" + "[" * 5000, "train.lr=${train.lr}", "train=${", "a" * 100_000 + "=1", "=", "x.\n.y=1"],
+    [
+        "train.epochs=" + "[" * 5000,
+        "train.lr=${train.lr}",
+        "train=${",
+        "a" * 100_000 + "=1",
+        "=",
+        "x.\n.y=1",
+        "a." * 9000 + "b=1",
+    ],
 )
 def test_a_senseless_override_is_one_short_sentence(override: str) -> None:
     with pytest.raises(UserError) as error:

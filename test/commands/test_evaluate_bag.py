@@ -190,8 +190,10 @@ def test_a_recording_of_best_effort_cameras_is_scored_as_it_was_recorded(
         evaluation = start("-m", "rgbt_seg_ros.evaluate_bag", str(bag), "-o", str(out))
         play(start, bag, "--rate", "0.5", "--best-effort")
         output, _ = evaluation.communicate(timeout=TIMEOUT_S)
-    assert evaluation.returncode == 0, output
-    assert json.loads((out / "metrics.json").read_text())["masks"] == FRAMES
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["masks"] == metrics["pairs"] >= FRAMES - 3
+    # Best effort: on a busy machine the first images may come before the player has been found, which is an error.
+    assert evaluation.returncode == (1 if metrics["missing"] else 0), output
 
 
 @pytest.mark.parametrize("played", [False, True])

@@ -50,7 +50,8 @@ def _pair(data: bytes, folder: Path) -> None:
     waiting = pairer.rgb_waiting, pairer.thermal_waiting
     dropped = sum(number for cause, number in counts.items() if not isinstance(cause, Key))
     assert [counts[Key.RGB_IN], counts[Key.THERMAL_IN]] == received
-    assert max(waiting) <= 2 * 16
+    # While time jumps back there are two lines of them; of each one is settled that its neighbour may still take.
+    assert max(waiting) <= 2 * (16 + 1)
     assert sum(received) == len(paired[0]) + len(paired[1]) + dropped + sum(waiting)
 
 
@@ -76,10 +77,13 @@ def _request(data: bytes, folder: Path) -> None:
     server = _server()
     with socket.create_connection(server.server_address) as client:
         connection, address = server.get_request()
-        with connection:
-            client.sendall(data[:30_000])
-            client.shutdown(socket.SHUT_WR)
+        client.sendall(data[:30_000])
+        client.shutdown(socket.SHUT_WR)
+        try:
+            assert server.verify_request(connection, address)
             server.finish_request(connection, address)
+        finally:
+            server.shutdown_request(connection)
         client.settimeout(5.0)
         answer = client.recv(1 << 16)
     # No version: a request as HTTP/0.9 had it.

@@ -1,12 +1,15 @@
 """Who is connected to the live view, and who has to go where too many are, so that nobody is locked out; no ROS.
 
 A connection first waits for its request, and may then become a stream. Requests come within milliseconds, so that the
-connection which has waited longest is the one whose client means nothing by it.
+connection which has waited longest, and sent nothing, is the one whose client means nothing by it.
 """
 
+import fcntl
 import ipaddress
 import logging
 import socket
+import struct
+import termios
 import threading
 import time
 from collections import Counter
@@ -58,7 +61,10 @@ class Connections:
             own = [(other, whose) for other, whose in waiting if whose == client]
             for limit, several in ((MAX_WAITING_OF_CLIENT, own), (MAX_WAITING, waiting)):
                 if len(several) >= limit:
-                    self._close(*several[0])
+                    # A crowd that comes at once and asks is served: its requests wait for their threads.
+                    idle = next(((other, whose) for other, whose in several if not _unread(other)), None)
+                    if idle is not None:
+                        self._close(*idle)
                     break
             if len(self._all) >= MAX_CONNECTIONS:
                 self._turn_away(client)
@@ -117,6 +123,16 @@ class Connections:
             return False
         self._said_s = now_s
         return True
+
+
+def _unread(connection: socket.socket) -> int:
+    """Bytes that a client has sent and nobody has read yet."""
+    try:
+        count: int = struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.FIONREAD, bytes(4)))[0]
+        return count
+    except (OSError, ValueError):
+        # Closed meanwhile.
+        return 0
 
 
 def _client_of(address: str) -> str:

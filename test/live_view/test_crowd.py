@@ -92,6 +92,16 @@ def test_the_oldest_that_waits_is_closed_and_the_newest_served(server: WatchServ
             assert connection.recv(12) == b"HTTP/1.1 200"
 
 
+def test_a_crowd_that_asks_at_once_is_answered(server: WatchServer) -> None:
+    """As a browser with several windows that are opened together."""
+    sent: list[socket.socket] = []
+    with ExitStack() as crowd:
+        for _ in range(3 * MAX_WAITING_OF_CLIENT):
+            sent.append(crowd.enter_context(connect(server)))
+            sent[-1].sendall(ask("/"))
+        assert [connection.recv(12) for connection in sent] == [b"HTTP/1.1 200"] * len(sent)
+
+
 def test_a_client_costs_its_own_places_before_those_of_others(server: WatchServer) -> None:
     with connect(server, "127.0.0.2") as patient, ExitStack() as crowd:
         wait_for(lambda: len(server.connections) == 1, "the patient one")
@@ -118,10 +128,11 @@ def test_streams_have_a_limit_by_client_and_pages_are_served_beside_them(
     server: WatchServer, path: str
 ) -> None:
     with ExitStack() as crowd:
-        streams = [crowd.enter_context(connect(server)) for _ in range(MAX_STREAMS_OF_CLIENT + 3)]
-        for connection in streams:
+        statuses = []
+        for _ in range(MAX_STREAMS_OF_CLIENT + 3):
+            connection = crowd.enter_context(connect(server))
             connection.sendall(ask(path))
-        statuses = sorted(map(status_of, streams))
+            statuses.append(status_of(connection))
         assert statuses == [b"200"] * MAX_STREAMS_OF_CLIENT + [b"503"] * 3
         assert page_comes(server)
         other = crowd.enter_context(connect(server, "127.0.0.2"))

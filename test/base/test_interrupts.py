@@ -275,5 +275,6 @@ def test_imports_are_ended_without_a_traceback(tmp_path: Path, how: str) -> None
         process.send_signal(number)
         _, error = process.communicate(timeout=60)
         assert "Traceback" not in error
-        # A fast machine may have come to argparse, which misses arguments.
-        assert process.returncode in (128 + number, 2)
+        # A fast machine may have come to argparse, which misses arguments, or to the end, where Python has put its
+        # handlers away.
+        assert process.returncode in (128 + number, -number, 2)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -157,7 +158,8 @@ def test_a_hung_inference_does_not_keep_a_deactivation_waiting_for_ever(
         )
         bench.change_state(Transition.TRANSITION_DEACTIVATE)
         assert node.wait() == 1
-        assert "inference did not end within 4 s: leaving with exit code 1" in node.output
+        # Longer than 4 s where the machine made the first inference slow.
+        assert re.search(r"inference did not end within \d+ s: leaving with exit code 1", node.output), node.output
 
 
 @pytest.mark.parametrize(

@@ -159,7 +159,9 @@ def test_a_hung_inference_does_not_keep_a_deactivation_waiting_for_ever(
         bench.change_state(Transition.TRANSITION_DEACTIVATE)
         assert node.wait() == 1
         # Longer than 4 s where the machine made the first inference slow.
-        assert re.search(r"inference did not end within \d+ s: leaving with exit code 1", node.output), node.output
+        assert re.search(r"inference did not end within \d+ s: leaving with exit code 1", node.output), (
+            node.output
+        )
 
 
 @pytest.mark.parametrize(

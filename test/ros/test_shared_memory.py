@@ -114,6 +114,8 @@ def test_without_shared_memory_images_go_by_udp_and_it_is_said(
         node.wait_for_output("active:")
         bench.new_mask()
         assert node.output.count(sentence) == 1
-        bench.send_until(lambda: told(bench.last("/diagnostics"))[0] == 0, "a healthy node")
+        bench.send_until(
+            lambda: bench.last("/diagnostics") and told(bench.last("/diagnostics"))[0] == 0, "a healthy node"
+        )
         node.process.send_signal(signal.SIGTERM)
         assert node.wait() == 0

@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -72,6 +72,7 @@ class Recorder(Node):
         self._stream_clock = StreamClock()
         self._thermal_stamps: deque[int] = deque(maxlen=_KEPT_TIMES)
         self._rgb_images: dict[int, Image | CompressedImage] = {}
+        self._awaited_rgb: dict[int, None] = {}
         self._thermal_images: dict[int, Image | CompressedImage] = {}
         reliable = input_reliability == "reliable"
         cameras = QoSProfile(
@@ -134,6 +135,8 @@ class Recorder(Node):
         self._stream_clock.add(stamp, time.monotonic_ns())
         _keep(self._rgb_times, stamp, time.monotonic(), _KEPT_TIMES)
         _keep(self._rgb_images, stamp, message, _KEPT_IMAGES)
+        if stamp in self._awaited_rgb:
+            self._jobs.add(self._add_picture, stamp, "rgb", message, _decode_rgb)
 
     def _on_thermal(self, message: Image | CompressedImage) -> None:
         stamp = stamp_ns(message.header)
@@ -173,17 +176,28 @@ class Recorder(Node):
         rgb = self._rgb_images.get(stamp)
         nearest = min(self._thermal_images, key=lambda thermal: abs(thermal - stamp), default=None)
         thermal = None if nearest is None else self._thermal_images[nearest]
+        if rgb is None:
+            # No order holds between topics: it may be on its way.
+            _keep(self._awaited_rgb, stamp, None, _KEPT_IMAGES)
 
         def write() -> None:
             try:
                 self._writer.add_overlay(stamp, decode_rgb(message))
             except ValueError as error:
                 self.get_logger().warning(f"an overlay is not in the video: {error}", throttle_duration_sec=1)
-            for kind, picture in (("rgb", _rgb_picture(rgb)), ("thermal", _thermal_picture(thermal))):
-                if picture is not None:
-                    self._writer.add_picture(stamp, kind, picture)
+            self._add_picture(stamp, "rgb", rgb, _decode_rgb)
+            self._add_picture(stamp, "thermal", thermal, thermal_message_picture)
 
         self._jobs.add(write)
+
+    def _add_picture(
+        self, stamp: int, kind: str, message: Any, decode: Callable[[Any, bool], np.ndarray]
+    ) -> None:
+        """Add a camera's image, if there is one and it can be seen."""
+        with suppress(UndecodableImage):
+            if message is not None:
+                picture = decode(message, isinstance(message, CompressedImage))
+                self._writer.add_picture(stamp, kind, picture)
 
     def _on_confidence(self, message: Image) -> None:
         stamp = stamp_ns(message.header)
@@ -281,20 +295,5 @@ def _keep(items: dict[int, Any], key: int, value: Any, limit: int) -> None:
         del items[next(iter(items))]
 
 
-def _rgb_picture(message: Image | CompressedImage | None) -> np.ndarray | None:
-    """The image, or None where there is none to be seen."""
-    if message is None:
-        return None
-    try:
-        return decode_compressed_rgb(message) if isinstance(message, CompressedImage) else decode_rgb(message)
-    except UndecodableImage:
-        return None
-
-
-def _thermal_picture(message: Image | CompressedImage | None) -> np.ndarray | None:
-    if message is None:
-        return None
-    try:
-        return thermal_message_picture(message, isinstance(message, CompressedImage))
-    except UndecodableImage:
-        return None
+def _decode_rgb(message: Any, compressed: bool) -> np.ndarray:
+    return decode_compressed_rgb(message) if compressed else decode_rgb(message)

@@ -175,6 +175,26 @@ def check_bag(path: Path) -> None:
     assert first == FIRST_NS, "what is older than the recording waits for it"
 
 
+def test_an_image_that_comes_after_its_overlay_is_pictured(
+    tmp_path: Path, start: Start, graph: Graph
+) -> None:
+    recorder = start("-m", "rgbt_seg_ros.record", "-o", str(tmp_path / "run"), "--input-reliability", "reliable",
+                     "--ros-args", "-r", "rgb/image:=/camera/image_raw")  # fmt: skip
+    graph.wait_for_the_recorder()
+    header = Header(stamp=Time(nanoseconds=FIRST_NS).to_msg())
+    for publisher, value in ((graph.overlay, 50), (graph.mask, None), (graph.rgb, 200)):
+        image = np.zeros((48, 64), np.uint8) if value is None else np.full((48, 64, 3), value, np.uint8)
+        publisher.publish(ROS_MESSAGES.image(header, image))
+        assert publisher.wait_for_all_acked(Duration(seconds=TIMEOUT_S))
+        time.sleep(0.5)
+    recorder.send_signal(signal.SIGINT)
+    output, _ = recorder.communicate(timeout=TIMEOUT_S)
+    assert recorder.returncode == 0, output
+    picture = cv2.imread(str(tmp_path / "run" / "pictures" / f"{FIRST_NS}_rgb.jpg"))
+    assert picture is not None
+    assert abs(float(picture.mean()) - 200) < 2
+
+
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path, start: Start) -> None:
     (tmp_path / "file").write_text("in the way")
     recorder = start("-m", "rgbt_seg_ros.record", "-o", str(tmp_path / "file" / "run"))

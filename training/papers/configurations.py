@@ -5,9 +5,7 @@ from typing import Any
 
 import yaml
 
-from .recipe import DATA, Paper, Row
-
-_TITLES = {"pst900": "PST900", "fmb": "FMB", "mfnet": "MFNet"}
+from .recipe import DATA, TITLES, Paper, Row
 
 
 def configurations(paper: Paper) -> dict[str, str]:
@@ -25,7 +23,7 @@ def _recipe(paper: Paper, data: str) -> str:
         "" if data == "mfnet" else " Trains on 90 % of the training folder and selects on the other 10 %."
     )
     head = [
-        f"# {paper.title} on {_TITLES[data]} by the paper's recipe.{held_out} docs/reproduce.md says more.",
+        f"# {paper.title} on {TITLES[data]} by the paper's recipe.{held_out} docs/reproduce.md says more.",
         f"#   python -m training.train --config config/train/{paper.arch}/{data}.yaml data.root=DIR "
         "model.base_weights=FILE.pt",
         "# Each value is stated in the paper, taken from its authors' code, or ours.",
@@ -44,7 +42,7 @@ def _ablation(paper: Paper, row: Row) -> str:
     data = row.file.split("_")[0]
     of_file = {f"Table {other.table}: {other.title}" for other in paper.rows if other.file == row.file}
     values = {**row.changes, "run.dir": f"runs/{paper.arch}_{row.file}"}
-    head = f"# {paper.title} on {_TITLES[data]}. {'; '.join(sorted(of_file))}."
+    head = f"# {paper.title} on {TITLES[data]}. {'; '.join(sorted(of_file))}."
     return "\n".join([head, f"base: {data}.yaml", *_yaml(values, {})]) + "\n"
 
 

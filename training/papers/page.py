@@ -10,7 +10,6 @@ from .sartm import SARTM
 from .shifnet import SHIFNET
 
 _TEMPLATE = Path(__file__).with_name("reproduce.md.j2")
-_TITLES = {"pst900": "PST900", "fmb": "FMB", "mfnet": "MFNet"}
 
 
 def reproduce_page() -> str:

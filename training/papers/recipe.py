@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-DATA = ("pst900", "fmb", "mfnet")
-"""Names of the papers' data sets, as the folders of docs and files use them."""
+TITLES = {"pst900": "PST900", "fmb": "FMB", "mfnet": "MFNet"}
+"""The papers' data sets by the names that folders of docs and files use."""
+
+DATA = tuple(TITLES)
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,28 @@ class Setting:
     ours: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
     of_data: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+RANDOM_SCALE = Setting(
+    "random scale",
+    "code",
+    code="0.5 to 2 of the crop, not of the image",
+    values={"augment.scale_of": "crop", "augment.min_scale": 0.5, "augment.max_scale": 2.0},
+)
+"""Of both papers."""
+
+OTHER_CHANGES = {
+    "augment.flip": 0.5,
+    "augment.jitter": 0.2,
+    "augment.jitter_strength": 0.5,
+    "augment.blur": 0.2,
+    "augment.blur_size": 3,
+    "augment.blur_sigma": 0.8,
+    "augment.thermal_gain": 0.0,
+    "augment.thermal_offset": 0.0,
+    "augment.thermal_noise": 0.0,
+}
+"""Keys of all other changes of images: SHIFNet's, which SARTM's recipe takes as well."""
 
 
 @dataclass(frozen=True)

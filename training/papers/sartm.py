@@ -1,6 +1,6 @@
 """SARTM (arXiv 2505.01950): its recipe and the rows of its tables."""
 
-from .recipe import Paper, Row, Setting
+from .recipe import OTHER_CHANGES, RANDOM_SCALE, TITLES, Paper, Row, Setting
 
 # Ten epochs of 784, 537 and 1098 pairs in batches of 8.
 _TEN_EPOCHS = {"mfnet": 980, "pst900": 672, "fmb": 1373}
@@ -84,27 +84,12 @@ _RECIPE = (
         values={"augment.crop_height": 800, "augment.crop_width": 800},
         of_data={"pst900": {"augment.crop_height": 1280, "augment.crop_width": 1280}},
     ),
-    Setting(
-        "random scale",
-        "code",
-        code="0.5 to 2 of the crop, not of the image",
-        values={"augment.scale_of": "crop", "augment.min_scale": 0.5, "augment.max_scale": 2.0},
-    ),
+    RANDOM_SCALE,
     Setting(
         "other changes of images",
         "ours",
         ours="as SHIFNet's",
-        values={
-            "augment.flip": 0.5,
-            "augment.jitter": 0.2,
-            "augment.jitter_strength": 0.5,
-            "augment.blur": 0.2,
-            "augment.blur_size": 3,
-            "augment.blur_sigma": 0.8,
-            "augment.thermal_gain": 0.0,
-            "augment.thermal_offset": 0.0,
-            "augment.thermal_noise": 0.0,
-        },
+        values=OTHER_CHANGES,
     ),
     Setting(
         "neck",
@@ -124,7 +109,6 @@ _RECIPE = (
         "FMB's classes",
         "code",
         code="15, unlabelled pixels included",
-        values={},
         of_data={"fmb": {"data.name": "fmb15"}},
     ),
     Setting(
@@ -188,25 +172,25 @@ _RANKS = tuple(
 )
 _PARTS = (
     *(
-        Row("V", f"without language, {title}", f"{data}_no_language", f"{printed} mIoU", _NO_LANGUAGE)
-        for data, title, printed in (
-            ("fmb", "FMB", 58.85),
-            ("mfnet", "MFNet", 59.32),
-            ("pst900", "PST900", 86.24),
+        Row("V", f"without language, {TITLES[data]}", f"{data}_no_language", f"{printed} mIoU", _NO_LANGUAGE)
+        for data, printed in (
+            ("fmb", 58.85),
+            ("mfnet", 59.32),
+            ("pst900", 86.24),
         )
     ),
     *(
         Row(
             "V",
-            f"without auxiliary head, {title}",
+            f"without auxiliary head, {TITLES[data]}",
             f"{data}_no_auxiliary",
             f"{printed} mIoU",
             {"model.auxiliary": "off"},
         )
-        for data, title, printed in (
-            ("fmb", "FMB", 57.12),
-            ("mfnet", "MFNet", 58.67),
-            ("pst900", "PST900", 84.92),
+        for data, printed in (
+            ("fmb", 57.12),
+            ("mfnet", 58.67),
+            ("pst900", 84.92),
         )
     ),
 )

@@ -1,6 +1,6 @@
 """SHIFNet (arXiv 2503.02581): its recipe and the rows of its tables."""
 
-from .recipe import Paper, Row, Setting
+from .recipe import OTHER_CHANGES, RANDOM_SCALE, Paper, Row, Setting
 
 _RECIPE = (
     Setting(
@@ -66,28 +66,13 @@ _RECIPE = (
             "fmb": {"augment.crop_height": 1024, "augment.crop_width": 1024},
         },
     ),
-    Setting(
-        "random scale",
-        "code",
-        code="0.5 to 2 of the crop, not of the image",
-        values={"augment.scale_of": "crop", "augment.min_scale": 0.5, "augment.max_scale": 2.0},
-    ),
+    RANDOM_SCALE,
     Setting(
         "other changes of images",
         "code",
         code="flip (0.5); colour jitter (0.2) and a blur of 3x3 and fixed width (0.2) of RGB alone",
         ours="the same, with a blur of 0.8 pixels; jitter changes brightness, contrast and saturation in random order",
-        values={
-            "augment.flip": 0.5,
-            "augment.jitter": 0.2,
-            "augment.jitter_strength": 0.5,
-            "augment.blur": 0.2,
-            "augment.blur_size": 3,
-            "augment.blur_sigma": 0.8,
-            "augment.thermal_gain": 0.0,
-            "augment.thermal_offset": 0.0,
-            "augment.thermal_noise": 0.0,
-        },
+        values=OTHER_CHANGES,
     ),
     Setting("loss", "code", code="cross-entropy at the labels' resolution", ours="the same"),
     Setting(

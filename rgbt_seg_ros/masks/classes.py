@@ -111,6 +111,13 @@ FMB15 = ClassSet(
 
 CLASS_SETS = {classes.name: classes for classes in (MFNET, PST900, FMB, FMB15)}
 
+_KNOWN = {
+    name: colour
+    for classes in reversed(CLASS_SETS.values())
+    for name, colour in zip(classes.names, classes.palette, strict=True)
+    if name not in BACKGROUND
+}
+
 
 def palette_for(names: Sequence[str]) -> np.ndarray:
     """Colours for class names: uint8 [256, 3], row i for id i; 255 is black.
@@ -119,19 +126,13 @@ def palette_for(names: Sequence[str]) -> np.ndarray:
     that are left, then evenly spread hues, and black for background.
     """
     palette = np.zeros((256, 3), np.uint8)
-    known = {
-        name: colour
-        for classes in reversed(CLASS_SETS.values())
-        for name, colour in zip(classes.names, classes.palette, strict=True)
-        if name not in BACKGROUND
-    }
-    taken = {known[name] for name in names if name in known}
+    taken = {_KNOWN[name] for name in names if name in _KNOWN}
     left = iter([colour for colour in COLOURS if colour not in taken])
     given: set[tuple[int, int, int]] = set()
     for i, name in enumerate(names[:UNLABELED]):
         if name in BACKGROUND:
             continue
-        colour = known.get(name)
+        colour = _KNOWN.get(name)
         if colour is None or colour in given:
             colour = next(left, None) or _hue(i)
         given.add(colour)

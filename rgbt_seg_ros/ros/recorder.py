@@ -72,7 +72,7 @@ class Recorder(Node):
         self._stream_clock = StreamClock()
         self._thermal_stamps: deque[int] = deque(maxlen=_KEPT_TIMES)
         self._rgb_images: dict[int, Image | CompressedImage] = {}
-        self._awaited_rgb: dict[int, None] = {}
+        self._awaited_rgb: dict[int, bool] = {}
         self._thermal_images: dict[int, Image | CompressedImage] = {}
         reliable = input_reliability == "reliable"
         cameras = QoSProfile(
@@ -135,7 +135,7 @@ class Recorder(Node):
         self._stream_clock.add(stamp, time.monotonic_ns())
         _keep(self._rgb_times, stamp, time.monotonic(), _KEPT_TIMES)
         _keep(self._rgb_images, stamp, message, _KEPT_IMAGES)
-        if stamp in self._awaited_rgb:
+        if self._awaited_rgb.pop(stamp, False):
             self._jobs.add(self._add_picture, stamp, "rgb", message, _decode_rgb)
 
     def _on_thermal(self, message: Image | CompressedImage) -> None:
@@ -178,7 +178,7 @@ class Recorder(Node):
         thermal = None if nearest is None else self._thermal_images[nearest]
         if rgb is None:
             # No order holds between topics: it may be on its way.
-            _keep(self._awaited_rgb, stamp, None, _KEPT_IMAGES)
+            _keep(self._awaited_rgb, stamp, True, _KEPT_IMAGES)
 
         def write() -> None:
             try:

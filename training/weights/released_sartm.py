@@ -16,6 +16,8 @@ from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.models import build_model
 from rgbt_seg_ros.models.sam2_encoder import size_of_trunk
 
+from .name_rules import renamed
+
 _PAIRS = ("", "2", "3")
 """How the authors' names number the LoRA pairs of a projection."""
 
@@ -23,17 +25,14 @@ _LORA = re.compile(
     r"^sam\.image_encoder\.trunk\.(blocks\.\d+\.attn\.qkv)\.linear_([ab])_([qv])([23]?)\.weight$"
 )
 _BY_CLASS = re.compile(r"^sam\.sam_mask_decoder\.(mask_tokens|output_hypernetworks_mlps)\.(.*)$")
-_RULES = [
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
-        (r"^sam\.image_encoder\.trunk\.(blocks\.\d+\.attn\.qkv)\.qkv\.", r"encoder.trunk.\1."),
-        (r"^sam\.image_encoder\.(trunk|neck)\.", r"encoder.\1."),
-        (r"^FRMs\.(\d)\.", r"fusion.\1.rectify."),
-        (r"^FFMs\.(\d)\.", r"fusion.\1.fuse."),
-        (r"^sam\.sam_prompt_encoder\.(pe_layer\.positional_encoding_gaussian_matrix)$", r"decoder.\1"),
-        (r"^sam\.sam_prompt_encoder\.(no_mask_embed\.weight)$", r"decoder.\1"),
-    )
-]
+_RULES = (
+    (r"^sam\.image_encoder\.trunk\.(blocks\.\d+\.attn\.qkv)\.qkv\.", r"encoder.trunk.\1."),
+    (r"^sam\.image_encoder\.(trunk|neck)\.", r"encoder.\1."),
+    (r"^FRMs\.(\d)\.", r"fusion.\1.rectify."),
+    (r"^FFMs\.(\d)\.", r"fusion.\1.fuse."),
+    (r"^sam\.sam_prompt_encoder\.(pe_layer\.positional_encoding_gaussian_matrix)$", r"decoder.\1"),
+    (r"^sam\.sam_prompt_encoder\.(no_mask_embed\.weight)$", r"decoder.\1"),
+)
 _NOT_OURS = {
     "sam.sam_mask_decoder.iou_prediction_head.": "SAM 2's estimate of IoU",
     "sam.sam_mask_decoder.pred_obj_score_head.": "SAM 2's object score",
@@ -113,9 +112,8 @@ def convert_sartm(released: Mapping[str, Tensor], classes: int) -> tuple[dict[st
 
 
 def _our_key(name: str) -> str | None:
-    for pattern, replacement in _RULES:
-        if pattern.match(name):
-            return pattern.sub(replacement, name)
+    if (key := renamed(name, _RULES)) is not None:
+        return key
     decoder = "sam.sam_mask_decoder."
     if name.startswith(decoder) and not any(name.startswith(start) for start in _NOT_OURS):
         return f"decoder.{name.removeprefix(decoder)}"

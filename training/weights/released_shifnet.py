@@ -10,37 +10,36 @@ from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.models import build_model
 from rgbt_seg_ros.models.sam2_encoder import size_of_trunk
 
-_RULES = [
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
-        (
-            r"^image_encoder\.trunk\.(blocks\.\d+)\.Space_Adapter\.D_fc1\.",
-            r"encoder.trunk.\1.attn.adapter.down.",
-        ),
-        (
-            r"^image_encoder\.trunk\.(blocks\.\d+)\.Space_Adapter\.D_fc2\.",
-            r"encoder.trunk.\1.attn.adapter.up.",
-        ),
-        (
-            r"^image_encoder\.trunk\.(blocks\.\d+)\.MLP_Adapter\.D_fc1\.",
-            r"encoder.trunk.\1.mlp.adapter.down.",
-        ),
-        (r"^image_encoder\.trunk\.(blocks\.\d+)\.MLP_Adapter\.D_fc2\.", r"encoder.trunk.\1.mlp.adapter.up."),
-        (r"^image_encoder\.(trunk|neck)\.", r"encoder.\1."),
-        (r"^fuse_block\.(\d)\.layers\.", r"sacf.\1.blocks."),
-        (r"^fuse_block\.(\d)\.x_proj\.", r"sacf.\1.thermal_proj."),
-        (r"^fuse_block\.(\d)\.(rgb_proj|out_proj)\.", r"sacf.\1.\2."),
-        (r"^decoder\.ContextModule\.(\d)\.conv1_1\.", r"hpd.sem.\1.reduce."),
-        (r"^decoder\.ContextModule\.(\d)\.inception\.branch1x1\.", r"hpd.sem.\1.branch1."),
-        (r"^decoder\.ContextModule\.(\d)\.inception\.final_conv\.", r"hpd.sem.\1.squeeze."),
-        (r"^decoder\.ContextModule\.(\d)\.upsample\.conv\.", r"hpd.sem.\1.expand."),
-        (r"^decoder\.GlobalFeatureConcat2D\.(\d)\.project\.0\.", r"hpd.merge.\1."),
-        (r"^decoder\.postprocess1\.(\d)\.project\.0\.proj\.", r"hpd.level_proj.\1."),
-        (r"^decoder\.linear_fuse\.", "hpd.fuse."),
-        (r"^decoder\.head\.", "hpd.head."),
-        (r"^decoder\.logit_scale$", "hpd.logit_scale"),
-    )
-]
+from .name_rules import renamed
+
+_RULES = (
+    (
+        r"^image_encoder\.trunk\.(blocks\.\d+)\.Space_Adapter\.D_fc1\.",
+        r"encoder.trunk.\1.attn.adapter.down.",
+    ),
+    (
+        r"^image_encoder\.trunk\.(blocks\.\d+)\.Space_Adapter\.D_fc2\.",
+        r"encoder.trunk.\1.attn.adapter.up.",
+    ),
+    (
+        r"^image_encoder\.trunk\.(blocks\.\d+)\.MLP_Adapter\.D_fc1\.",
+        r"encoder.trunk.\1.mlp.adapter.down.",
+    ),
+    (r"^image_encoder\.trunk\.(blocks\.\d+)\.MLP_Adapter\.D_fc2\.", r"encoder.trunk.\1.mlp.adapter.up."),
+    (r"^image_encoder\.(trunk|neck)\.", r"encoder.\1."),
+    (r"^fuse_block\.(\d)\.layers\.", r"sacf.\1.blocks."),
+    (r"^fuse_block\.(\d)\.x_proj\.", r"sacf.\1.thermal_proj."),
+    (r"^fuse_block\.(\d)\.(rgb_proj|out_proj)\.", r"sacf.\1.\2."),
+    (r"^decoder\.ContextModule\.(\d)\.conv1_1\.", r"hpd.sem.\1.reduce."),
+    (r"^decoder\.ContextModule\.(\d)\.inception\.branch1x1\.", r"hpd.sem.\1.branch1."),
+    (r"^decoder\.ContextModule\.(\d)\.inception\.final_conv\.", r"hpd.sem.\1.squeeze."),
+    (r"^decoder\.ContextModule\.(\d)\.upsample\.conv\.", r"hpd.sem.\1.expand."),
+    (r"^decoder\.GlobalFeatureConcat2D\.(\d)\.project\.0\.", r"hpd.merge.\1."),
+    (r"^decoder\.postprocess1\.(\d)\.project\.0\.proj\.", r"hpd.level_proj.\1."),
+    (r"^decoder\.linear_fuse\.", "hpd.fuse."),
+    (r"^decoder\.head\.", "hpd.head."),
+    (r"^decoder\.logit_scale$", "hpd.logit_scale"),
+)
 _BRANCH = re.compile(r"^decoder\.ContextModule\.(\d)\.inception\.branch7x7(dbl)?_(\d)\.")
 
 
@@ -50,10 +49,7 @@ def our_key(released: str) -> str | None:
         level, double, step = match.groups()
         branch = "branch3" if double else "branch2"
         return f"hpd.sem.{level}.{branch}.{int(step) - 1}." + released[match.end() :]  # theirs count from 1
-    for pattern, replacement in _RULES:
-        if pattern.match(released):
-            return pattern.sub(replacement, released)
-    return None
+    return renamed(released, _RULES)
 
 
 def convert_state_dict(released: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 import functools
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -72,16 +73,22 @@ def _message(types: Any, index: int, encoding: str) -> Any:
     )
 
 
+def _write_messages(writer: Any, store: Any, serialize: Callable[[Any, str], Any]) -> None:
+    kind = "sensor_msgs/msg/Image"
+    for topic, encoding in _TOPICS.items():
+        connection = writer.add_connection(topic, kind, typestore=store)
+        for index in range(1, 3):
+            writer.write(
+                connection, index * 1_000_000_000, serialize(_message(store.types, index, encoding), kind)
+            )
+
+
 def _write_ros2(folder: Path, plugin: rosbag2.StoragePlugin, mode: rosbag2.CompressionMode | None) -> bytes:
     writer = rosbag2.Writer(folder / "bag", version=9, storage_plugin=plugin)
     if mode is not None:
         writer.set_compression(mode, rosbag2.CompressionFormat.ZSTD)
     with writer:
-        for topic, encoding in _TOPICS.items():
-            connection = writer.add_connection(topic, "sensor_msgs/msg/Image", typestore=_ROS2)
-            for index in range(1, 3):
-                data = _ROS2.serialize_cdr(_message(_ROS2.types, index, encoding), "sensor_msgs/msg/Image")
-                writer.write(connection, index * 1_000_000_000, data)
+        _write_messages(writer, _ROS2, _ROS2.serialize_cdr)
     (file,) = (each for each in (folder / "bag").iterdir() if each.name != "metadata.yaml")
     return file.read_bytes()
 
@@ -92,11 +99,7 @@ def _write_ros1(folder: Path, compression: str | None) -> bytes:
     if compression is not None:
         writer.set_compression(writer.CompressionFormat[compression])
     with writer:
-        for topic, encoding in _TOPICS.items():
-            connection = writer.add_connection(topic, "sensor_msgs/msg/Image", typestore=_ROS1)
-            for index in range(1, 3):
-                data = _ROS1.serialize_ros1(_message(_ROS1.types, index, encoding), "sensor_msgs/msg/Image")
-                writer.write(connection, index * 1_000_000_000, data)
+        _write_messages(writer, _ROS1, _ROS1.serialize_ros1)
     return path.read_bytes()
 
 

@@ -3,13 +3,12 @@
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from logged_process import LoggedProcess
 from places import REPOSITORY
-from waiting import TIMEOUT_S, wait_for
 
 COMMANDS = {"segmenter": "node", "evaluate_bag": "evaluate_bag", "play": "play", "record": "record"}
 """Module by executable."""
@@ -58,45 +57,16 @@ def make_install_space(prefix: Path) -> dict[str, str]:
     }
 
 
-class Launched:
+class Launched(LoggedProcess):
     """A running `ros2 launch` with its output in a file; ended with the context, and with it all that it started."""
 
+    patience_s = 30.0
+
     def __init__(self, log: Path, environment: dict[str, str], *arguments: str) -> None:
-        self.log = log
-        with log.open("w") as output:
-            self.process = subprocess.Popen(
-                ["ros2", "launch", "--noninteractive", *arguments],
-                cwd=log.parent,
-                env=environment,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
+        super().__init__(log, ["ros2", "launch", "--noninteractive", *arguments], log.parent, environment)
 
     def __enter__(self) -> "Launched":
         return self
-
-    def __exit__(self, *error: object) -> None:
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-
-    @property
-    def output(self) -> str:
-        return self.log.read_text()
-
-    def wait_for_output(self, text: str, timeout_s: float = TIMEOUT_S) -> None:
-        wait_for(
-            lambda: text in self.output or self.process.poll() is not None, f"{text!r} in the log", timeout_s
-        )
-        assert text in self.output, self.output
-
-    def wait(self, timeout_s: float = TIMEOUT_S) -> int:
-        """The exit code of `ros2 launch`."""
-        return self.process.wait(timeout_s)
 
     def interrupt(self) -> int:
         """Ctrl-C; the exit code."""

@@ -1,15 +1,14 @@
 """The node as a process of its own: the one way to run it. `faulty_node` is the same node with faults on demand."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
+from logged_process import LoggedProcess
 from places import REPOSITORY
-from waiting import TIMEOUT_S, wait_for
 
 FAULTY_NODE = str(Path(__file__).with_name("faulty_node.py"))
 """The node with an inference that fails on demand."""
@@ -18,7 +17,7 @@ CAMERAS = MappingProxyType({"rgb/image": "/cam", "thermal/image": "/boson"})
 """Topics of two cameras, which are not the node's own names for them."""
 
 
-class NodeProcess:
+class NodeProcess(LoggedProcess):
     """A program of ours that is talked to while it runs, with its log in a file; ended at the latest with the context.
 
     The fixture `start` is for programs that come to an end by themselves, whose output is read then.
@@ -48,39 +47,19 @@ class NodeProcess:
         own: dict[str, object] = {} if program[:1] == ("-m",) else {"thermal__time_constant": 0.0}
         for name, value in {**own, **parameters}.items():
             arguments += ["-p", f"{name.replace('__', '.')}:={value}"]
-        self._log = log
         paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
         variables = {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "PYTHONPATH": os.pathsep.join(paths)}
-        with log.open("w") as output:
-            self.process = subprocess.Popen(
-                [
-                    *prefix,
-                    sys.executable,
-                    *(program or ("-m", "rgbt_seg_ros.node")),
-                    "--ros-args",
-                    *arguments,
-                ],
-                cwd=REPOSITORY,
-                env={**os.environ, **variables, **environment},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
+        command = [
+            *prefix,
+            sys.executable,
+            *(program or ("-m", "rgbt_seg_ros.node")),
+            "--ros-args",
+            *arguments,
+        ]
+        super().__init__(log, command, REPOSITORY, {**os.environ, **variables, **environment})
 
     def __enter__(self) -> "NodeProcess":
         return self
-
-    def __exit__(self, *error: object) -> None:
-        # Not killed at once: the graph would list its subscriptions for many seconds more.
-        self.process.terminate()
-        try:
-            self.process.wait(10.0)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-    @property
-    def output(self) -> str:
-        return self._log.read_text()
 
     @property
     def memory_kb(self) -> int:
@@ -89,16 +68,6 @@ class NodeProcess:
     @property
     def threads(self) -> int:
         return self._status("Threads")
-
-    def wait_for_output(self, text: str, timeout_s: float = TIMEOUT_S) -> None:
-        wait_for(
-            lambda: text in self.output or self.process.poll() is not None, f"{text!r} in the log", timeout_s
-        )
-        assert text in self.output, self.output
-
-    def wait(self, timeout_s: float = TIMEOUT_S) -> int:
-        """The exit code."""
-        return self.process.wait(timeout_s)
 
     def _status(self, key: str) -> int:
         lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()

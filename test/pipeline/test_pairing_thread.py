@@ -76,8 +76,11 @@ def test_images_without_room_are_counted_once(thread: PairingThread, bench: Setu
         hand_over(thread, bench)
     busy.go_on.set()
     wait_for(lambda: bench.pipeline.values()["pairs"] == before["pairs"] + CAPACITY / 2, "pairs of what fits")
-    for _ in range(CAPACITY):
+    for sent in range(1, CAPACITY + 1):
         hand_over(thread, bench)
+        # The thread takes it later: until it has come, the accounts are those of before.
+        came = before["thermal_in"] + CAPACITY + sent
+        wait_for(lambda came=came: bench.pipeline.values()["thermal_in"] == came, "the pair")
         wait_for(
             lambda: bench.unaccounted_images() == bench.pipeline.values()["dropped.overflow"], "an account"
         )

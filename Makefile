@@ -13,7 +13,7 @@ BUSY ?= 0
 # The order of files is that of test/conftest.py.
 IN_PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Real processes over a real network on a machine that may stall: a failed test gets one more try, and the summary names it.
-ONCE_MORE = --reruns 1
+ONCE_MORE = --reruns 1 --rerun-show-tracebacks
 PYTEST_IN_PARALLEL = OMP_NUM_THREADS=1 $(VENV_PYTHON) -m pytest $(IN_PARALLEL) $(ONCE_MORE)
 
 # Ubuntu 24.04's. pyenv keeps the versions that are not chosen out of the PATH.

@@ -13,8 +13,8 @@ BUSY ?= 0
 # The order of files is that of test/conftest.py.
 IN_PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Real processes over a real network on a machine that may stall: a failed test gets one more try, and the summary names it.
-ONCE_MORE = --reruns 1 --rerun-show-tracebacks
-PYTEST_IN_PARALLEL = OMP_NUM_THREADS=1 $(VENV_PYTHON) -m pytest $(IN_PARALLEL) $(ONCE_MORE)
+ONCE_MORE = --reruns 1
+PYTEST_IN_PARALLEL = OMP_NUM_THREADS=1 $(VENV_PYTHON) -m pytest $(IN_PARALLEL) $(ONCE_MORE) --rerun-show-tracebacks
 
 # Ubuntu 24.04's. pyenv keeps the versions that are not chosen out of the PATH.
 NOBLE_CANDIDATES := python3.12 $(wildcard $(HOME)/.pyenv/versions/3.12.*/bin/python3.12)
@@ -71,7 +71,7 @@ test: setup
 	$(VENV_PYTHON) -m ruff format --check
 	$(VENV_PYTHON) -m mypy
 	$(PYTEST_IN_PARALLEL) -m "not alone"
-	$(VENV_PYTHON) -m pytest $(ONCE_MORE) -m alone test/ros
+	$(VENV_PYTHON) -m pytest $(ONCE_MORE) --rerun-show-tracebacks -m alone test/ros
 
 test-noble:
 	@$(NOBLE_PYTHON) environment/make_noble_environment.py

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -43,6 +44,9 @@ REFERENCES = SHARED / "golden"
 
 def pytest_configure(config: pytest.Config) -> None:
     """Puts the whole run on a ROS graph of its own, before anything imports rclpy."""
+    # A shell ignores it for what it starts in the background, and so would every process of the tests.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.update(private_graph_environment())
     # Between two tests nobody is on it: whoever looks for a free one meanwhile must find it taken.
     claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -165,16 +165,19 @@ def test_a_port_in_use_is_one_sentence(watch: NodeProcess, port: int, tmp_path: 
         )
 
 
-def test_ctrl_c_ends_it_with_its_streams(watch: NodeProcess, port: int) -> None:
-    with Stream(port, "/overlay.mjpg") as overlay:
+def test_ctrl_c_ends_it_with_its_streams(bench: Bench, tmp_path: Path) -> None:
+    with (
+        NodeProcess(tmp_path / "log.txt", *WATCH) as watch,
+        Stream(port_of(watch), "/overlay.mjpg") as overlay,
+    ):
         watch.process.send_signal(signal.SIGINT)
         time.sleep(0.01)
         watch.process.send_signal(signal.SIGINT)
         assert watch.wait() == 0
         wait_for(lambda: overlay.ended, "the end of the stream")
-    assert watch.output.splitlines() == [
-        f"watching /rgbt_segmenter: open http://127.0.0.1:{port}/ in a browser, Ctrl-C ends it"
-    ]
+        assert watch.output.splitlines() == [
+            f"watching /rgbt_segmenter: open http://127.0.0.1:{port_of(watch)}/ in a browser, Ctrl-C ends it"
+        ]
 
 
 def test_on_a_network_it_says_who_can_see_the_pictures(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import torch
 
 from rgbt_seg_ros.base.cli import command_parser, run_command
 from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.masks.classes import CLASS_SETS
+from rgbt_seg_ros.masks.classes import CLASS_SETS, current_names
 from rgbt_seg_ros.segmenter.class_embeddings import (
     ClassEmbeddings,
     content_key,
@@ -34,7 +34,10 @@ ENCODER_FILES = ("*.safetensors", "*.json", "*.txt", "*.model")
 
 
 def embed_classes(
-    encoder: str, names: Sequence[str], templates: Sequence[str] = DEFAULT_TEMPLATES
+    encoder: str,
+    names: Sequence[str],
+    templates: Sequence[str] = DEFAULT_TEMPLATES,
+    words: Sequence[str] | None = None,
 ) -> ClassEmbeddings:
     """Embed class names: each is put into every template, and the normalised vectors are averaged.
 
@@ -43,12 +46,13 @@ def embed_classes(
             or a Hugging Face id `owner/name`. Only an id may use the network; the other two never do.
         names: class names; underscores and hyphens are read as spaces.
         templates: sentences with one `{}` for the name.
+        words: what the encoder is given for each name; None: the names.
 
     Raises:
         UserError: the encoder is not found or is none, a template has no place for the name, a name is empty.
     """
     _check_texts(names, templates)
-    return _embed(encoder, encoder_folder(encoder), names, templates)
+    return _embed(encoder, encoder_folder(encoder), names, words or names, templates)
 
 
 def encoder_folder(encoder: str) -> Path:
@@ -110,8 +114,10 @@ def _readable(name: str) -> str:
     return " ".join(name.replace("_", " ").replace("-", " ").split())
 
 
-def _embed(encoder: str, folder: Path, names: Sequence[str], templates: Sequence[str]) -> ClassEmbeddings:
-    sentences = [template.replace("{}", _readable(name)) for name in names for template in templates]
+def _embed(
+    encoder: str, folder: Path, names: Sequence[str], words: Sequence[str], templates: Sequence[str]
+) -> ClassEmbeddings:
+    sentences = [template.replace("{}", _readable(word)) for word in words for template in templates]
     vectors = torch.nn.functional.normalize(_encode(folder, sentences).double(), dim=-1)
     means = vectors.view(len(names), len(templates), -1).mean(dim=1)
     return ClassEmbeddings(
@@ -170,12 +176,18 @@ def _class_names(text: str) -> tuple[str, ...]:
             f"there is no class list {text!r}: choose {', '.join(CLASS_SETS)}, or give NAME,NAME,... "
             "or the folder of your own data"
         )
-    return tuple(name.strip() for name in text.split(","))
+    return current_names([name.strip() for name in text.split(",")])
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """What a data set's authors call its classes, which their encoders were given; of other lists nothing."""
+    return CLASS_SETS[text].published if text in CLASS_SETS else ()
 
 
 def _run(args: argparse.Namespace) -> None:
     names, templates = _class_names(args.classes), tuple(args.template or DEFAULT_TEMPLATES)
     _check_texts(names, templates)
+    words = _words(args.classes) or names
     folder = encoder_folder(args.encoder)
     # The output file is its own cache: it says what it was made of, and equal content is not computed again.
     if Path(args.output).is_file():
@@ -186,7 +198,7 @@ def _run(args: argparse.Namespace) -> None:
         if kept is not None and kept.key() == content_key(hash_encoder(folder), templates, names):
             print(f"{args.output} is up to date")
             return
-    embeddings = _embed(args.encoder, folder, names, templates)
+    embeddings = _embed(args.encoder, folder, names, words, templates)
     save_class_embeddings(args.output, embeddings)
     print(f"{args.output}: {tuple(embeddings.vectors.shape)} from {embeddings.encoder}")
 

@@ -71,7 +71,7 @@ def _report(
     """Print the table and write what was asked for; pictures are of the first modality, which in `all` is both."""
     names = segmenter.class_names
     scores = {modality: part.scores(names) for modality, part in counts.items()}
-    Console().print(score_table(scores))
+    Console().print(score_table(scores, args.protocol))
     modality, main = next(iter(counts.items()))
     evaluation = _evaluation(args, segmenter, scores, main)
     if args.json:
@@ -192,9 +192,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--protocol",
         default="native",
         choices=PROTOCOLS,
-        help="native: labels as they are, means over the classes that occur; official: as in the papers' tables, "
-        "absent classes count 0: for SHIFNet images and labels resized (FMB 1024x1376, PST900 736x1280), for SARTM "
-        "images padded to 1280x1280, its mask decoder alone (default: native)",
+        help="native: labels as they are, means over the classes that have labels; official: as in the papers' "
+        "tables, classes without labels count 0: for SHIFNet images and labels resized (FMB 1024x1376, PST900 "
+        "736x1280), for SARTM images padded to 1280x1280, its mask decoder alone (default: native)",
     )
     parser.add_argument(
         "--head",

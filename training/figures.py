@@ -10,7 +10,7 @@ import numpy as np
 from rgbt_seg_ros.base.cli import command_parser, positive_count, run_command
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import prepare_process
-from rgbt_seg_ros.masks.classes import BACKGROUND, UNLABELED
+from rgbt_seg_ros.masks.classes import BACKGROUND, UNLABELED, find_name
 from rgbt_seg_ros.models import read_card
 
 from .data.on_disk import DatasetOnDisk
@@ -102,7 +102,7 @@ def _heat_classes(args: argparse.Namespace, source: DatasetOnDisk, samples: Sequ
     """The asked ones, or those that most samples show, without background."""
     names = source.classes.names
     if args.classes:
-        wanted = args.classes.split(",")
+        wanted = [find_name(name, names) or name for name in args.classes.split(",")]
         if unknown := [name for name in wanted if name not in names]:
             raise UserError(f"there is no class {unknown[0]!r}: choose among {', '.join(names)}")
         return [names.index(name) for name in wanted]

@@ -24,7 +24,7 @@ from .data.sample import SampleSource
 from .data.sources import DATA_NAMES, open_dataset, validation_source
 from .scoring.counts import score
 from .scoring.protocols import MODALITIES
-from .scoring.table import MODALITY_TITLES, percent
+from .scoring.table import MODALITY_TITLES, WITHOUT_LABELS, percent
 
 
 def scores_by_modality(segmenter: Segmenter, source: SampleSource, title: str) -> dict[str, SplitScores]:
@@ -48,6 +48,13 @@ def score_section(scores: Mapping[str, SplitScores]) -> str:
     }
     if by_subset:
         tables.append(_table(by_subset))
+    if any(
+        value is None
+        for table in (scores, by_subset)
+        for part in table.values()
+        for value in part.iou.values()
+    ):
+        tables.append(f"{WITHOUT_LABELS}.")
     return "\n\n".join(tables)
 
 

@@ -1,13 +1,18 @@
 """Class lists of the data sets: names in label order, which of them are countable things, and colours.
 
-Names and order are the data sets' own. Colours are ours, the same for a name in every picture and on every page:
-distinct also for colour-blind eyes, and with a contrast of 3:1 at least to white and to the pages' dark background.
+The order is the data sets' own. Names are spelled one way: words with spaces between them. `published` has them as the
+authors of the data sets write them, which is understood wherever names come in. Colours are ours, the same for a name
+in every picture and on every page: distinct also for colour-blind eyes, and with a contrast of 3:1 at least to white
+and to the pages' dark background.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+
+T = TypeVar("T")
 
 UNLABELED = 255
 """Id of a pixel without a class, in labels (ignored) and in masks (unknown)."""
@@ -15,8 +20,14 @@ UNLABELED = 255
 UNLABELED_16 = 65535
 """The same in a mask of more than 255 classes, which is uint16."""
 
-BACKGROUND = ("unlabeled", "background")
-"""Names of classes that stand for everything else: black in pictures."""
+UNLABELED_NAME = "unlabeled"
+"""What people read for such pixels. No class of a data set is called so."""
+
+BACKGROUND = ("background", UNLABELED_NAME)
+"""Names of the class of everything else, which is trained and scored like any other: black in pictures.
+
+Ours is the first. MFNet and FMB write unlabeled, PST900 background; SARTM's paper says background of all.
+"""
 
 
 COLOURS = (
@@ -48,26 +59,37 @@ def _colours(*places: int) -> tuple[tuple[int, int, int], ...]:
 
 @dataclass(frozen=True)
 class ClassSet:
-    """Classes of one data set; the position in `names` is the id in masks and labels."""
+    """Classes of one data set; the position in `names` is the id in masks and labels.
+
+    Attributes:
+        name: of the list.
+        names: of the classes.
+        things: those that are countable objects.
+        palette: colours (red, green, blue).
+        published: the names as the authors spell them, which text encoders are given; empty: as `names`.
+    """
 
     name: str
     names: tuple[str, ...]
     things: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
+    published: tuple[str, ...] = ()
 
 
 MFNET = ClassSet(
     name="mfnet",
-    names=("unlabeled", "car", "person", "bike", "curve", "car_stop", "guardrail", "color_cone", "bump"),
-    things=("car", "person", "bike", "car_stop", "color_cone"),
+    names=("background", "car", "person", "bike", "curb", "car stop", "guardrail", "color cone", "bump"),
+    things=("car", "person", "bike", "car stop", "color cone"),
     palette=((0, 0, 0), *_colours(0, 7, 1, 3, 4, 5, 2, 6)),
+    published=("unlabeled", "car", "person", "bike", "curve", "car_stop", "guardrail", "color_cone", "bump"),
 )
 
 PST900 = ClassSet(
     name="pst900",
-    names=("background", "fire-extinguisher", "backpack", "hand-drill", "survivor"),
-    things=("fire-extinguisher", "backpack", "hand-drill", "survivor"),
+    names=("background", "fire extinguisher", "backpack", "hand drill", "survivor"),
+    things=("fire extinguisher", "backpack", "hand drill", "survivor"),
     palette=((0, 0, 0), *_colours(2, 1, 4, 7)),
+    published=("background", "fire-extinguisher", "backpack", "hand-drill", "survivor"),
 )
 
 FMB = ClassSet(
@@ -103,13 +125,25 @@ FMB = ClassSet(
 
 FMB15 = ClassSet(
     name="fmb15",
-    names=("unlabeled", *FMB.names),
+    names=("background", *FMB.names),
     things=FMB.things,
     palette=((0, 0, 0), *FMB.palette),
+    published=("unlabeled", *FMB.names),
 )
-"""FMB with its unlabelled pixels as a class of their own, as SARTM's paper counts it."""
+"""FMB with its unlabelled pixels as a class of their own, background, as SARTM's paper counts it."""
 
 CLASS_SETS = {classes.name: classes for classes in (MFNET, PST900, FMB, FMB15)}
+
+ALIASES = {
+    published: name
+    for classes in CLASS_SETS.values()
+    for published, name in zip(classes.published, classes.names, strict=bool(classes.published))
+    if published != name
+}
+"""Names of classes by other spellings, which older files have."""
+
+_ONLY_BESIDE = {"curve": {"car_stop", "car stop", "color_cone", "color cone"}}
+"""Spellings that are words of their own: in a list without MFNet's other classes a curve is a curve."""
 
 _KNOWN = {
     name: colour
@@ -119,12 +153,44 @@ _KNOWN = {
 }
 
 
+def current_names(names: Sequence[str]) -> tuple[str, ...]:
+    """A list of classes in our spelling (`ALIASES`), in the same order; other names stay as they are."""
+    known = set(names)
+    renamed = []
+    for name in names:
+        alias = ALIASES.get(name, name)
+        needed = _ONLY_BESIDE.get(name)
+        renamed.append(name if alias in known or (needed and not needed & known) else alias)
+    return tuple(renamed)
+
+
+def by_current_name(values: Mapping[str, T]) -> dict[str, T]:
+    """What is known of each class of a list, by its name in our spelling."""
+    return dict(zip(current_names(list(values)), values.values(), strict=True))
+
+
+def find_name(name: str, known: Collection[str]) -> str | None:
+    """The one of some names that a user means: as it is, by an alias, or with `_` or `-` for spaces; None: none."""
+    if name in known:
+        return name
+    if ALIASES.get(name) in known:
+        return ALIASES[name]
+    wanted = _spaced(name)
+    same = [other for other in known if _spaced(other) == wanted]
+    return same[0] if len(same) == 1 else None
+
+
+def _spaced(name: str) -> str:
+    return " ".join(name.replace("_", " ").replace("-", " ").split())
+
+
 def palette_for(names: Sequence[str]) -> np.ndarray:
     """Colours for class names: uint8 [256, 3], row i for id i; 255 is black.
 
-    Names of a data set have their colours, whatever else is listed and in which order. Others get those of `COLOURS`
-    that are left, then evenly spread hues, and black for background.
+    Names of a data set have their colours, whatever else is listed and in which order, also in other spellings. Others
+    get those of `COLOURS` that are left, then evenly spread hues, and black for background.
     """
+    names = current_names(names)
     palette = np.zeros((256, 3), np.uint8)
     taken = {_KNOWN[name] for name in names if name in _KNOWN}
     left = iter([colour for colour in COLOURS if colour not in taken])

@@ -1,14 +1,15 @@
 """Scores of segmentation masks: one integer confusion matrix, and IoU and accuracy read from it.
 
-A class that occurs neither in a prediction nor in a label is absent: it has no score (None) and takes no part in a
-mean, unless it is given one (`absent`).
+A class without labelled pixels is absent: it has no score (None) and takes no part in a mean, unless it is given one
+(`absent`). Where it is predicted all the same, the classes that are there lose: their pixels are missed.
 
-Against torchmetrics, with `ignore_index=255` (test_evaluation.py holds each line):
+Against torchmetrics, with `ignore_index=255` (test_scores.py holds each line):
 
 - `MulticlassConfusionMatrix` counts the same pixels. It fails on 255 in a prediction, which is a miss here.
-- `MulticlassJaccardIndex` and `MulticlassAccuracy` with `average="none"` give the same scores to classes that occur,
-  and 0 to absent ones; with `average="macro"` the same means as `absent=None`.
-- The mean of `MulticlassJaccardIndex(average="none")` over all classes is the mIoU of `absent=0.0`.
+- `MulticlassJaccardIndex` and `MulticlassAccuracy` with `average="none"` give the same scores to labelled classes, and
+  0 to absent ones; the mean over all classes is that of `absent=0.0`.
+- With `average="macro"` they average over the classes that are labelled or predicted, so that one wrong pixel of an
+  absent class lowers the mean by a whole class.
 - `segmentation.MeanIoU` is another quantity: IoU by image and class, averaged over all of these in which the class
   occurs, so that a car of ten pixels weighs as much as one of ten thousand. It cannot ignore a label.
 """
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from rgbt_seg_ros.masks.classes import UNLABELED
+from rgbt_seg_ros.masks.classes import UNLABELED, by_current_name
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,18 @@ class Scores:
         means = {"miou": self.miou, "macc": self.macc, "mf1": self.mf1}
         return {**means, "iou": {**self.iou}, "acc": {**self.acc}, "f1": self.f1}
 
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Scores":
+        """From what `to_json` made; means are of the classes again."""
+        return cls(by_current_name(values.get("iou", {})), by_current_name(values.get("acc", {})))
+
 
 class ConfusionMatrix:
     """Counts of pixels by label and prediction over any number of images.
 
     Args:
         num_classes: N.
-        absent: IoU and accuracy of an absent class; None gives it none and leaves it out of the means.
+        absent: IoU and accuracy of a class without labels; None gives it none and leaves it out of the means.
 
     Attributes:
         matrix: int64 [N, N + 1], row = label, column = prediction; the last column counts labelled pixels
@@ -102,23 +108,18 @@ class ConfusionMatrix:
         self.matrix += cells.reshape(self.matrix.shape)
 
     def iou(self) -> list[float | None]:
-        """Intersection over union by class; `absent` for a class in neither labels nor predictions."""
+        """Intersection over union by class; `absent` for a class without labels."""
         hits, labelled, predicted = self._totals()
         return [
-            int(hit) / int(union) if union else self.absent
-            for hit, union in zip(hits, labelled + predicted - hits, strict=True)
+            int(hit) / int(total + seen - hit) if total else self.absent
+            for hit, total, seen in zip(hits, labelled, predicted, strict=True)
         ]
 
     def accuracy(self) -> list[float | None]:
-        """Share of each class's labelled pixels that were found (recall).
-
-        0 for a class predicted but never labelled and `absent` for a class in neither, so that mIoU and mAcc are
-        means over the same classes (as in torchmetrics).
-        """
-        hits, labelled, predicted = self._totals()
+        """Share of each class's labelled pixels that were found (recall); `absent` for a class without labels."""
+        hits, labelled, _ = self._totals()
         return [
-            int(hit) / max(int(total), 1) if total or seen else self.absent
-            for hit, total, seen in zip(hits, labelled, predicted, strict=True)
+            int(hit) / int(total) if total else self.absent for hit, total in zip(hits, labelled, strict=True)
         ]
 
     def miou(self) -> float | None:
@@ -143,7 +144,7 @@ class ConfusionMatrix:
 
 
 def image_miou(label: np.ndarray, mask: np.ndarray, num_classes: int) -> float | None:
-    """mIoU of one image over the classes that occur in it; None if all of it is ignored.
+    """mIoU of one image over the classes that its label has; None if all of it is ignored.
 
     Label and mask are as in `ConfusionMatrix.update`.
     """

@@ -19,6 +19,7 @@ from rgbt_seg_ros.base.file_limits import is_file
 from rgbt_seg_ros.base.json_files import MalformedJson, decode_json, encode_json
 from rgbt_seg_ros.base.shared_files import share_path
 from rgbt_seg_ros.base.whole_files import write_file
+from rgbt_seg_ros.masks.classes import current_names
 from rgbt_seg_ros.models.registry import build_model, state_shapes
 from rgbt_seg_ros.models.safetensors_file import open_tensors, shapes_of
 from rgbt_seg_ros.models.scaling import InputScaling
@@ -124,7 +125,16 @@ def read_card(model: str | Path) -> ModelCard:
             f"{path} has model format {version}, this version reads {FORMAT_VERSION}: update rgbt_seg_ros"
         )
     _check_classes(path, card)
-    return card
+    return _in_current_names(card)
+
+
+def _in_current_names(card: ModelCard) -> ModelCard:
+    """A card with names of classes as we spell them, whenever the file was made."""
+    names = current_names(card.class_names)
+    renamed = dict(zip(card.class_names, names, strict=True))
+    return dataclasses.replace(
+        card, class_names=names, thing_classes=tuple(renamed[name] for name in card.thing_classes)
+    )
 
 
 def _check_classes(path: Path, card: ModelCard) -> None:

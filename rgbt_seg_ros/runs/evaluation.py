@@ -87,7 +87,8 @@ class SubsetScores(Scores):
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "SubsetScores":
         """From what `to_json` made; means are of the classes again."""
-        return cls(values.get("iou", {}), values.get("acc", {}), values["images"])
+        scores = Scores.from_json(values)
+        return cls(scores.iou, scores.acc, values["images"])
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,8 @@ class SplitScores(SubsetScores):
             name: SubsetScores.from_json(part) if part else None
             for name, part in (values.get("subsets") or {}).items()
         }
-        return cls(values.get("iou", {}), values.get("acc", {}), values["images"], subsets)
+        scores = Scores.from_json(values)
+        return cls(scores.iou, scores.acc, values["images"], subsets)
 
 
 @dataclass(frozen=True)

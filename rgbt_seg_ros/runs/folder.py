@@ -30,7 +30,7 @@ from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.file_limits import MAX_JSON_BYTES, MAX_LINES_BYTES
 from rgbt_seg_ros.base.json_files import Count, Nanoseconds, Share, decode_line, read_json
 from rgbt_seg_ros.images.checked_files import read_stored
-from rgbt_seg_ros.masks.classes import UNLABELED, UNLABELED_16
+from rgbt_seg_ros.masks.classes import UNLABELED, UNLABELED_16, current_names
 from rgbt_seg_ros.masks.detections import Detection
 
 T = TypeVar("T")
@@ -130,6 +130,7 @@ class RunFolder:
     """The files of a run, read back: all that a report is made from, whoever wrote them. Masks are sorted by stamp.
 
     Attributes:
+        class_names: spelled as in `rgbt_seg_ros.masks.classes`, also where the run has others.
         confidence: mean probability of the chosen class over a mask's pixels, 0 to 1, by stamp.
         notes: what is missing of a run that did not come to its end, a clause each.
         lost: stamps whose masks are known to be unreadable, and which have no frame therefore.
@@ -195,7 +196,9 @@ def read_run(folder: Path) -> RunFolder:
     notes: list[str] = []
     masks = [_interned(record) for record in _each_line(folder / "masks.jsonl", MaskRecord, notes)]
     confidence = _each_line(folder / "confidence.jsonl", _ConfidenceLine, notes)
-    names = _class_names(folder / "classes.json", masks, notes)
+    written = _class_names(folder / "classes.json", masks, notes)
+    names = current_names(written)
+    renamed = dict(zip(written, names, strict=True))
     return RunFolder(
         path=folder,
         class_names=names,
@@ -203,7 +206,8 @@ def read_run(folder: Path) -> RunFolder:
         confidence={line.stamp_ns: line.mean for line in confidence if line.mean is not None},
         detections={
             line.stamp_ns: tuple(
-                replace(box, class_name=sys.intern(box.class_name)) for box in line.detections
+                replace(box, class_name=sys.intern(renamed.get(box.class_name, box.class_name)))
+                for box in line.detections
             )
             for line in _each_line(folder / "detections.jsonl", _DetectionsLine, notes)
         },

@@ -8,7 +8,7 @@ import numpy as np
 
 from rgbt_seg_ros.base.diagnostics import PERCENTILES, Drop, Key, Stage
 from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.masks.classes import UNLABELED
+from rgbt_seg_ros.masks.classes import UNLABELED, UNLABELED_NAME
 from rgbt_seg_ros.masks.labels import read_label
 from rgbt_seg_ros.masks.scores import ConfusionMatrix, image_miou
 from rgbt_seg_ros.runs.folder import RunFolder
@@ -128,7 +128,7 @@ def _classes(run: RunFolder) -> dict[str, ClassCounts]:
     total = max(sum(pixels.values()), 1)
     named = dict(enumerate(run.class_names))
     if pixels[UNLABELED]:
-        named.setdefault(UNLABELED, "no class")
+        named.setdefault(UNLABELED, UNLABELED_NAME)
     return {
         name: ClassCounts(round(pixels[class_id] / total, 6), boxes[name]) for class_id, name in named.items()
     }

@@ -10,6 +10,7 @@ import msgspec
 from rgbt_seg_ros.base.diagnostics import PERCENTILES, Drop, Stage
 from rgbt_seg_ros.base.json_files import Count, Nanoseconds, Share, encode_json
 from rgbt_seg_ros.base.whole_files import write_file
+from rgbt_seg_ros.masks.classes import UNLABELED_NAME, by_current_name
 from rgbt_seg_ros.masks.scores import Scores
 from rgbt_seg_ros.runs.evaluation import Evaluation, EvaluationJson
 
@@ -247,9 +248,9 @@ class Summary:
         evaluation = Evaluation.from_json(values) if "split" in values else None
         labelled = None
         if "miou" in values:
-            scores = evaluation.scores if evaluation else Scores(values.get("iou", {}), values.get("acc", {}))
-            frame_miou = {int(stamp): miou for stamp, miou in values.get("frame_miou", {}).items()}
-            labelled = LabelledMasks(values["labelled_masks"], scores, frame_miou)
+            scores = evaluation.scores if evaluation else Scores.from_json(values)
+            frames = {int(stamp): miou for stamp, miou in values.get("frame_miou", {}).items()}
+            labelled = LabelledMasks(values["labelled_masks"], scores, frames)
         return cls(
             **{name: values[name] for name in (*_PLAIN, *_NOTED) if name in values},
             dropped=Dropped.from_json(values["dropped"]),
@@ -262,7 +263,7 @@ class Summary:
             },
             classes={
                 name: ClassCounts(counts.get("pixel_share", 0.0), counts.get("detections", 0))
-                for name, counts in values["classes"].items()
+                for name, counts in _by_current_name(values["classes"]).items()
             },
             labelled=labelled,
             evaluation=evaluation,
@@ -282,13 +283,14 @@ _PLAIN = (
     *("model", "model_hash", "device", "confidence", "flicker"),
 )
 _NOTED = (
-    "recording",
-    "playback_rate",
-    "note",
-    "settings",
-    "host",
-    "mask_hash",
-    "bag_hash",
-    "missing",
-    "alone",
+    *("recording", "playback_rate", "note", "settings", "host", "mask_hash", "bag_hash"),
+    *("missing", "alone"),
 )
+
+
+def _by_current_name(classes: dict[str, ClassCountsJson]) -> dict[str, ClassCountsJson]:
+    *named, last = classes or [""]
+    if not named or last not in (UNLABELED_NAME, "no class"):
+        return by_current_name(classes)
+    # Pixels of 255 stand behind the classes, in older runs by another name.
+    return by_current_name({name: classes[name] for name in named}) | {UNLABELED_NAME: classes[last]}

@@ -17,6 +17,7 @@ from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.file_limits import is_file
 from rgbt_seg_ros.base.json_files import MalformedJson, convert_json, decode_json, encode_json
 from rgbt_seg_ros.base.whole_files import write_file
+from rgbt_seg_ros.masks.classes import current_names
 from rgbt_seg_ros.models.safetensors_file import open_tensors, shapes_of
 
 MAX_NUMBERS = 1 << 26
@@ -67,7 +68,7 @@ def save_class_embeddings(path: str | os.PathLike[str], embeddings: ClassEmbeddi
 
 
 def load_class_embeddings(path: str | os.PathLike[str]) -> ClassEmbeddings:
-    """Read what `save_class_embeddings` wrote.
+    """Read what `save_class_embeddings` wrote; names are spelled as in `rgbt_seg_ros.masks.classes`.
 
     Raises:
         UserError: no such file, or it is not one of class embeddings.
@@ -98,4 +99,4 @@ def load_class_embeddings(path: str | os.PathLike[str]) -> ClassEmbeddings:
         raise UserError(
             f"{path} holds vectors that are not finite numbers: make it again with training.embed_classes"
         )
-    return ClassEmbeddings(vectors, names, templates, metadata.encoder, metadata.encoder_hash)
+    return ClassEmbeddings(vectors, current_names(names), templates, metadata.encoder, metadata.encoder_hash)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.masks.classes import UNLABELED, UNLABELED_16
+from rgbt_seg_ros.masks.classes import UNLABELED, UNLABELED_16, find_name
 from rgbt_seg_ros.models.model_file import ModelCard
 from rgbt_seg_ros.segmenter.class_embeddings import ClassEmbeddings
 
@@ -57,7 +57,7 @@ def select_classes(
 
     Only names of the model's own: the network goes on telling all its own classes apart, and pixels of those that are
     not listed become unlabeled. With any other name: exactly the listed classes compete for every pixel, and other
-    names count as things.
+    names count as things. Other spellings of a known name (`car_stop`) are that name.
 
     Args:
         card: of the model.
@@ -72,13 +72,14 @@ def select_classes(
         _check_belongs(card, own_vectors, embeddings)
     if not names:
         return own_classes(card)
+    known = dict.fromkeys((*card.class_names, *(embeddings.names if embeddings is not None else ())))
+    names = [find_name(name, known) or name for name in names]
     repeated = [name for name, times in Counter(names).items() if times > 1]
     if repeated:
         raise UserError(f"the class {repeated[0]!r} is listed twice: give each once")
-    known = (*card.class_names, *(embeddings.names if embeddings is not None else ()))
     unknown = next((name for name in names if name not in known), None)
     if unknown is not None:
-        raise _unknown_class(unknown, known, embeddings is None and _compares_with_text(card))
+        raise _unknown_class(unknown, list(known), embeddings is None and _compares_with_text(card))
     if set(names) <= set(card.class_names):
         return _own_subset(card, names)
     assert embeddings is not None
@@ -121,6 +122,5 @@ def _unknown_class(name: str, known: Sequence[str], file_helps: bool) -> UserErr
     nearest = get_close_matches(name, known, n=1, cutoff=0.0)[0]
     advice = "; other classes need a class embedding file" if file_helps else ""
     return UserError(
-        f"there is no class {name!r} (the nearest is {nearest!r}): choose among {', '.join(dict.fromkeys(known))}"
-        f"{advice}"
+        f"there is no class {name!r} (the nearest is {nearest!r}): choose among {', '.join(known)}{advice}"
     )

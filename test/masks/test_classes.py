@@ -1,4 +1,4 @@
-"""Colours of class lists, also of odd ones."""
+"""Names of classes in one spelling, and colours of class lists, also of odd ones."""
 
 import re
 
@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 from places import REPOSITORY
 
-from rgbt_seg_ros.masks.classes import CLASS_SETS, COLOURS, MFNET, palette_for
+from rgbt_seg_ros.masks.classes import (
+    ALIASES,
+    CLASS_SETS,
+    COLOURS,
+    MFNET,
+    current_names,
+    find_name,
+    palette_for,
+)
 
 
 @pytest.mark.parametrize("names", [(), ("car",) * 300, MFNET.names * 40, ("thing",) * 300, ("",)])
@@ -93,3 +101,42 @@ def test_unknown_names_take_colours_that_are_left():
     assert colours[0] == (0, 0, 0)
     assert len(set(colours)) == len(names)
     assert set(COLOURS) <= set(colours)
+
+
+@pytest.mark.parametrize("classes", CLASS_SETS.values(), ids=lambda classes: classes.name)
+def test_names_are_words_and_the_data_sets_spelling_is_read(classes):
+    for name in classes.names:
+        assert re.fullmatch(r"[a-z]+( [a-z]+)*", name)
+        assert name not in ALIASES
+        assert name != "unlabeled"
+    assert set(classes.things) <= set(classes.names)
+    published = classes.published or classes.names
+    assert current_names(published) == current_names(classes.names) == classes.names
+    np.testing.assert_array_equal(palette_for(published), palette_for(classes.names))
+
+
+def test_a_curve_beside_other_names_than_mfnets_is_one():
+    assert current_names(["curve", "road", "car_stop"]) == ("curb", "road", "car stop")
+    assert current_names(["curve", "road"]) == ("curve", "road")
+
+
+def test_a_list_with_both_spellings_keeps_two_names():
+    names = ("background", "unlabeled", "car stop", "car_stop")
+    assert current_names(names) == names
+
+
+def test_a_user_means_a_name_in_any_spelling():
+    known = ("background", "curb", "car stop", "road_sign")
+    asked = ("car_stop", "car-stop", "curve", "unlabeled", "road sign", "curb")
+    assert [find_name(name, known) for name in asked] == [
+        "car stop",
+        "car stop",
+        "curb",
+        "background",
+        "road_sign",
+        "curb",
+    ]
+    assert find_name("carstop", known) is None
+    # A name that is there means itself, and one that could be two means none.
+    assert find_name("curve", ("curve", "curb")) == "curve"
+    assert find_name("a b", ("a_b", "a-b")) is None

@@ -1,5 +1,6 @@
 """A model file comes back as it was written, and a broken one says what is wrong."""
 
+import dataclasses
 import json
 import shutil
 
@@ -38,6 +39,15 @@ def test_weights_and_card_come_back(tmp_path, model):
     assert not loaded.training
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, loaded.state_dict()[name]), name
+
+
+def test_a_file_with_other_spellings_of_the_classes_is_read_alike(tmp_path, model):
+    spelled = dict(zip(MFNET.names, MFNET.published, strict=True))
+    things = tuple(spelled[name] for name in MFNET.things)
+    former = dataclasses.replace(CARD, class_names=MFNET.published, thing_classes=things)
+    save_model(tmp_path / "m.safetensors", model, former)
+    assert b"car_stop" in (tmp_path / "m.safetensors").read_bytes()
+    assert read_card(tmp_path / "m.safetensors") == CARD
 
 
 def test_half_storage_is_smaller_and_loads_as_float32(tmp_path, model):

@@ -1,5 +1,6 @@
 """What the recorder writes is what is read back."""
 
+import json
 import re
 from pathlib import Path
 
@@ -29,6 +30,16 @@ def test_everything_written_is_read_back(tmp_path: Path) -> None:
     assert [(line.level, line.stamp_ns) for line in run.diagnostics] == [("warn", stamp(5)), ("ok", stamp(9))]
     assert [round(255 * run.confidence[stamp(i)]) for i in range(10)] == [250 - 20 * i for i in range(10)]
     assert run.truth_image(stamp(3)) is None
+
+
+def test_former_spellings_of_classes_are_read_alike(tmp_path: Path) -> None:
+    write_run(tmp_path)
+    (tmp_path / "classes.json").write_text(json.dumps(MFNET.published))
+    boxes = tmp_path / "detections.jsonl"
+    boxes.write_text(boxes.read_text().replace('"person"', '"color_cone"'))
+    run = read_run(tmp_path)
+    assert run.class_names == MFNET.names
+    assert [box.class_name for box in run.detections[stamp(1)]] == ["car", "color cone"]
 
 
 def test_pictures_are_thinned_evenly(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ from places import GOLDEN
 from recorded_runs import write_labels, write_run
 
 from rgbt_seg_ros.base.diagnostics import Drop, Stage
+from rgbt_seg_ros.masks.classes import MFNET
 from rgbt_seg_ros.runs.evaluation import Evaluation, ImageScore, SplitScores, SubsetScores
 from rgbt_seg_ros.runs.folder import read_run
 from rgbt_seg_ros.runs.summarize import summarize
-from rgbt_seg_ros.runs.summary import LabelledMasks, Percentiles, Summary
+from rgbt_seg_ros.runs.summary import ClassCounts, LabelledMasks, Percentiles, Summary
 
 ONLY_WITH_LABELS = {"miou", "iou", "acc", "labelled_masks", "frame_miou"}
 
@@ -112,3 +113,21 @@ def test_stages_of_the_node_are_in_their_order_whatever_its_report_s(tmp_path: P
     stages = summarize(read_run(folder)).stages_ms
     assert list(stages) == [Stage.DECODE, Stage.INFERENCE, Stage.PUBLISH]
     assert stages[Stage.DECODE] == Percentiles(p50=0.5)
+
+
+def test_a_run_of_an_older_version_has_our_names(summary: Summary) -> None:
+    """It called the first class unlabeled, and 255 no class."""
+    classes = {**summary.classes, "unlabeled": ClassCounts(0.1, 0)}
+    text = json.dumps(replace(summary, classes=classes).to_json())
+    read = Summary.from_json(json.loads(text))
+    assert [*read.classes] == [*MFNET.names, "unlabeled"]
+    former = text.replace("unlabeled", "no class")
+    for name, published in zip(MFNET.names, MFNET.published, strict=True):
+        former = former.replace(f'"{name}"', f'"{published}"')
+    assert former.count('"car_stop"') == 3
+    assert Summary.from_json(json.loads(former)) == read
+
+
+def test_a_run_with_one_class_keeps_its_unlabeled_pixels(summary: Summary) -> None:
+    counts = {"person": ClassCounts(0.2, 3), "unlabeled": ClassCounts(0.8, 0)}
+    assert Summary.from_json(replace(summary, classes=counts).to_json()).classes == counts

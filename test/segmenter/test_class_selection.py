@@ -22,7 +22,7 @@ from rgbt_seg_ros.segmenter.class_selection import ClassSelection, own_classes, 
 SCENE = render_still(5, (96, 128))
 CARD = read_card("default")
 OWN = load_model("default").get_buffer("class_embeddings")
-THINGS = ("car", "person", "bike", "car_stop", "color_cone")
+THINGS = ("car", "person", "bike", "car stop", "color cone")
 
 
 def embeddings(names: Sequence[str], vectors: torch.Tensor, **changes: Any) -> ClassEmbeddings:
@@ -74,7 +74,7 @@ def test_some_own_classes_are_numbered_as_listed_and_the_rest_is_unlabeled(
     segmenter: Segmenter, cache: ClassEmbeddings | None
 ) -> None:
     whole = segment(segmenter)
-    names = ("person", "unlabeled")
+    names = ("person", "background")
     segmenter.use(segmenter.select_classes(names, cache))
     part = segment(segmenter)
     expected = np.full(whole.mask.shape, 255, np.uint8)
@@ -88,6 +88,15 @@ def test_some_own_classes_are_numbered_as_listed_and_the_rest_is_unlabeled(
     assert segmenter.thing_classes == ("person",)
 
 
+def test_former_names_of_classes_are_understood() -> None:
+    for cache in (None, OTHER):
+        asked = select_classes(CARD, OWN, ["car_stop", "curve", "unlabeled", "color-cone"], cache)
+        assert asked.names == ("car stop", "curb", "background", "color cone")
+        assert asked.thing_classes == ("car stop", "color cone")
+    with pytest.raises(UserError, match="the class 'car stop' is listed twice"):
+        select_classes(CARD, OWN, ["car stop", "car_stop"])
+
+
 def test_own_classes_in_another_order_are_only_renumbered(segmenter: Segmenter) -> None:
     whole = segment(segmenter)
     segmenter.use(segmenter.select_classes(CARD.class_names[::-1]))
@@ -97,7 +106,7 @@ def test_own_classes_in_another_order_are_only_renumbered(segmenter: Segmenter) 
 
 
 def test_other_classes_compete_by_their_vectors(segmenter: Segmenter) -> None:
-    names = ("worker", "unlabeled", "car")
+    names = ("worker", "background", "car")
     segmenter.use(segmenter.select_classes(names, OTHER))
     out = segment(segmenter)
     # A name that the model knows itself keeps the vector it was trained with.
@@ -189,7 +198,7 @@ def test_sartm_takes_its_own_classes_alone() -> None:
         UserError, match="SARTM knows only the classes it was trained on: take the class embeddings"
     ):
         select_classes(card, OWN, ["forklift"], OTHER)
-    with pytest.raises(UserError, match=r"no class 'forklift'.*choose among .*color_cone, bump$"):
+    with pytest.raises(UserError, match=r"no class 'forklift'.*choose among .*color cone, bump$"):
         select_classes(card, OWN, ["forklift"])
 
 

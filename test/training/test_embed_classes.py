@@ -45,7 +45,8 @@ def test_committed_embeddings_are_what_the_packaged_encoder_gives() -> None:
     kept = load_class_embeddings(COMMITTED)
     assert kept.vectors.shape == (9, 384)
     assert kept.names == MFNET.names
-    fresh = embed("minilm", MFNET.names)
+    # The encoder is given the data set's own words: those that the packaged model was trained with.
+    fresh = embed("minilm", MFNET.names, words=MFNET.published)
     torch.testing.assert_close(kept.vectors, fresh.vectors, atol=1e-4, rtol=0)
     assert kept.key() == fresh.key()
 
@@ -92,6 +93,23 @@ def test_file_tells_its_origin_but_no_path(clip: Path, tmp_path: Path) -> None:
     assert (kept.names, kept.templates) == (("car", "person"), ("a {}.",))
     assert (kept.encoder, kept.encoder_hash) == (clip.name, hash_encoder(clip))
     assert str(clip).encode() not in path.read_bytes()
+
+
+def test_names_are_ours_and_the_words_of_a_data_set_its_own(clip: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mfnet.safetensors"
+    command = ["--encoder", str(clip), "--template", "{}", "-o", str(path)]
+    assert embed_classes.main([*command, "--classes", "mfnet"]) == 0
+    kept = load_class_embeddings(path)
+    assert kept.names == MFNET.names
+    curve = embed(str(clip), ["curve", "curb"], ["{}"]).vectors
+    assert torch.allclose(kept.vectors[MFNET.names.index("curb")], curve[0], atol=1e-5)
+    assert not torch.allclose(kept.vectors[MFNET.names.index("curb")], curve[1], atol=1e-2)
+
+    # A file of an older version is read alike, and a list in the old spelling makes the same names.
+    save_class_embeddings(path, dataclasses.replace(kept, names=MFNET.published))
+    assert load_class_embeddings(path).names == MFNET.names
+    assert embed_classes.main([*command, "--classes", ",".join(MFNET.published)]) == 0
+    assert load_class_embeddings(path).names == MFNET.names
 
 
 def test_equal_content_is_not_computed_again(clip: Path, tmp_path: Path) -> None:

@@ -122,15 +122,22 @@ def test_all_modalities_get_a_column_each(
     assert columns["iou"] == singles["both"]["iou"] != singles["rgb"]["iou"]
 
 
-def test_tta_and_official_are_other_scores(root: Path, tmp_path: Path) -> None:
+def test_tta_and_official_are_other_scores(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     native = _scores(_arguments(root), tmp_path / "native.json")
+    table = " ".join(capsys.readouterr().out.split())
+    assert "-: a class without labels, which enters no mean" in table
     averaged = _scores([*_arguments(root), "--tta", "--report", str(tmp_path / "tta")], tmp_path / "tta.json")
     sure = json.loads((tmp_path / "tta" / "summary.json").read_text())["confidence"]
     assert 1 / 9 < sure < 1, "the mean of probabilities over scales is one"
     assert averaged["tta"]
     assert averaged["confusion"] != native["confusion"]
     # The stills enter the network at their own size in both; only absent classes count otherwise.
+    capsys.readouterr()
     official = _scores([*_arguments(root), "--protocol", "official"], tmp_path / "official.json")
+    table = " ".join(capsys.readouterr().out.split())
+    assert "official protocol: a class without labels counts 0 in the means" in table
     assert official["protocol"] == "official"
     assert official["confusion"] == native["confusion"]
     absent = [name for name, value in native["iou"].items() if value is None]

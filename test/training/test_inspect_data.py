@@ -24,7 +24,7 @@ def _write(path: Path, image: np.ndarray) -> None:
 def _write_triplet(
     root: Path, folders: tuple[str, str, str], name: str, size: tuple[int, int] = SIZE, value: int = 60
 ) -> None:
-    """Flat images whose label is a quarter person, a quarter ignored and the rest unlabeled."""
+    """Flat images whose label is a quarter person, a quarter ignored and the rest background."""
     label = np.zeros(size, np.uint8)
     label[: size[0] // 2, : size[1] // 2] = 2
     label[size[0] // 2 :, : size[1] // 2] = 255
@@ -63,7 +63,7 @@ def test_sound_part_of_a_data_set_passes_with_a_warning(
     assert (report["images"], report["readable_images"], report["known_images"]) == (3, 3, 1569)
     assert report["sizes"] == {"640x480": 3}
     assert report["classes"]["person"] == {"pixel_share": 0.25, "images": 3}
-    assert report["classes"]["unlabeled"] == {"pixel_share": 0.5, "images": 3}
+    assert report["classes"]["background"] == {"pixel_share": 0.5, "images": 3}
     assert report["classes"]["car"] == {"pixel_share": 0.0, "images": 0}
     assert report["ignored_share"] == 0.25
     assert report["problems"] == []

@@ -25,16 +25,18 @@ def test_tables_have_a_column_for_each_modality_and_subset_that_is_known() -> No
         "| IoU in % | RGB+T | T only |",
         "| --- | ---: | ---: |",
         "| road | 50.0 | 25.0 |",
-        "| person | n/a | n/a |",
+        "| person | - | - |",
         "| **mean** | **50.0** | **25.0** |",
         "| images | 3 | 3 |",
         "",
         "| IoU in % | day, RGB+T | day, T only |",
         "| --- | ---: | ---: |",
         "| road | 60.0 | 35.0 |",
-        "| person | n/a | n/a |",
+        "| person | - | - |",
         "| **mean** | **60.0** | **35.0** |",
         "| images | 1 | 1 |",
+        "",
+        "-: a class without labels, which enters no mean.",
     ]
 
 

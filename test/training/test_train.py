@@ -160,7 +160,7 @@ def test_run_folder_is_never_overwritten(tmp_path: Path, capsys: pytest.CaptureF
         (("model.embeddings=none.safetensors",), "there is no class embedding file none.safetensors"),
         (
             ("model.embeddings=config/embeddings/fmb_minilm.safetensors",),
-            "but scenes has the classes unlabeled",
+            "but scenes has the classes background",
         ),
         (("model.size=gigantic",), "there is no SHIFNet size 'gigantic'"),
         (("model.size=tiny",), "give Meta's file as model.base_weights=FILE.pt, or --from-scratch"),

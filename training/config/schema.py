@@ -12,8 +12,8 @@ class DataConfig:
     """Where images come from.
 
     Attributes:
-        name: `msrs`, `mfnet`, `pst900`, `fmb`, `fmb15` (layouts of these data sets; `fmb15` has unlabelled pixels as a
-            class of their own, as SARTM's paper counts FMB), `folder` (your own: docs/own_data.md) or `scenes` (the
+        name: `msrs`, `mfnet`, `pst900`, `fmb`, `fmb15` (layouts of these data sets; `fmb15` has background as a
+            class of its own, as SARTM's paper counts FMB), `folder` (your own: docs/own_data.md) or `scenes` (the
             renderer alone, without a root); the classes are those of the data set.
         root: the data set's folder; of your own also the YAML file that describes it.
         thermal: `8bit`, or `16bit` for PST900's raw counts.

@@ -11,7 +11,7 @@ from PIL import Image
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.file_limits import MAX_YAML_BYTES, read_bounded
-from rgbt_seg_ros.masks.classes import BACKGROUND, UNLABELED
+from rgbt_seg_ros.masks.classes import BACKGROUND, UNLABELED, current_names, find_name
 
 from .files import decode_image
 
@@ -31,7 +31,7 @@ class ClassTable:
     """What stands for a class in label files.
 
     Attributes:
-        names: of the classes.
+        names: of the classes, spelled as in `rgbt_seg_ros.masks.classes`.
         values: of each class in that order: an id, or a colour as the number 0xRRGGBB.
         ignored: the same, of pixels without a class.
         colored: whether these are colours.
@@ -100,11 +100,15 @@ def class_table(classes: ClassesEntry, ignore: IgnoreEntry | None, origin: Path)
     if ignore is None and not is_colored and UNLABELED not in values.values():
         ignored.append(UNLABELED)
     _check_table(values, ignored, is_colored, origin)
-    return ClassTable(tuple(values), tuple(values.values()), tuple(ignored), is_colored, origin)
+    return ClassTable(
+        current_names(tuple(values)), tuple(values.values()), tuple(ignored), is_colored, origin
+    )
 
 
-def default_things(names: Sequence[str]) -> tuple[str, ...]:
-    """Classes that become detections where nobody says which: all but the background."""
+def things_of(names: Sequence[str], listed: Sequence[str] | None) -> tuple[str, ...]:
+    """Classes that become detections: the listed ones, by the names that we have for them; None: all but background."""
+    if listed is not None:
+        return tuple(find_name(name, names) or name for name in listed)
     return tuple(name for name in names if name not in BACKGROUND)
 
 

@@ -265,7 +265,7 @@ class FmbDataset(DatasetOnDisk):
 
 
 class Fmb15Dataset(FmbDataset):
-    """FMB as SARTM's paper counts it: unlabelled pixels are a class of their own, so ids are those of the files."""
+    """FMB as SARTM's paper counts it: with the class background, so that ids are those of the files."""
 
     name = "fmb15"
     title = "FMB with 15 classes"

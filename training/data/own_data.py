@@ -15,7 +15,7 @@ from rgbt_seg_ros.base.json_files import MalformedJson, convert_json
 from rgbt_seg_ros.base.yaml_files import read_yaml
 from rgbt_seg_ros.masks.classes import ClassSet, palette_for
 
-from .class_labels import ClassesEntry, ClassTable, IgnoreEntry, class_table, default_things
+from .class_labels import ClassesEntry, ClassTable, IgnoreEntry, class_table, things_of
 from .folder_layout import FolderLayout, Paths, found_near
 from .name_lists import ENDINGS, read_names
 from .on_disk import DatasetOnDisk
@@ -233,7 +233,7 @@ def read_description(root: str | Path) -> Description:
         )
     entries = _read_entries(path)
     table = class_table(entries.classes, entries.ignore, path)
-    things = default_things(table.names) if entries.things is None else tuple(entries.things)
+    things = things_of(table.names, entries.things)
     if unknown := [name for name in things if name not in table.names]:
         raise UserError(f"{path}: things has {unknown[0]!r}, which is no class: name some of classes")
     for split, entry in entries.splits.items():

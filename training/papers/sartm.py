@@ -108,7 +108,7 @@ _RECIPE = (
     Setting(
         "FMB's classes",
         "code",
-        code="15, unlabelled pixels included",
+        code="15, background included",
         of_data={"fmb": {"data.name": "fmb15"}},
     ),
     Setting(

@@ -28,11 +28,11 @@ _TTA_SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
 
 @dataclass(frozen=True)
 class Protocol:
-    """Sizes in which images are segmented and scored, and what an absent class counts.
+    """Sizes in which images are segmented and scored, and what a class without labels counts.
 
     Attributes:
         name: `native` or `official`.
-        absent: score of a class in neither labels nor predictions, see `rgbt_seg_ros.masks.scores.ConfusionMatrix`.
+        absent: score of a class without labels, see `rgbt_seg_ros.masks.scores.ConfusionMatrix`.
         in_service: images enter the network at the size that they have in service; else exactly at the label's.
         steps: (height, width) that images and labels are resized to, one after the other; empty: never.
         padded: (height, width) that scaled images are padded to, with zeros below and at the right; None: never.

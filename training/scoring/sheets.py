@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 
 from rgbt_seg_ros.base.whole_files import new_file
 from rgbt_seg_ros.images.pair import resize_image
-from rgbt_seg_ros.masks.classes import UNLABELED, palette_for
+from rgbt_seg_ros.masks.classes import UNLABELED, UNLABELED_NAME, palette_for
 from rgbt_seg_ros.masks.overlay import colorize
 from rgbt_seg_ros.masks.scores import ConfusionMatrix, image_miou
 from rgbt_seg_ros.segmenter import Segmenter
@@ -98,7 +98,7 @@ def _pictures(row: SheetRow, palette: np.ndarray) -> tuple[np.ndarray, ...]:
 def _legend(class_names: Sequence[str], palette: np.ndarray) -> list[Patch]:
     entries = [
         *((name, palette[i]) for i, name in enumerate(class_names)),
-        ("ignored, unknown or missing", palette[UNLABELED]),
+        ("unlabeled, or no thermal", palette[UNLABELED]),
     ]
     return [
         Patch(facecolor=color / 255, edgecolor="black", linewidth=0.5, label=name) for name, color in entries
@@ -110,11 +110,11 @@ def save_confusion(
 ) -> None:
     """Write a PNG (or what the suffix says) of the matrix: percentages of each label's pixels by prediction.
 
-    A label without pixels has an empty row; there is a column `unknown` if the model said so of any pixel.
+    A label without pixels has an empty row; there is a column `unlabeled` if the model gave any pixel no class.
     """
     labelled = confusion.matrix.sum(axis=1, keepdims=True)
     percent = np.where(labelled > 0, 100.0 * confusion.matrix / np.maximum(labelled, 1), np.nan)
-    columns = [*class_names, "unknown"]
+    columns = [*class_names, UNLABELED_NAME]
     if not confusion.matrix[:, -1].any():
         percent, columns = percent[:, :-1], columns[:-1]
     width = 0.62 * len(columns) + 2.2

@@ -9,11 +9,16 @@ from rgbt_seg_ros.runs.evaluation import NOISY_CLASS, SplitScores, SubsetScores
 MODALITY_TITLES = {"both": "RGB+T", "rgb": "RGB only", "thermal": "T only"}
 
 
-def score_table(scores: Mapping[str, SplitScores]) -> Table:
+WITHOUT_LABELS = "-: a class without labels, which enters no mean"
+WITHOUT_LABELS_OFFICIAL = "official protocol: a class without labels counts 0 in the means"
+
+
+def score_table(scores: Mapping[str, SplitScores], protocol: str = "native") -> Table:
     """Scores by modality in percent: of one, IoU, accuracy and F1, and IoU by day and night where known; else IoU.
 
     Args:
         scores: by modality.
+        protocol: by which they were counted; what a class without labels counts stands below the table.
     """
     (first, *others) = scores.values()
     if others:
@@ -28,7 +33,12 @@ def score_table(scores: Mapping[str, SplitScores]) -> Table:
             "F1": {**first.f1, "mean": first.mf1},
         }
         columns |= subsets
-    table = Table("class", *(Column(title, justify="right") for title in columns))
+    lacking = any(value is None for column in columns.values() for value in column.values())
+    table = Table(
+        "class",
+        *(Column(title, justify="right") for title in columns),
+        caption=WITHOUT_LABELS_OFFICIAL if protocol == "official" else WITHOUT_LABELS if lacking else None,
+    )
     (rows, *_) = columns.values()
     (*_, last_class) = first.iou
     for row in rows:
@@ -38,8 +48,8 @@ def score_table(scores: Mapping[str, SplitScores]) -> Table:
 
 
 def percent(value: float | None) -> str:
-    """A share from 0 to 1 in percent; n/a for None."""
-    return "n/a" if value is None else f"{100 * value:.1f}"
+    """A share from 0 to 1 in percent; - for None."""
+    return "-" if value is None else f"{100 * value:.1f}"
 
 
 def _iou(scores: SubsetScores) -> dict[str, float | None]:

@@ -352,7 +352,7 @@ def test_fmb_with_15_classes_keeps_the_ids_of_the_files(tmp_path: Path) -> None:
         tmp_path / "train", ("Visible", "Infrared", "Label"), dataclasses.replace(blank, label=label)
     )
     fifteen, fourteen = (open_dataset(name, tmp_path, "train_all") for name in ("fmb15", "fmb"))
-    assert fifteen.classes.names == ("unlabeled", *fourteen.classes.names)
+    assert fifteen.classes.names == ("background", *fourteen.classes.names)
     assert np.array_equal(fifteen[0].label, label)
     ignored = (label == 0) | (label == 255)
     assert np.array_equal(fourteen[0].label, np.where(ignored, 255, label - 1))

@@ -130,6 +130,10 @@ def test_names_and_things_are_those_of_the_class_list(tmp_path: Path) -> None:
     assert class_set_of("folder", root / "dataset.yaml").names == classes.names
     (root / "dataset.yaml").write_text(FOLDERS + BY_ID + SHARES + "things: [car]\n")
     assert class_set_of("folder", root).things == ("car",)
+    spelled = "classes: [unlabeled, car_stop, curve]\nthings: [car_stop]\n"
+    (root / "dataset.yaml").write_text(FOLDERS + spelled + SHARES)
+    assert class_set_of("folder", root).names == ("background", "car stop", "curb")
+    assert class_set_of("folder", root).things == ("car stop",)
 
 
 @pytest.mark.parametrize(

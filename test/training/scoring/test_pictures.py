@@ -43,12 +43,12 @@ def test_confusion_shows_percentages_of_each_label(tmp_path: Path) -> None:
     texts = _texts(path)
     assert {"66.7", "33.3", "100.0", "a title", *NAMES} <= set(texts)
     assert sum(bool(re.fullmatch(r"[\d.]+", text)) for text in texts) == 3, "cells without pixels are empty"
-    assert "unknown" not in texts
+    assert "unlabeled" not in texts
 
 
-def test_confusion_has_a_column_of_unknown_pixels_if_there_are_any(tmp_path: Path) -> None:
+def test_confusion_has_a_column_of_unlabeled_pixels_if_there_are_any(tmp_path: Path) -> None:
     save_confusion(tmp_path / "matrix.svg", _confusion([0, 0, 255, 1]), NAMES, "")
-    assert {"unknown", "66.7", "33.3"} <= set(_texts(tmp_path / "matrix.svg"))
+    assert {"unlabeled", "66.7", "33.3"} <= set(_texts(tmp_path / "matrix.svg"))
 
 
 def _sample() -> Sample:

@@ -62,8 +62,8 @@ def test_mean_is_given_without_guardrails_too(samples: list[Sample]) -> None:
     flawed = score(_Oracle(samples, wrong="00003N"), samples)
     iou = flawed.iou
     assert iou["guardrail"] == 0.0
-    assert flawed.miou == pytest.approx((iou["unlabeled"] + iou["car"]) / 3)
-    assert flawed.miou_without_guardrail == pytest.approx((iou["unlabeled"] + iou["car"]) / 2)
+    assert flawed.miou == pytest.approx((iou["background"] + iou["car"]) / 3)
+    assert flawed.miou_without_guardrail == pytest.approx((iou["background"] + iou["car"]) / 2)
     assert flawed.subsets["day"].miou_without_guardrail == 1.0
 
 

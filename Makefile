@@ -1,4 +1,4 @@
-# make help | setup | demo | quick | test | fuzz | soak | faults | offline-test | clean
+# make help | setup | demo | quick | axe | test | fuzz | soak | faults | offline-test | clean
 
 CANDIDATES := python3 python3.13 python3.12 python3.11 python3.10
 FITS := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
@@ -33,13 +33,14 @@ unexport RMW_IMPLEMENTATION
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick test test-noble fuzz soak faults offline-test clean
+.PHONY: help setup demo quick axe test test-noble fuzz soak faults offline-test clean
 
 help:
 	@echo "make setup   makes .venv with everything needed, ROS 2 included (PYTHON=... names the Python, 3.10 to 3.13)"
 	@echo "make demo    plays a recording through the node and writes out/demo/report.html; of your own:"
 	@echo "             BAG=folder, or RGB=video THERMAL=video (or folders of images); MODEL=file; OUT=folder"
 	@echo "make quick   the tests without ROS and without training, in a minute or so"
+	@echo "make axe     gets axe-core from npm, with which tests check the pages' accessibility"
 	@echo "make test    style, types and all tests (WORKERS=2 processes)"
 	@echo "make test-noble   the node's tests with the versions of Ubuntu 24.04, in an environment of their own (Python 3.12)"
 	@echo "make fuzz    gives every reader broken inputs (SECONDS=600 in all, SEED=0), and says what it found and reached"
@@ -61,12 +62,19 @@ demo: setup
 quick: setup
 	$(PYTEST_IN_PARALLEL) -m "not ros and not training" --ignore=test/ros --ignore=test/training
 
+# Checks the pages' accessibility in tests, which skip without it; it is not ours to pass on.
+AXE_CORE_VERSION := 4.14.1
+axe:
+	@test -f build/axe/node_modules/axe-core/axe.min.js || \
+		npm install --silent --ignore-scripts --prefix build/axe axe-core@$(AXE_CORE_VERSION) || \
+		echo "axe-core could not be installed (is npm here?): its tests are skipped"
+
 SECONDS ?= 600
 SEED ?= 0
 fuzz: setup
 	OMP_NUM_THREADS=1 $(VENV_PYTHON) -m fuzz --seconds $(SECONDS) --seed $(SEED)
 
-test: setup
+test: setup axe
 	$(VENV_PYTHON) -m ruff check
 	$(VENV_PYTHON) -m ruff format --check
 	$(VENV_PYTHON) -m mypy

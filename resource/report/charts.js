@@ -21,9 +21,10 @@ function show(value, unit = "") {
   return `${value.toFixed(digits).replace("-", "−")}${unit && " " + unit}`;
 }
 
-function ticks(low, high, most) {
+// At most so many round values, no closer to each other than `least`.
+function ticks(low, high, most, least = 0) {
   const step = [1, 2, 5].flatMap((m) => [-2, -1, 0, 1, 2, 3, 4, 5].map((e) => m * 10 ** e))
-    .sort((a, b) => a - b).find((size) => (high - low) / size <= most) ?? high - low;
+    .sort((a, b) => a - b).find((size) => size >= least && (high - low) / size <= most) ?? high - low;
   const values = [];
   for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-6; i++) values.push(i * step);
   return { values, digits: Math.max(0, -Math.floor(Math.log10(step) + 1e-9)) };
@@ -78,7 +79,8 @@ class Chart {
     const [low, high] = this.timed ? [page.timeline.start, page.timeline.end] : [edges[0], edges.at(-1)];
     [this.low, this.high] = [low, high];
     this.svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    this.svg.setAttribute("height", this.height);
+    // On paper it is as wide as that is.
+    this.svg.setAttribute("viewBox", `0 0 ${this.width} ${this.height}`);
     this.drawAxis();
     this[kind]();
     this.plot.replaceChildren(this.svg);
@@ -93,14 +95,16 @@ class Chart {
     const { values, digits } = ticks(this.low, this.high, this.width / 80);
     const unit = this.timed ? (page.timeline.recording ? " s" : "") : ` ${this.spec.unit}`;
     values.forEach((value, i) => {
-      const last = i === values.length - 1;
-      draw(this.svg, "text", { x: this.x(value), y: base + 15, "text-anchor": "middle" }, value.toFixed(digits) + (last ? unit : ""));
+      const text = value.toFixed(digits) + (i === values.length - 1 ? unit : "");
+      // Digits are some 7 pixels wide: the last one stays within the plot.
+      const atEnd = this.x(value) + 3.5 * text.length > this.width;
+      draw(this.svg, "text", { x: atEnd ? this.width : this.x(value), y: base + 15, "text-anchor": atEnd ? "end" : "middle" }, text);
     });
   }
 
-  drawScale(least, most) {
+  drawScale(least, most, step = 0) {
     [this.least, this.most] = [least, most > least ? most : least + 1];
-    const { values, digits } = ticks(this.least, this.most, 5);
+    const { values, digits } = ticks(this.least, this.most, 5, step);
     for (const value of values) {
       const y = this.y(value);
       draw(this.svg, "line", { class: value === 0 ? "axis" : "grid", x1: LEFT, x2: this.width - RIGHT, y1: y, y2: y });
@@ -127,7 +131,7 @@ class Chart {
   bars() {
     const { spans, series } = this.spec.data;
     const sums = spans.map((_, i) => this.names.reduce((sum, name) => sum + series[name][i], 0));
-    this.drawScale(0, Math.max(1, ...sums));
+    this.drawScale(0, Math.max(1, ...sums), 1);
     spans.forEach(([from, to], i) => {
       let below = 0;
       for (const name of this.names) {
@@ -140,7 +144,7 @@ class Chart {
 
   histogram() {
     const { edges, series } = this.spec.data;
-    this.drawScale(0, Math.max(1, ...Object.values(series).flat()));
+    this.drawScale(0, Math.max(1, ...Object.values(series).flat()), 1);
     for (const name of this.names) {
       series[name].forEach((count, i) => count && this.drawBar(edges[i], edges[i + 1], 0, count, this.color(name), 0.6));
     }
@@ -226,5 +230,5 @@ function drawDistribution(element) {
   }
 }
 
-document.querySelectorAll(".chart").forEach((figure) => new Chart(figure));
+document.querySelectorAll(".chart:has(.plot)").forEach((figure) => new Chart(figure));
 document.querySelectorAll(".distribution").forEach(drawDistribution);

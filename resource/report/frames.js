@@ -1,4 +1,4 @@
-// The frames: one slider, arrow keys, a play button and jumps from worst frames and charts move all pictures at once.
+// The frames: one slider, keys, a play button and jumps from best and worst frames and charts move all pictures at once.
 class Viewer {
   constructor(root) {
     this.root = root;
@@ -11,42 +11,74 @@ class Viewer {
     this.playButton.addEventListener("click", () => this.timer === null ? this.play() : this.pause());
     document.getElementById("previous").addEventListener("click", () => this.step(-1));
     document.getElementById("next").addEventListener("click", () => this.step(1));
-    const opacity = document.getElementById("opacity"), boxes = document.getElementById("boxes");
-    const restyle = () => {
-      for (const layer of document.querySelectorAll(".layer")) layer.style.opacity = opacity.value / 100;
-      for (const svg of root.querySelectorAll(".boxes")) svg.style.display = boxes.checked ? "" : "none";
-    };
-    opacity.addEventListener("input", restyle);
-    boxes.addEventListener("change", restyle);
-    document.addEventListener("keydown", (event) => this.onKey(event));
+    this.opacity = document.getElementById("opacity");
+    this.boxes = document.getElementById("boxes");
+    this.opacity.addEventListener("input", () => this.restyle());
+    this.boxes.addEventListener("change", () => this.drawAllBoxes());
+    this.classes = new Classes(document.getElementById("legend"), () => this.reclass());
+    this.probe = new Probe(document.getElementById("probe"), this.classes);
+    this.jumps = [...document.querySelectorAll(".jump")];
+    for (const button of this.jumps) this.prepareJump(button);
+    this.zoom = new Zoom(root.querySelector(".panels"), {
+      changed: (zoom) => this.onZoom(zoom),
+      pointed: (place) => { this.told = this.probe.point(place); },
+    });
+    for (const [id, run] of [["zoom-in", () => this.zoom.by(1.5)], ["zoom-out", () => this.zoom.by(1 / 1.5)], ["zoom-reset", () => this.zoom.reset()]]) {
+      document.getElementById(id).addEventListener("click", run);
+    }
     document.addEventListener("seek", (event) => { this.pause(); this.show(this.nearest(event.detail)); });
-    for (const button of document.querySelectorAll(".jump")) this.prepareJump(button);
-    restyle();
+    new ResizeObserver(() => this.drawAllBoxes()).observe(this.figures[0]);
+    this.restyle();
     this.show(0);
+  }
+
+  keys() {
+    const aloud = ({ run, ...entry }) => ({ ...entry, run: () => { run(); this.told?.then((text) => say(text)); } });
+    return [
+      { keys: ["ArrowLeft"], shown: "←", what: "the frame before", run: () => this.step(-1) },
+      { keys: ["ArrowRight"], shown: "→", what: "the next frame", run: () => this.step(1) },
+      { keys: ["Home"], shown: "Home", what: "the first frame", run: () => this.step(-this.index) },
+      { keys: ["End"], shown: "End", what: "the last frame", run: () => this.step(this.frames.length) },
+      { keys: [" "], shown: "Space", what: "play and pause", run: () => this.timer === null ? this.play() : this.pause() },
+      ...zoomKeys(this.zoom).map(aloud),
+      { keys: ["d"], shown: "d", what: "detections on and off", run: () => this.boxes.click() },
+      { keys: ["c"], shown: "c", what: "all classes on and off", run: () => document.querySelector(`#legend [data-all=${this.classes.hidden.size ? "on" : "off"}]`).click() },
+    ];
+  }
+
+  restyle() {
+    for (const layer of document.querySelectorAll(".layer")) layer.style.opacity = this.opacity.value / 100;
+  }
+
+  // After classes were switched on or off.
+  reclass() {
+    for (const figure of this.figures) this.fill(figure, this.frames[this.index]);
+    for (const button of this.jumps) this.fillJump(button);
+    this.probe.point(this.probe.place);
+  }
+
+  onZoom(zoom) {
+    document.getElementById("zoom-reset").disabled = document.getElementById("zoom-out").disabled = zoom.scale === 1;
+    document.getElementById("zoom-in").disabled = zoom.scale >= MOST_ZOOM;
+    if (this.zoom) this.drawAllBoxes();
+  }
+
+  fillJump(button) {
+    const { pictures } = this.frames.find((frame) => frame.stamp === button.dataset.stamp);
+    this.place(button.querySelector(".base"), pictures.rgb ?? pictures.thermal, "");
+    this.place(button.querySelector(".layer"), this.classes.shown(pictures.mask, "mask") ?? pictures.difference, "");
   }
 
   prepareJump(button) {
     const index = this.frames.findIndex((frame) => frame.stamp === button.dataset.stamp);
-    const frame = this.frames[index];
-    if (!frame) { button.disabled = true; return; }
-    const { pictures } = frame;
-    this.place(button.querySelector(".base"), pictures.rgb ?? pictures.thermal, "");
-    this.place(button.querySelector(".layer"), pictures.mask ?? pictures.difference, "");
-    button.querySelector(".muted").textContent = frame.title;
+    if (index < 0) { button.disabled = true; return; }
+    this.fillJump(button);
     button.addEventListener("click", () => {
       this.pause();
       this.show(index);
       this.scrubber.focus({ preventScroll: true });
       this.root.scrollIntoView({ block: "nearest" });
     });
-  }
-
-  onKey(event) {
-    const steps = { ArrowLeft: -1, ArrowRight: 1 };
-    const typing = event.target.matches("input, select, textarea");
-    if (typing || event.altKey || event.ctrlKey || event.metaKey || !(event.key in steps)) return;
-    event.preventDefault();
-    this.step(steps[event.key]);
   }
 
   step(by) {
@@ -88,22 +120,22 @@ class Viewer {
     this.scrubber.setAttribute("aria-valuetext", frame.title);
     document.getElementById("clock").textContent = frame.title;
     for (const figure of this.figures) this.fill(figure, frame);
+    this.probe.show(frame);
     this.tell(frame);
     document.dispatchEvent(new CustomEvent("frame", { detail: frame.position }));
   }
 
   fill(figure, frame) {
-    const title = figure.querySelector("figcaption").firstChild.textContent;
+    const { title, base: kinds, layer: kind } = figure.dataset;
     const picture = figure.querySelector(".picture");
-    const base = figure.dataset.base.split(" ").map((kind) => frame.pictures[kind]).find(Boolean);
-    const layer = frame.pictures[figure.dataset.layer];
-    const missing = !base || (figure.dataset.layer && !layer);
+    const base = kinds.split(" ").map((name) => frame.pictures[name]).find(Boolean);
+    const layer = this.classes.shown(frame.pictures[kind], kind);
+    const missing = !base || (kind && !layer);
     picture.style.aspectRatio = `${frame.size[0]} / ${frame.size[1]}`;
     this.place(picture.querySelector(".base"), base, `${title} at ${frame.title}`);
     this.place(picture.querySelector(".layer"), layer, "");
     picture.querySelector(".none").hidden = !missing;
-    const svg = picture.querySelector(".boxes");
-    if (svg) this.drawBoxes(svg, frame, frame.boxes[figure.dataset.boxes] ?? []);
+    this.drawBoxes(figure, frame);
   }
 
   place(image, address, text) {
@@ -112,17 +144,17 @@ class Viewer {
     if (address) { image.src = address; image.alt = text; }
   }
 
-  drawBoxes(svg, frame, boxes) {
-    const [width, height] = frame.size;
-    svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    svg.replaceChildren();
-    const size = Math.max(width, height) / 34;
-    for (const { rectangle: [x, y, w, h], text, color } of boxes) {
-      draw(svg, "rect", { x, y, width: w, height: h, fill: "none", stroke: "#000", "stroke-width": 3, "stroke-opacity": 0.5, "vector-effect": "non-scaling-stroke" });
-      draw(svg, "rect", { x, y, width: w, height: h, fill: "none", stroke: color, "stroke-width": 2, "vector-effect": "non-scaling-stroke" });
-      const right = x > width * 0.7;
-      draw(svg, "text", { x: right ? x + w : x, y: y > size * 1.2 ? y - size * 0.3 : y + h + size, "font-size": size, "stroke-width": size / 6, "text-anchor": right ? "end" : "start" }, text);
-    }
+  drawAllBoxes() {
+    for (const figure of this.figures) this.drawBoxes(figure, this.frames[this.index]);
+  }
+
+  drawBoxes(figure, frame) {
+    const svg = figure.querySelector(".boxes");
+    if (!svg) return;
+    svg.style.display = this.boxes.checked ? "" : "none";
+    const boxes = (frame.boxes[figure.dataset.boxes] ?? []).filter(({ name }) => !this.classes.hidden.has(name));
+    const left = drawBoxes(svg, frame, boxes, this.zoom);
+    figure.querySelector(".left").textContent = left && this.boxes.checked ? `no room for ${left} of ${boxes.length} labels: zoom in` : "";
   }
 
   tell(frame) {
@@ -150,4 +182,6 @@ class Viewer {
 }
 
 const viewerRoot = document.getElementById("viewer");
-if (viewerRoot) new Viewer(viewerRoot);
+const viewer = viewerRoot && new Viewer(viewerRoot);
+new Keys(viewer ? viewer.keys() : []);
+document.querySelectorAll("main table").forEach((table) => new DataTable(table));

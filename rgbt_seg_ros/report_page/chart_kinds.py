@@ -50,6 +50,11 @@ class Chart:
     text: str
     unit: str
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to draw: its text says all then."""
+        return False
+
     def to_json(self) -> dict[str, Any]:
         """For the page's script: the fields of its own kind are in `data`."""
         data = asdict(self)
@@ -77,6 +82,10 @@ class BarsChart(Chart):
     spans: Sequence[Span]
     series: Mapping[str, Sequence[float]]
     colors: Mapping[str, str]
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(any(values) for values in self.series.values())
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def render_comparison(a: Run, b: Run) -> str:
     names = [run.path.resolve().name for run in runs.values()]
     if names[0] == names[1]:
         names = [str(run.path) for run in runs.values()]
-    colors = colors_of(run_a.class_names)
+    colors = {**colors_of(run_b.class_names), **colors_of(run_a.class_names)}
     charts = _latency_chart(run_a, run_b, shared), latency_histogram(runs)
     return render(
         "comparison.html",
@@ -96,7 +96,12 @@ def render_comparison(a: Run, b: Run) -> str:
         legend=[LegendEntry(name, color) for name, color in colors.items() if color != BLACK],
         frames=frames,
         rankings=rankings,
-        timeline=axis(run_a, summary_a),
+        layer_classes={
+            "a_mask": run_a.class_names,
+            "b_mask": run_b.class_names,
+            TRUTH.layer: run_a.class_names,
+        },
+        timeline=axis(run_a, summary_a, ()),
         charts=[chart for chart in charts if chart is not None],
     )
 

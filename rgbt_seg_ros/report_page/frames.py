@@ -13,12 +13,12 @@ from rgbt_seg_ros.runs.folder import Box, MaskRecord, RunFolder
 from rgbt_seg_ros.runs.summary import Summary
 
 MAX_FRAMES = 120
-MAX_PICTURE_BYTES = 5_000_000
-"""Of all pictures of a page together; base64 makes them a third larger."""
+MAX_PICTURE_BYTES = 4_800_000
+"""Of all pictures of a page together; base64 makes them a third larger, and a page has 7 MB at most."""
 
-WORST_FRAMES = 4
+RANKED_FRAMES = 4
 APART_S = 0.5
-"""Worst frames closer than this show the same; only the worst of them is listed [s]."""
+"""Ranked frames closer than this show the same; only the first of them is listed [s]."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +48,16 @@ TRUTH, ERRORS = Panel("label", "rgb thermal", "truth"), Panel("errors", "rgb the
 
 
 class RankedFrame(NamedTuple):
-    """A frame's stamp [ns], and its value for people."""
+    """A frame's stamp [ns], its value for people, and its time or name."""
 
     stamp: int
     text: str
+    title: str
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """The worst frames in one respect, worst first."""
+    """The worst or the best frames in one respect, these first."""
 
     title: str
     frames: tuple[RankedFrame, ...]
@@ -129,16 +130,16 @@ class Timeline:
 
 
 def frames_of(run: RunFolder, summary: Summary, rankings: Sequence[Ranking]) -> list[Frame]:
-    """The frames of a page: evenly chosen ones and the worst, as many as `MAX_FRAMES` and `MAX_PICTURE_BYTES` let.
+    """The frames of a page: evenly chosen and ranked ones, as many as `MAX_FRAMES` and `MAX_PICTURE_BYTES` let.
 
     Args:
         run: where the pictures are.
         summary: of the run.
-        rankings: see `worst_frames`.
+        rankings: see `ranked_frames`.
     """
     masks = {mask.stamp_ns: mask for mask in run.masks}
     stamps = [stamp for stamp in run.pictured_stamps() if stamp in masks]
-    worst = {ranked.stamp for ranking in rankings for ranked in ranking.frames}
+    ranked = {frame.stamp for ranking in rankings for frame in ranking.frames}
     timeline = Timeline(run.masks)
 
     def frame(stamp: int) -> Frame:
@@ -148,7 +149,7 @@ def frames_of(run: RunFolder, summary: Summary, rankings: Sequence[Ranking]) -> 
             run, timeline, stamp, facts_of(run, summary, masks[stamp]), {MASK.boxes: boxes}, pictures
         )
 
-    return within_bounds(stamps, worst, frame)
+    return within_bounds(stamps, ranked, frame)
 
 
 def make_frame(
@@ -191,10 +192,11 @@ def evenly(stamps: Sequence[int], most: int) -> list[int]:
     return [stamps[round(place)] for place in np.linspace(0, len(stamps) - 1, most)]
 
 
-def worst_frames(run: RunFolder, summary: Summary) -> list[Ranking]:
-    """The slowest frames, the least confident ones, and those of the lowest IoU where there are labels.
+def ranked_frames(run: RunFolder, summary: Summary) -> list[Ranking]:
+    """The worst and the best frames by IoU, where there are labels, by confidence and by latency.
 
-    Of frames with pictures and a mask; what is not known of any frame has no ranking.
+    Of frames with pictures and a mask; what is not known of any frame has no ranking, and the best are none of the
+    worst.
     """
     # Pictures and confidence also come of frames whose mask was lost on its way.
     pictured = set(run.pictured_stamps()).intersection(mask.stamp_ns for mask in run.masks)
@@ -205,19 +207,23 @@ def worst_frames(run: RunFolder, summary: Summary) -> list[Ranking]:
     def known(values: Mapping[int, float | None]) -> dict[int, float]:
         return {stamp: value for stamp, value in values.items() if value is not None and stamp in pictured}
 
-    rankings = [
-        rank(
-            "Lowest IoU", known(frame_miou), lambda value: f"mIoU {number(value, 2)}", timeline, largest=False
-        ),
-        rank(
+    measures = (
+        ("Lowest IoU", "Highest IoU", known(frame_miou), lambda value: f"mIoU {number(value, 2)}", False),
+        (
             "Least confident",
+            "Most confident",
             known({**run.confidence}),
             lambda value: f"{percent(value)} on average",
-            timeline,
-            largest=False,
+            False,
         ),
-        rank("Slowest", known(latencies), lambda value: f"{number(value, 0)} ms", timeline),
-    ]
+        ("Slowest", "Fastest", known(latencies), lambda value: f"{number(value, 0)} ms", True),
+    )
+    rankings = []
+    for worst_title, best_title, values, text, largest in measures:
+        worst = rank(worst_title, values, text, timeline, largest)
+        shown = {frame.stamp for frame in worst.frames}
+        left = {stamp: value for stamp, value in values.items() if stamp not in shown}
+        rankings += [worst, rank(best_title, left, text, timeline, not largest)]
     return [ranking for ranking in rankings if ranking.frames]
 
 
@@ -228,13 +234,13 @@ def rank(
     timeline: Timeline,
     largest: bool = True,
 ) -> Ranking:
-    """The frames of the `WORST_FRAMES` largest or smallest values by stamp, of those close together only one."""
+    """The frames of the `RANKED_FRAMES` largest or smallest values by stamp, of those close together only one."""
     chosen: list[RankedFrame] = []
     for stamp in sorted(values, key=lambda stamp: (-values[stamp] if largest else values[stamp], stamp)):
         place = timeline.position(stamp)
         if all(abs(place - timeline.position(other.stamp)) >= APART_S for other in chosen):
-            chosen.append(RankedFrame(stamp, text(values[stamp])))
-        if len(chosen) == WORST_FRAMES:
+            chosen.append(RankedFrame(stamp, text(values[stamp]), timeline.title(stamp)))
+        if len(chosen) == RANKED_FRAMES:
             break
     return Ranking(title, tuple(chosen))
 

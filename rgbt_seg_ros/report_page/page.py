@@ -9,7 +9,7 @@ import jinja2
 
 from rgbt_seg_ros.base.json_files import encode_json
 from rgbt_seg_ros.base.shared_files import share_path
-from rgbt_seg_ros.report_page.chart_kinds import Chart
+from rgbt_seg_ros.report_page.chart_kinds import BarsChart, Chart
 from rgbt_seg_ros.report_page.charts import time_charts, timed_diagnostics
 from rgbt_seg_ros.report_page.format import number, percent, plural, words
 from rgbt_seg_ros.report_page.frames import (
@@ -23,7 +23,7 @@ from rgbt_seg_ros.report_page.frames import (
     Panel,
     Timeline,
     frames_of,
-    worst_frames,
+    ranked_frames,
 )
 from rgbt_seg_ros.report_page.pictures import BLACK, colors_of
 from rgbt_seg_ros.report_page.stages import stage_rows
@@ -89,7 +89,7 @@ def render_report(run: RunFolder, summary: Summary) -> str:
         summary: what of it is known is shown.
     """
     level, sentence = verdict(summary)
-    rankings = worst_frames(run, summary)
+    rankings = ranked_frames(run, summary)
     frames = frames_of(run, summary, rankings)
     has_truth = any(TRUTH.layer in frame.pictures for frame in frames)
     panels = (
@@ -97,6 +97,7 @@ def render_report(run: RunFolder, summary: Summary) -> str:
     )
     classes = class_rows(run, summary)
     evaluation = summary.evaluation
+    charts = time_charts(run, summary)
     return render(
         "report.html",
         summary=summary,
@@ -107,13 +108,16 @@ def render_report(run: RunFolder, summary: Summary) -> str:
         tiles=tiles(summary),
         panels=shown_panels(panels, frames),
         legend=[
-            LegendEntry(row.name, row.color) for row in classes if row.pixel_share and row.color != BLACK
+            LegendEntry(row.name, row.color)
+            for row in classes
+            if (row.pixel_share or (has_truth and row.iou is not None)) and row.color != BLACK
         ],
+        layer_classes={MASK.layer: run.class_names, TRUTH.layer: run.class_names},
         frames=frames,
         total=evaluation.scores.images if evaluation else summary.masks,
         rankings=rankings,
-        timeline=axis(run, summary),
-        charts=time_charts(run, summary),
+        timeline=axis(run, summary, charts),
+        charts=charts,
         stages=stage_rows(run, summary),
         classes=classes,
         subsets=[*_subsets(summary)],
@@ -146,14 +150,16 @@ def shown_panels(panels: Sequence[Panel], frames: Sequence[Frame]) -> list[Panel
     return [panel for panel in panels if kinds.intersection((panel.layer or panel.base).split())]
 
 
-def axis(run: RunFolder, summary: Summary) -> Axis:
-    """From the run's first mask to its last one or its last diagnostics."""
+def axis(run: RunFolder, summary: Summary, charts: Sequence[Chart]) -> Axis:
+    """From the run's first mask to its last one, its last diagnostics, or the end of the last bar."""
     timeline = Timeline(run.masks)
     if not timeline.is_recording:
         return Axis(recording=False, start=0.5, end=run.masks[-1].stamp_ns + 1.5)
     stamps = [mask.stamp_ns for mask in run.masks[-1:]]
     stamps += [stamp for stamp, _ in timed_diagnostics(run, summary)]
-    end = max((timeline.position(stamp) for stamp in stamps), default=0.0)
+    ends = [timeline.position(stamp) for stamp in stamps]
+    ends += [chart.spans[-1].end for chart in charts if isinstance(chart, BarsChart) and chart.spans]
+    end = max(ends, default=0.0)
     return Axis(recording=True, start=0.0, end=math.ceil(10 * end) / 10 or 0.1)
 
 

@@ -28,11 +28,15 @@ BLACK = "#000000"
 
 @dataclass(frozen=True)
 class PageBox:
-    """A detection on the page: left, top, width and height in the mask's pixels, what is written at it, CSS colour."""
+    """A detection on the page: left, top, width and height in the mask's pixels, what is written at it, CSS colour.
+
+    `name` is its class's.
+    """
 
     rectangle: tuple[float, float, float, float]
     text: str
     color: str
+    name: str
 
 
 def boxes_for_page(boxes: Iterable[Box], class_names: Sequence[str]) -> list[PageBox]:
@@ -54,7 +58,7 @@ def boxes_for_page(boxes: Iterable[Box], class_names: Sequence[str]) -> list[Pag
         )
         score = "" if box.score is None else f" {box.score:.2f}"
         color = colors.get(box.class_name, "#ffffff")
-        placed.append(PageBox(rectangle, f"{words(box.class_name)}{score}", color))
+        placed.append(PageBox(rectangle, f"{words(box.class_name)}{score}", color, box.class_name))
     return placed
 
 

@@ -232,26 +232,42 @@ def test_page_has_every_picture_of_every_frame(folder: Path, tmp_path: Path) -> 
     assert frames[1]["boxes"]["boxes"][1]["rectangle"] == [50.5, 20.5, 10.0, 10.0]
 
 
+def test_the_first_frame_is_there_without_scripts(folder: Path, tmp_path: Path) -> None:
+    labels = {int(path.stem): path for path in (tmp_path / "labels").iterdir()}
+    text = write_report(folder, labels).read_text()
+    pictures = data_of(text)["frames"][0]["pictures"]
+    shown = [address for address in Page(text).addresses if address.startswith("data:image/")]
+    rgb = pictures["rgb"]
+    assert shown == [
+        rgb,
+        *(pictures["thermal"], pictures["confidence"]),
+        *(rgb, pictures["mask"], rgb, pictures["truth"], rgb, pictures["errors"]),
+    ]
+    assert "Without JavaScript this page shows its first frame" in Page(text).words
+
+
 def test_a_long_run_has_evenly_chosen_frames_and_the_worst(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of ten frames three: the ends and the middle, besides the slowest, the least confident, the lowest IoU."""
+    """Of ten frames three, the ends and the middle, and those that are best or worst in something."""
     monkeypatch.setattr(report_frames, "MAX_FRAMES", 3)
-    monkeypatch.setattr(report_frames, "WORST_FRAMES", 1)
+    monkeypatch.setattr(report_frames, "RANKED_FRAMES", 1)
     page = write_report(folder).read_text()
     frames = data_of(page)["frames"]
-    assert [frame["position"] for frame in frames] == [0.0, 0.4, 0.9]
+    assert [frame["position"] for frame in frames] == [0.0, 0.1, 0.4, 0.9]
     words = " ".join(Page(page).words.split())
-    assert "3 of 10 frames: evenly chosen ones and the worst." in words
+    assert "4 of 10 frames: evenly chosen ones, the best and the worst." in words
     assert "Slowest 390 ms" in words
     assert "Least confident 27.5 % on average" in words
+    assert "Fastest 100 ms" in words
+    assert "Most confident 98.0 % on average" in words
 
 
 def test_the_page_s_size_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = data_of(write_report(folder).read_text())["frames"]
     bound = sum(len(address) for frame in whole for address in frame["pictures"].values()) // 3
     monkeypatch.setattr(report_frames, "MAX_PICTURE_BYTES", bound)
-    monkeypatch.setattr(report_frames, "WORST_FRAMES", 1)
+    monkeypatch.setattr(report_frames, "RANKED_FRAMES", 1)
     fewer = data_of(write_report(folder).read_text())["frames"]
     assert 2 <= len(fewer) < len(whole)
     assert sum(len(address) * 3 // 4 for frame in fewer for address in frame["pictures"].values()) <= bound
@@ -259,9 +275,14 @@ def test_the_page_s_size_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_worst_frames_lie_apart(folder: Path) -> None:
     run = read_run(folder)
-    rankings = {entry.title: entry.frames for entry in report_frames.worst_frames(run, summarize(run))}
-    assert [text for _, text in rankings["Slowest"]] == ["390 ms", "140 ms"]
-    assert [place for place, _ in rankings["Least confident"]] == [stamp(9), stamp(4)]
+    rankings = {entry.title: entry.frames for entry in report_frames.ranked_frames(run, summarize(run))}
+    assert [text for _, text, _ in rankings["Slowest"]] == ["390 ms", "140 ms"]
+    assert [place for place, *_ in rankings["Least confident"]] == [stamp(9), stamp(4)]
+    assert [(text, title) for _, text, title in rankings["Fastest"]] == [
+        ("100 ms", "0.00 s"),
+        ("150 ms", "0.50 s"),
+    ]
+    assert [place for place, *_ in rankings["Most confident"]] == [stamp(0), stamp(5)]
     assert "Lowest IoU" not in rankings
 
 

@@ -70,6 +70,7 @@ def visit(
     size: tuple[int, int] = DESKTOP,
     color_scheme: str = "light",
     reduced_motion: str = "no-preference",
+    touch: bool = False,
 ) -> Iterator[Visit]:
     """Open an address in a fresh window.
 
@@ -79,12 +80,14 @@ def visit(
         size: of the window, `DESKTOP` or `PHONE`.
         color_scheme: what the user prefers, light or dark.
         reduced_motion: the same, no-preference or reduce.
+        touch: whether the window has a touch screen.
     """
     width, height = size
     context = browser.new_context(
         viewport={"width": width, "height": height},
         color_scheme=color_scheme,
         reduced_motion=reduced_motion,
+        has_touch=touch,
     )
     context.set_default_timeout(1e3 * TIMEOUT_S)
     visited = Visit(context.new_page())

@@ -11,7 +11,7 @@ from rich.progress import track
 from rgbt_seg_ros.base.host import describe_host
 from rgbt_seg_ros.images.pair import resize_image
 from rgbt_seg_ros.masks.detections import find_detections
-from rgbt_seg_ros.report_page.frames import MAX_FRAMES, WORST_FRAMES, evenly
+from rgbt_seg_ros.report_page.frames import MAX_FRAMES, RANKED_FRAMES, evenly
 from rgbt_seg_ros.report_page.write import write_report
 from rgbt_seg_ros.runs.evaluation import Evaluation, ImageScore
 from rgbt_seg_ros.runs.folder import Box, read_run
@@ -35,7 +35,7 @@ def write_score_report(
 ) -> Path:
     """Write a run's folder (see `rgbt_seg_ros.runs.folder`) and its page.
 
-    Evenly chosen images of the source and those of the lowest mIoU are segmented again for it.
+    Evenly chosen images of the source and those of the lowest and highest mIoU are segmented again for it.
 
     Args:
         folder: made if need be; what an earlier run left in it is replaced.
@@ -82,7 +82,7 @@ def _chosen(images: Sequence[ImageScore]) -> set[int]:
     ranked = sorted((image.miou, image.index) for image in images if image.miou is not None)
     return {
         *evenly([image.index for image in images], MAX_FRAMES),
-        *(index for _, index in ranked[:WORST_FRAMES]),
+        *(index for _, index in ranked[:RANKED_FRAMES] + ranked[-RANKED_FRAMES:]),
     }
 
 

@@ -19,7 +19,7 @@ from rgbt_seg_ros.models import load_model, read_card
 from rgbt_seg_ros.report_page.salvage import without_lost
 from rgbt_seg_ros.report_page.write import write_report
 from rgbt_seg_ros.runs.folder import read_run
-from rgbt_seg_ros.scenes import render_still
+from rgbt_seg_ros.scenes.still import render_still
 from rgbt_seg_ros.segmenter.class_embeddings import load_class_embeddings
 from training.engine.checkpoint import STATE_FILE, load_state
 

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from fuzz.target import OWN_ERRORS, Target
+from rgbt_seg_ros.images.choices import FLOAT_UNITS, PALETTES
 from rgbt_seg_ros.images.codec import (
     UndecodableImage,
     decode_compressed_rgb,
@@ -22,7 +23,6 @@ from rgbt_seg_ros.images.codec import (
 from rgbt_seg_ros.images.files import read_image, to_rgb, to_thermal_image
 from rgbt_seg_ros.images.headers.check import check_image
 from rgbt_seg_ros.images.headers.header import RefusedImage
-from rgbt_seg_ros.images.palette import CHOICES
 from rgbt_seg_ros.images.thermal import ThermalNormalization
 from rgbt_seg_ros.images.thermal_image import ThermalReading, thermal_image
 from rgbt_seg_ros.masks.labels import read_label
@@ -229,7 +229,7 @@ def _read_values(data: bytes, folder: Path) -> None:
         shape += (channels % 6,)
     needed = int(np.prod(shape)) * dtype.itemsize
     stored = np.frombuffer(data[6:].ljust(needed, b"\x30")[:needed], dtype).reshape(shape)
-    reading = ThermalReading(CHOICES[palette % len(CHOICES)], ("kelvin", "celsius")[palette >> 7])
+    reading = ThermalReading(PALETTES[palette % len(PALETTES)], FLOAT_UNITS[palette >> 7])
     found = thermal_image(stored, reading)
     assert found.counts.dtype in (np.uint8, np.uint16)
     assert found.counts.shape == stored.shape[:2]

@@ -11,23 +11,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rgbt_seg_ros.bags.from_images import make_recording
-from rgbt_seg_ros.base.cli import command_parser, positive_number, run_command
+from rgbt_seg_ros.base.cli import Work, announce, command_parser, positive_number, run_command
+from rgbt_seg_ros.base.file_limits import require_stream
 from rgbt_seg_ros.settings.options import add_setting_options, read_settings
 
 
-def _make_bag(args: argparse.Namespace) -> None:
-    settings = read_settings(args)
-    make_recording(
-        args.output,
-        args.rgb,
-        args.thermal,
-        args.rate,
-        args.thermal_encoding,
-        args.labels,
-        settings.thermal.reading,
-        settings.max_pixels,
-    )
+def _prepare(args: argparse.Namespace) -> Work:
+    for path in (args.rgb, args.thermal):
+        require_stream(path)
+    read_settings(args)
+    announce(f"making the recording {args.output} of {args.rgb} and {args.thermal}")
+    from rgbt_seg_ros.work.make_bag import run
+
+    return run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -72,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "-o", "--output", type=Path, required=True, metavar="BAG", help="folder of the new bag"
     )
     add_setting_options(parser, ("thermal.palette", "thermal.float_unit", "max_pixels"))
-    return run_command(parser, _make_bag, argv)
+    return run_command(parser, _prepare, argv)
 
 
 if __name__ == "__main__":

@@ -7,75 +7,22 @@ be remapped: ``python3 -m rgbt_seg_ros.play BAG --ros-args -r /rgb/image:=/camer
 import argparse
 import math
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import rclpy
-
-from rgbt_seg_ros.bags.image_topics import (
-    IMAGE_TYPES,
-    find_image_topics,
-    image_transports,
-    recorded_reliability,
-)
-from rgbt_seg_ros.bags.recording import Recording
-from rgbt_seg_ros.bags.stamps import CHOICES, useless_stamps
-from rgbt_seg_ros.base.cli import command_parser, positive_count, positive_number, run_command
-from rgbt_seg_ros.base.json_files import encode_json
-from rgbt_seg_ros.base.text import printable
-from rgbt_seg_ros.ros.arguments import arguments_without_ros, check_arguments
-from rgbt_seg_ros.ros.graph import init_ros
-from rgbt_seg_ros.ros.player import Player
+from rgbt_seg_ros.bags.choices import STAMPS
+from rgbt_seg_ros.base.cli import Work, announce, command_parser, positive_count, positive_number, run_command
+from rgbt_seg_ros.base.file_limits import require_recording
+from rgbt_seg_ros.ros.arguments import arguments_without_ros
 
 
-def _restamped_topics(recording: Recording, choice: str) -> list[str]:
-    """Topics whose images get the time of reception for a stamp; says what it finds."""
-    images = [topic.name for topic in recording.topics.values() if topic.type in IMAGE_TYPES and topic.count]
-    fault = useless_stamps(recording, images) if choice != "receive" else ""
-    if choice == "header" and fault:
-        print(
-            f"{printable(fault)}: whoever pairs images by them finds few, see --stamps receive",
-            file=sys.stderr,
-        )
-    if choice == "auto" and fault:
-        print(
-            f"{printable(fault)}: images are played with the time of reception as their stamps",
-            file=sys.stderr,
-        )
-    return images if choice == "receive" or (choice == "auto" and fault) else []
+def _prepare(args: argparse.Namespace) -> Work:
+    require_recording(args.bag)
+    if not args.describe:
+        announce(f"reading {args.bag} and joining the ROS graph")
+    from rgbt_seg_ros.work.play import run
 
-
-def _describe(recording: Recording, rgb_topic: str | None, thermal_topic: str | None) -> str:
-    """JSON with the cameras' topics, how their images are stored, and the reliability that was recorded."""
-    topics = find_image_topics(recording, rgb_topic, thermal_topic)
-    transports = {f"{kind}_transport": name for kind, name in image_transports(recording, topics).items()}
-    return encode_json({**topics, **transports, "input_reliability": recorded_reliability(recording, topics)})
-
-
-def _play(args: argparse.Namespace) -> None:
-    recording = Recording(args.bag)
-    if args.describe:
-        print(_describe(recording, args.rgb_topic, args.thermal_topic))
-        return
-    restamped_topics = _restamped_topics(recording, args.stamps)
-    init_ros()
-    try:
-        node = rclpy.create_node("rgbt_player", start_parameter_services=False)
-        player = Player(node, recording, not args.best_effort, args.clock, restamped_topics)
-        check_arguments(node, [*recording.topics, "/clock"])
-        for topic in player.skipped:
-            print(printable(f"not played: {topic.name} ({topic.type})"))
-        if args.wait_for_subscribers > 0:
-            player.wait_for_subscribers(args.wait_for_subscribers, args.subscriptions)
-        print(f"playing {args.bag}", flush=True)
-        started = time.monotonic()
-        for _ in range(args.loop):
-            player.play(args.rate, args.playback_duration)
-        player.wait_for_acknowledgement()
-        print(f"played {player.played} messages in {time.monotonic() - started:.1f} s")
-    finally:
-        rclpy.try_shutdown()
+    return run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -105,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--stamps",
-        choices=CHOICES,
+        choices=STAMPS,
         default="header",
         help="stamps of images: their own (default), the bag's time of reception, or auto: their own, but the latter "
         "where those are all zero, stand still, or go back and forth",
@@ -141,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             metavar="TOPIC",
             help=f"for --describe: the {camera} images' topic (default: found)",
         )
-    return run_command(parser, _play, arguments_without_ros() if argv is None else argv)
+    return run_command(parser, _prepare, arguments_without_ros() if argv is None else argv)
 
 
 if __name__ == "__main__":

@@ -10,29 +10,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import rclpy
-
-from rgbt_seg_ros.base.cli import command_parser, run_command
+from rgbt_seg_ros.base.cli import Work, command_parser, run_command
 from rgbt_seg_ros.ros.arguments import arguments_without_ros
-from rgbt_seg_ros.ros.graph import join_graph
-from rgbt_seg_ros.ros.recorder import record
-from rgbt_seg_ros.runs.folder import BAG, read_run
-from rgbt_seg_ros.runs.summarize import summarize
-from rgbt_seg_ros.runs.verdict import verdict
 
 
-def _record(args: argparse.Namespace) -> None:
-    stop = join_graph()
-    try:
-        print(f"recording to {args.output}, Ctrl-C ends it", flush=True)
-        transports = {"rgb": args.rgb_transport, "thermal": args.thermal_transport}
-        record(args.output, args.input_reliability, lambda _: stop.is_set(), args.bag, transports)
-    finally:
-        rclpy.try_shutdown()
-    summary = summarize(read_run(args.output))
-    summary.write(args.output / "summary.json")
-    print(verdict(summary)[1])
-    print(f"python3 -m rgbt_seg_ros.report {args.output} makes a page of it")
+def _prepare(args: argparse.Namespace) -> Work:
+    from rgbt_seg_ros.work.record import run
+
+    return run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--bag",
         action="store_true",
-        help=f"also write the node's messages as a rosbag2 (mcap) into DIR/{BAG}, on the time of the RGB stamps",
+        help="also write the node's messages as a rosbag2 (mcap) into DIR/segmentation, on the time of the RGB stamps",
     )
     for camera in ("rgb", "thermal"):
         parser.add_argument(
@@ -64,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             default="raw",
             help=f"type of the topic {camera}/image, as the node's parameter {camera}_transport (default raw)",
         )
-    return run_command(parser, _record, arguments_without_ros() if argv is None else argv)
+    return run_command(parser, _prepare, arguments_without_ros() if argv is None else argv)
 
 
 if __name__ == "__main__":

@@ -5,22 +5,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rgbt_seg_ros.bags.rendered import write_rendered_bag
-from rgbt_seg_ros.base.cli import command_parser, positive_number, run_command, seed
-from rgbt_seg_ros.scenes import CONDITIONS
+from rgbt_seg_ros.base.cli import Work, announce, command_parser, positive_number, run_command, seed
+from rgbt_seg_ros.scenes.conditions import CONDITIONS
 
 
-def _render_bag(args: argparse.Namespace) -> None:
-    write_rendered_bag(
-        args.output,
-        args.seed,
-        args.duration,
-        args.rgb_rate,
-        args.thermal_rate,
-        thermal_bits=args.thermal_bits,
-        conditions=args.conditions,
-    )
-    print(args.output)
+def _prepare(args: argparse.Namespace) -> Work:
+    announce(f"rendering {args.duration:g} s of a street into {args.output}")
+    from rgbt_seg_ros.work.render_bag import run
+
+    return run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="BAG", help="folder of the new bag"
     )
-    return run_command(parser, _render_bag, argv)
+    return run_command(parser, _prepare, argv)
 
 
 if __name__ == "__main__":

@@ -9,17 +9,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rgbt_seg_ros.base.cli import command_parser, run_command
-from rgbt_seg_ros.report_page.write import write_comparison, write_report
+from rgbt_seg_ros.base.cli import Work, announce, command_parser, run_command
 
 
-def _command(args: argparse.Namespace) -> None:
-    if args.other is None:
-        path = write_report(args.run)
-    else:
-        path = args.output
-        write_comparison(args.run, args.other, path)
-    print(f"report: {path}")
+def _prepare(args: argparse.Namespace) -> Work:
+    runs = [args.run] if args.other is None else [args.run, args.other]
+    announce(f"reading {' and '.join(map(str, runs))}")
+    from rgbt_seg_ros.work.report import run
+
+    return run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,16 +44,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="page of a comparison (default comparison.html in the second run's folder)",
     )
 
-    def command(args: argparse.Namespace) -> None:
+    def prepare(args: argparse.Namespace) -> Work:
         if args.output and args.other is None:
             parser.error(
                 "-o is for the comparison of two runs; the page of one run is report.html in its folder"
             )
         if args.other is not None and args.output is None:
             args.output = args.other / "comparison.html"
-        _command(args)
+        return _prepare(args)
 
-    return run_command(parser, command, argv)
+    return run_command(parser, prepare, argv)
 
 
 if __name__ == "__main__":

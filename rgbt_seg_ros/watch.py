@@ -9,13 +9,8 @@ import re
 import sys
 from collections.abc import Sequence
 
-import rclpy
-
-from rgbt_seg_ros.base.cli import command_parser, run_command
-from rgbt_seg_ros.live_view.server import WatchServer
+from rgbt_seg_ros.base.cli import Work, command_parser, run_command
 from rgbt_seg_ros.ros.arguments import arguments_without_ros
-from rgbt_seg_ros.ros.graph import join_graph, spin_until
-from rgbt_seg_ros.ros.viewer import Viewer
 
 _NAME = r"[A-Za-z][A-Za-z0-9_]*"
 
@@ -50,20 +45,10 @@ def host_name(text: str) -> str:
     return text
 
 
-def _watch(args: argparse.Namespace) -> None:
-    stop = join_graph()
-    viewer = Viewer(args.node, args.pair or "")
-    try:
-        server = WatchServer(args.host, args.port, viewer.pictures, viewer.numbers, args.name)
-        server.run()
-        if not server.on_loopback:
-            print(f"anyone who can reach port {server.server_port} of this machine can see the pictures")
-        print(f"watching {viewer.target}: open {server.url} in a browser, Ctrl-C ends it", flush=True)
-        spin_until(viewer, stop.is_set)
-        server.close()
-    finally:
-        viewer.destroy_node()
-        rclpy.try_shutdown()
+def _prepare(args: argparse.Namespace) -> Work:
+    from rgbt_seg_ros.work.watch import run
+
+    return run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -112,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="name of this machine to answer to, besides its addresses, its host name and that with .local; "
         "others are refused, as web sites could read the pictures by them; may be repeated",
     )
-    return run_command(parser, _watch, arguments_without_ros() if argv is None else argv)
+    return run_command(parser, _prepare, arguments_without_ros() if argv is None else argv)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from places import REPOSITORY, SHARED
 
+from rgbt_seg_ros.base import cli
 from rgbt_seg_ros.ros.dds import metatraffic_port, private_graph_environment
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.update(private_graph_environment())
+    # What a command says of a mistake stands alone, however slow this machine is.
+    cli._SILENT_S = 600.0
     # Between two tests nobody is on it: whoever looks for a free one meanwhile must find it taken.
     claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     config.add_cleanup(claim.close)

@@ -3,21 +3,13 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import torch
-
-from rgbt_seg_ros.base.cli import command_parser, run_command
+from rgbt_seg_ros.base.cli import Work, announce, command_parser, run_command
 from rgbt_seg_ros.base.errors import UserError
 
-from .config import Config, load_config, save_config
-from .engine.checkpoint import is_unsaved
-from .engine.trainer import Trainer
-from .measure.training_cost import measure_steps
-
-_LONG = 100
-"""Steps from which on a run tells beforehand what it will take."""
+from .config import Config, load_config
 
 
 def _check_new(config: Config) -> None:
@@ -37,69 +29,21 @@ def _config_of_run(run: Path, overrides: Sequence[str]) -> Config:
     return load_config(path, [*overrides, f"run.dir={run}"])
 
 
-def _run(args: argparse.Namespace) -> None:
+def _prepare(args: argparse.Namespace) -> Work:
     overrides = [*args.overrides, *(["model.from_scratch=true"] if args.from_scratch else [])]
-    unsaved = False
     if args.resume:
         config = _config_of_run(Path(args.resume), overrides)
-        unsaved = is_unsaved(Path(args.resume))
     else:
         config = load_config(args.config, overrides)
         _check_new(config)
-    if config.train.threads is not None:
-        torch.set_num_threads(config.train.threads)
-    cost = None if args.resume or _is_short(config) else measure_steps(config, 1, description="a trial step")
-    trainer = Trainer(config, resume=bool(args.resume) and not unsaved)
-    main_process = trainer.accelerator.is_main_process
-    if main_process:
-        if unsaved:
-            print(f"{args.resume} was stopped before it had saved anything: it begins anew")
-        save_config(trainer.run / "config.yaml", config)
-        print(_headline(trainer))
-        if cost is not None:
-            print(_estimate(cost, trainer.steps))
-    if trainer.state.step < trainer.steps:
-        trainer.fit()
-    elif main_process:
-        print(f"the run is complete: step {trainer.state.step} of {trainer.steps}")
-    if main_process:
-        print(f"{trainer.run / 'best.safetensors'}: best mIoU {trainer.state.best:.3f}")
+    if config.data.name != "scenes":
+        from .data.sources import open_dataset
 
+        open_dataset(config.data.name, config.data.root, config.data.train_split, config.data.thermal)
+    announce(f"training {config.model.arch} {config.model.size} on {config.data.name}, into {config.run.dir}")
+    from .work.train import run
 
-def _is_short(config: Config) -> bool:
-    """Whether a run is over before its estimate is worth two steps."""
-    return config.train.max_steps is not None and config.train.max_steps < _LONG
-
-
-def _estimate(cost: dict[str, Any], steps: int) -> str:
-    """Time and memory of a run, by a step that was tried on random pairs."""
-    seconds = cost["seconds_per_step"]
-    memory = cost["peak_memory"] / 1e9
-    return (
-        f"estimated by a trial step: {_duration(steps * seconds)} ({seconds:.3g} s a step), validations and reading of "
-        f"data not counted; {memory:.2g} GB of memory at the peak"
-    )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
-
-
-def _headline(trainer: Trainer) -> str:
-    """What is trained, how much of it, where and for how long."""
-    model, accelerator = trainer.config.model, trainer.accelerator
-    count = sum(parameter.numel() for parameter in trainer.network.parameters()) / 1e6
-    trained = sum(parameter.numel() for parameter in trainer.state.parameters.values()) / 1e6
-    processes = accelerator.num_processes
-    return (
-        f"{model.arch} {model.size}: {trained:.3f} of {count:.3f} M parameters trained, {trainer.steps} steps of "
-        f"{trainer.pairs_a_step} pairs, on {accelerator.device.type}"
-        + (f" by {processes} processes" if processes > 1 else "")
-    )
+    return partial(run, config=config)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -126,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="key=value",
         help="change a value of the configuration; training/config/schema.py describes all keys",
     )
-    return run_command(parser, _run, argv)
+    return run_command(parser, _prepare, argv)
 
 
 if __name__ == "__main__":

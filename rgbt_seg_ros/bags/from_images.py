@@ -13,6 +13,7 @@ from rgbt_seg_ros.bags.reader import RGB_TOPIC, THERMAL_TOPIC
 from rgbt_seg_ros.bags.videos import VideoInfo, read_info, read_video
 from rgbt_seg_ros.bags.writer import BagWriter
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.file_limits import require_stream
 from rgbt_seg_ros.base.whole_files import write_file
 from rgbt_seg_ros.images.files import checked_thermal, read_image, same_path, to_rgb
 from rgbt_seg_ros.images.headers.check import MAX_PIXELS
@@ -88,8 +89,7 @@ def open_stream(path: Path, rate_hz: float | None, max_pixels: int = MAX_PIXELS)
         UserError: nothing there, no images in the folder, not a video, or a video that does not tell its rate or has
             too many pixels.
     """
-    if not path.exists():
-        raise UserError(f"there is no {path}: give a video file or a folder of images")
+    require_stream(path)
     if path.is_dir():
         files = [file for file in path.iterdir() if file.suffix.lower() in _IMAGE_SUFFIXES]
         if not files:

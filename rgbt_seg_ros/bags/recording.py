@@ -26,7 +26,9 @@ from rgbt_seg_ros.bags.storage import (
     storage_kind,
     unpack,
 )
+from rgbt_seg_ros.base import interrupts
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.file_limits import require_recording
 from rgbt_seg_ros.base.text import printable
 
 
@@ -89,10 +91,7 @@ class Recording:
         """
         self.path = Path(path)
         self.notes: list[str] = []
-        if not self.path.exists():
-            raise UserError(
-                f"there is no recording {self.path}: give a rosbag2 folder, or a .mcap, .db3 or .bag file"
-            )
+        require_recording(self.path)
         metadata = read_metadata(self.path) if self.path.is_dir() else None
         self._parts = self._open_folder(metadata) if self.path.is_dir() else [self._open_file()]
         self.topics = _topics(self._parts, metadata)
@@ -178,7 +177,8 @@ class Recording:
     def _scratch_folder(self) -> Path:
         """A folder that lasts as long as this object."""
         folder = tempfile.mkdtemp(prefix="rgbt_seg_ros_")
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        interrupts.at_once.append(remove)
         return Path(folder)
 
     def _part_messages(self, part: _Part, topics: Collection[str]) -> Iterator[tuple[str, int, bytes]]:

@@ -11,7 +11,8 @@ from rgbt_seg_ros.bags.writer import BagWriter
 from rgbt_seg_ros.base.image_bytes import png
 from rgbt_seg_ros.base.whole_files import write_file
 from rgbt_seg_ros.masks.labels import LABELS_FOLDER
-from rgbt_seg_ros.scenes import CONDITIONS, render_sequence
+from rgbt_seg_ros.scenes.conditions import CONDITIONS
+from rgbt_seg_ros.scenes.sequence import render_sequence
 
 
 def write_rendered_bag(

@@ -12,9 +12,6 @@ from rgbt_seg_ros.bags.types import ros2_types
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.images.codec import stamp_ns
 
-CHOICES = ("auto", "header", "receive")
-"""Of the time that images are paired by; auto: their header stamps, or the time of reception where they are useless."""
-
 _LOOKED_AT = 40
 _FORWARD_SHARE = 0.75
 """Share of steps between stamps that go forward in a stream that can be paired by them."""
@@ -44,7 +41,7 @@ def choose_stamps(recording: Recording, topics: Mapping[Kind, str], choice: str 
     Args:
         recording: that is read.
         topics: of its images.
-        choice: one of `CHOICES`.
+        choice: one of `choices.STAMPS`.
 
     Raises:
         UserError: the recording is damaged, or neither time tells the images of a topic apart.

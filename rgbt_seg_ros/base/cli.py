@@ -1,8 +1,11 @@
 """What every command shares: help with examples, exit codes 0/1/2, errors in one sentence."""
 
 import argparse
+import os
+import re
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 
 from rgbt_seg_ros.base import interrupts
@@ -14,6 +17,28 @@ SMALLEST, LARGEST = 1e-3, 1e6
 """Of rates, seconds and pixels: beyond these, times overflow and nothing would ever end."""
 
 MOST = 10**9
+
+Work = Callable[[argparse.Namespace], None]
+"""What a command does with its arguments once they are known to be good."""
+
+_SILENT_S = 0.5
+"""What is over by then need not be told of: most mistakes are found earlier, and then their sentence stands alone."""
+
+_announcements: list[threading.Timer] = []
+
+_ROS = re.compile(r"rclpy|rosidl|rpyutils|launch|ament_|tf2_|cv_bridge|message_filters|.*_(msgs|interfaces)$")
+"""Packages that come with ROS 2."""
+
+_EXTRAS = {
+    "transformers": "training",
+    "huggingface_hub": "training",
+    "sklearn": "figures",
+    "wandb": "wandb",
+    "onnx": "export",
+    "onnxscript": "export",
+    "onnxruntime": "export",
+}
+"""Packages that a plain installation leaves out, and what brings them."""
 
 
 def command_parser(prog: str, description: str, examples: str) -> argparse.ArgumentParser:
@@ -36,38 +61,59 @@ def command_parser(prog: str, description: str, examples: str) -> argparse.Argum
 
 def run_command(
     parser: argparse.ArgumentParser,
-    command: Callable[[argparse.Namespace], None],
+    prepare: Callable[[argparse.Namespace], Work],
     argv: Sequence[str] | None = None,
 ) -> int:
-    """Parse, run and return the exit code.
+    """Parse, prepare, work, and return the exit code.
 
     0 is done, 1 failed, 2 wrong usage (raised by argparse), 130 interrupted by SIGINT, 143 ended by SIGTERM.
+
+    Args:
+        parser: of the arguments.
+        prepare: refuses arguments that cannot be used, as far as that is known without slow imports; says what will
+            be done (`announce`); imports what does it, and returns that. Signals end the process at once meanwhile.
+        argv: the arguments; None: those of the process.
     """
+    args = parser.parse_args(argv)
     try:
+        work = prepare(args)
         with interrupts.raised() as signals:
-            return _run(parser, command, argv, signals)
+            return _run(work, args, signals)
     except interrupts.Interrupted as error:
         print(error, file=sys.stderr)
         return error.exit_code
-
-
-def _run(
-    parser: argparse.ArgumentParser,
-    command: Callable[[argparse.Namespace], None],
-    argv: Sequence[str] | None,
-    signals: interrupts.Raising | None,
-) -> int:
-    args = parser.parse_args(argv)
-    try:
-        command(args)
     except Exception as error:
-        if args.debug:
-            raise
-        if signals is not None and signals.taken is not None:
+        return _failed(error, args)
+    finally:
+        _be_silent()
+
+
+def announce(text: str) -> None:
+    """Tell on stderr what a command is about to do, unless it has ended within half a second; results are on stdout.
+
+    Of several processes of one run, as torchrun starts them, the first one speaks.
+    """
+    if os.environ.get("RANK", "0") == "0":
+        _be_silent()
+        timer = threading.Timer(_SILENT_S, print, (printable(text),), {"file": sys.stderr, "flush": True})
+        timer.daemon = True
+        timer.start()
+        _announcements.append(timer)
+
+
+def _be_silent() -> None:
+    while _announcements:
+        _announcements.pop().cancel()
+
+
+def _run(work: Work, args: argparse.Namespace, signals: interrupts.Raising | None) -> int:
+    try:
+        work(args)
+    except Exception:
+        if signals is not None and signals.taken is not None and not args.debug:
             # What was interrupted may fail in its own words: an import, or the end of a child process.
             raise interrupts.Interrupted(signals.taken) from None
-        print(f"error: {_sentence(error)}", file=sys.stderr)
-        return 1
+        raise
     except KeyboardInterrupt as error:
         if args.debug:
             raise
@@ -77,13 +123,36 @@ def _run(
     return 0
 
 
+def _failed(error: Exception, args: argparse.Namespace) -> int:
+    if args.debug:
+        raise error
+    print(f"error: {_sentence(error)}", file=sys.stderr)
+    return 1
+
+
 def _sentence(error: Exception) -> str:
     if isinstance(error, UserError):
         return str(error)
+    if isinstance(error, ModuleNotFoundError) and (missing := missing_package(error)):
+        return missing
     if isinstance(error, OSError) and is_full_or_locked(error):
         # Libraries write as well, and do not name the place.
         return str(disk_error(error, error.filename or "all files"))
     return f"{type(error).__name__}: {printable(error)} (--debug shows where)"
+
+
+def missing_package(error: ModuleNotFoundError) -> str:
+    """What to say of a package that is not installed; empty where it is a module of ours."""
+    name = (error.name or "").partition(".")[0]
+    if _ROS.match(name):
+        return (
+            f"this command needs ROS 2, and its Python package {name} is not there: source /opt/ros/jazzy/setup.bash, "
+            "or use the environment of `make setup`; segment, offline, train and evaluate need no ROS"
+        )
+    if not name or name in ("rgbt_seg_ros", "training"):
+        return ""
+    what = f"rgbt_seg_ros[{_EXTRAS[name]}]" if name in _EXTRAS else name
+    return f"the Python package {name} is not installed: run `pip install '{what}'`"
 
 
 def positive_number(text: str) -> float:

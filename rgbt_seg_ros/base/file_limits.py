@@ -39,6 +39,30 @@ def is_folder(path: Path) -> bool:
         return False
 
 
+def require_image(path: Path) -> None:
+    """Raise `UserError` where no image file is."""
+    if not is_file(path):
+        raise UserError(f"there is no image {path}: give the path of one")
+
+
+def require_weights(path: Path) -> None:
+    """Raise `UserError` where no file of weights is."""
+    if not is_file(path):
+        raise UserError(f"there is no file {path}: give the path of a weights file")
+
+
+def require_recording(path: Path) -> None:
+    """Raise `UserError` where no recording is, be it a folder or a file."""
+    if not (is_file(path) or is_folder(path)):
+        raise UserError(f"there is no recording {path}: give a rosbag2 folder, or a .mcap, .db3 or .bag file")
+
+
+def require_stream(path: Path) -> None:
+    """Raise `UserError` where neither a video nor a folder of images is."""
+    if not (is_file(path) or is_folder(path)):
+        raise UserError(f"there is no {path}: give a video file or a folder of images")
+
+
 def read_bounded(path: Path, most: int) -> bytes:
     """The content of a regular file of at most so many bytes.
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.file_limits import is_file
 
 PACKAGE = "rgbt_seg_ros"
 _CHECKOUT = Path(__file__).resolve().parent.parent.parent
@@ -27,6 +28,18 @@ def share_path(relative: str) -> Path:
     raise UserError(
         f"{relative} is not part of this installation (looked in {places}): install {PACKAGE} again"
     )
+
+
+def resolve_model(model: str | Path) -> Path:
+    """Path of a model file; `default` is the packaged one.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    path = share_path("resource/default.safetensors") if str(model) == "default" else Path(model).expanduser()
+    if not is_file(path):
+        raise UserError(f"there is no model file {path}: give the path of a .safetensors file, or 'default'")
+    return path
 
 
 def _installed_roots() -> list[Path]:

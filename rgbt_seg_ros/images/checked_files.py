@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 
 from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.base.file_limits import is_file
-from rgbt_seg_ros.images.headers.check import BYTES_A_PIXEL, MAX_PIXELS, check_image
-from rgbt_seg_ros.images.headers.header import Header, RefusedImage, UnknownFormat
-from rgbt_seg_ros.images.signatures import format_name
+from rgbt_seg_ros.base.file_limits import require_image
+from rgbt_seg_ros.images.headers.check import BYTES_A_PIXEL, check_image
+from rgbt_seg_ros.images.headers.header import MAX_PIXELS, Header, RefusedImage, UnknownFormat
+from rgbt_seg_ros.images.headers.signatures import format_name
 
 
 def read_checked(file: Path, max_pixels: int = MAX_PIXELS) -> tuple[bytes, Header]:
@@ -19,8 +19,7 @@ def read_checked(file: Path, max_pixels: int = MAX_PIXELS) -> tuple[bytes, Heade
         UserError: there is no such file, it cannot be read, is no image, or is refused by `check_image`.
     """
     # Neither devices nor pipes, which have no end.
-    if not is_file(file):
-        raise UserError(f"there is no image {file}: give the path of one")
+    require_image(file)
     try:
         if file.stat().st_size > BYTES_A_PIXEL * max_pixels:
             raise UserError(

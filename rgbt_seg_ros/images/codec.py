@@ -21,8 +21,8 @@ from rgbt_seg_ros.images.compressed import (
     encode_png,
     thermal_counts,
 )
-from rgbt_seg_ros.images.headers.check import MAX_PIXELS, check_size
-from rgbt_seg_ros.images.headers.header import RefusedImage
+from rgbt_seg_ros.images.headers.check import check_size
+from rgbt_seg_ros.images.headers.header import MAX_PIXELS, RefusedImage
 from rgbt_seg_ros.images.messages import ImageMessage, UndecodableImage
 from rgbt_seg_ros.images.thermal_image import ThermalImage, ThermalReading
 

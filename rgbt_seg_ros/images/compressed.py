@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 
 from rgbt_seg_ros.base.text import quoted
-from rgbt_seg_ros.images.headers.check import MAX_PIXELS, check_image
-from rgbt_seg_ros.images.headers.header import RefusedImage
+from rgbt_seg_ros.images.headers.check import check_image
+from rgbt_seg_ros.images.headers.header import MAX_PIXELS, RefusedImage
+from rgbt_seg_ros.images.headers.signatures import JPEG, PNG, format_name
 from rgbt_seg_ros.images.messages import CompressedMessage, UndecodableImage
-from rgbt_seg_ros.images.signatures import JPEG, PNG, format_name
 from rgbt_seg_ros.images.thermal_image import ThermalImage, ThermalReading, thermal_image
 
 _WIDE = re.compile(r"mono16|\b(16[US]|32[SF]|64F)C\d", re.IGNORECASE)

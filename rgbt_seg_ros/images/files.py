@@ -10,7 +10,7 @@ import numpy as np
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.images.channels import upper_bits
-from rgbt_seg_ros.images.headers.check import MAX_PIXELS
+from rgbt_seg_ros.images.headers.header import MAX_PIXELS
 from rgbt_seg_ros.images.orientation import read_upright
 from rgbt_seg_ros.images.palette import UnknownPalette, is_grey
 from rgbt_seg_ros.images.thermal_image import ThermalImage, ThermalReading, has_opaque_alpha, thermal_image

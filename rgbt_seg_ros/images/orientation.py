@@ -10,7 +10,7 @@ from PIL import Image
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.images.checked_files import decode, read_checked
-from rgbt_seg_ros.images.headers.check import MAX_PIXELS
+from rgbt_seg_ros.images.headers.header import MAX_PIXELS
 
 _ORIENTATION = 0x0112  # tag of EXIF and TIFF
 _UPRIGHT = 1

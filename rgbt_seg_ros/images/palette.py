@@ -10,12 +10,8 @@ import cv2
 import numpy as np
 
 from rgbt_seg_ros.images.channels import largest, spread_of, strips, upper_bits
-from rgbt_seg_ros.images.palette_tables import COLOURED, distances, places_on, tables
-
-WHITE_HOT, BLACK_HOT = "white-hot", "black-hot"
-_REVERSED = "-reversed"
-CHOICES = ("auto", "none", WHITE_HOT, BLACK_HOT, *COLOURED, *(name + _REVERSED for name in COLOURED))
-"""What an image may be said to be painted in; see `undo_palette`."""
+from rgbt_seg_ros.images.choices import BLACK_HOT, COLOURED, REVERSED, WHITE_HOT
+from rgbt_seg_ros.images.palette_tables import distances, places_on, tables
 
 _GREY_SPREAD = 12
 """Largest difference of a pixel's channels that is taken for noise of a grey image."""
@@ -100,13 +96,13 @@ def undo_palette(image: np.ndarray, palette: str = "auto", before: str = "") -> 
 
     Args:
         image: uint8 [h, w, 3], BGR.
-        palette: one of `CHOICES`. `auto` finds it, and takes grey as white-hot; `none` takes the brightness.
+        palette: one of `choices.PALETTES`. `auto` finds it, and takes grey as white-hot; `none` takes the brightness.
         before: the table of the image before, which decides where several fit; empty: not known.
 
     Raises:
         UnknownPalette: it fits no palette, or not the one that was named, or several that contradict each other.
     """
-    name = palette.removesuffix(_REVERSED)
+    name = palette.removesuffix(REVERSED)
     if palette == "none":
         return Unpainted(_brightness(image), None, "")
     pixels = _some(image.reshape(-1, 3)[:, ::-1], _DRAWN)

@@ -6,9 +6,6 @@ from functools import cache
 import cv2
 import numpy as np
 
-COLOURED = ("ironbow", "inferno", "jet", "hot", "rainbow", "rainbow-red-hot")
-"""Names of the palettes that are not grey."""
-
 _NO_PALETTES = (cv2.COLORMAP_HSV, cv2.COLORMAP_COOL, cv2.COLORMAP_VIRIDIS)
 """Colour maps that parts of palettes can be taken for."""
 

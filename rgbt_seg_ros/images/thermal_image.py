@@ -6,9 +6,8 @@ import cv2
 import numpy as np
 
 from rgbt_seg_ros.images.channels import upper_bits
-from rgbt_seg_ros.images.palette import BLACK_HOT, WHITE_HOT, undo_palette
-
-FLOAT_UNITS = ("kelvin", "celsius")
+from rgbt_seg_ros.images.choices import BLACK_HOT, WHITE_HOT
+from rgbt_seg_ros.images.palette import undo_palette
 
 COUNTS_PER_KELVIN = 100.0
 """Of the counts that temperatures become; what `thermal.kelvin_per_count` says unless it is set."""
@@ -26,9 +25,9 @@ class ThermalReading:
     """What a thermal image does not say of itself.
 
     Attributes:
-        palette: one of `palette.CHOICES`, what images of three channels are painted in; `black-hot` also holds for
+        palette: one of `choices.PALETTES`, what images of three channels are painted in; `black-hot` also holds for
             unsigned counts of one channel.
-        float_unit: of floats, one of `FLOAT_UNITS`.
+        float_unit: of floats, one of `choices.FLOAT_UNITS`.
     """
 
     palette: str = "auto"

@@ -15,9 +15,8 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.base.file_limits import is_file
 from rgbt_seg_ros.base.json_files import MalformedJson, decode_json, encode_json
-from rgbt_seg_ros.base.shared_files import share_path
+from rgbt_seg_ros.base.shared_files import resolve_model
 from rgbt_seg_ros.base.whole_files import write_file
 from rgbt_seg_ros.masks.classes import current_names
 from rgbt_seg_ros.models.registry import build_model, state_shapes
@@ -68,18 +67,6 @@ class ModelCard:
 
     def to_json(self) -> str:
         return encode_json({"format_version": FORMAT_VERSION, **dataclasses.asdict(self)}, sort_keys=True)
-
-
-def resolve_model(model: str | Path) -> Path:
-    """Path of a model file; `default` is the packaged one.
-
-    Raises:
-        UserError: there is no such file.
-    """
-    path = share_path("resource/default.safetensors") if str(model) == "default" else Path(model).expanduser()
-    if not is_file(path):
-        raise UserError(f"there is no model file {path}: give the path of a .safetensors file, or 'default'")
-    return path
 
 
 def save_model(path: str | Path, model: nn.Module, card: ModelCard, half: bool = False) -> None:

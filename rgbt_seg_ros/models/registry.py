@@ -10,44 +10,35 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.models.choices import WORDS, Words, check_architecture
 from rgbt_seg_ros.models.sartm import network as sartm
 from rgbt_seg_ros.models.shifnet import network as shifnet
 
 
 @dataclass(frozen=True)
-class Architecture:
+class Architecture(Words):
     """One architecture.
 
     Attributes:
         build: makes a network that can be trained, of `size`, `class_embeddings` and `arguments`.
         build_served: makes one for service with the same state dict, without what only training needs.
-        sizes: the words for `size`.
-        arguments: names of what it alone is built with, beside its size.
-        choices: the words for those of them that are words.
     """
 
     build: Callable[..., nn.Module]
     build_served: Callable[..., nn.Module]
-    sizes: tuple[str, ...]
-    arguments: tuple[str, ...]
-    choices: Mapping[str, tuple[str, ...]]
 
 
 ARCHITECTURES = {
     "shifnet": Architecture(
+        **vars(WORDS["shifnet"]),
         build=shifnet.SHIFNet,
         build_served=shifnet.SHIFNet,
-        sizes=tuple(shifnet.SIZES),
-        arguments=("fusion", "decoder", "sem"),
-        choices=shifnet.CHOICES,
     ),
     "sartm": Architecture(
+        **vars(WORDS["sartm"]),
         build=sartm.SARTM,
         # Without `peft`, which the machine that a model serves on need not have.
         build_served=partial(sartm.SARTM, merged=True),
-        sizes=tuple(sartm.SIZES),
-        arguments=("rank", "neck", "auxiliary", "prediction"),
-        choices=sartm.CHOICES,
     ),
 }
 """Every architecture by the name that model files, configurations and commands use."""
@@ -67,8 +58,7 @@ def build_model(
     Raises:
         UserError: unknown architecture or configuration.
     """
-    if arch not in ARCHITECTURES:
-        raise UserError(f"there is no model architecture {arch!r}: choose one of {', '.join(ARCHITECTURES)}")
+    check_architecture(arch)
     architecture = ARCHITECTURES[arch]
     build = architecture.build_served if served else architecture.build
     try:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.models.choices import SCALINGS
 
-RULES = ("standard", "shifnet-fmb", "shifnet-pst900")
 _RGB_MEAN = (0.485, 0.456, 0.406)
 _RGB_STD = (0.229, 0.224, 0.225)
 
@@ -32,8 +32,8 @@ class InputScaling:
     thermal_std: Annotated[float, msgspec.Meta(gt=0.0, le=1e6)] | None = None
 
     def __post_init__(self) -> None:
-        if self.rule not in RULES:
-            raise UserError(f"there is no input scaling {self.rule!r}: choose one of {', '.join(RULES)}")
+        if self.rule not in SCALINGS:
+            raise UserError(f"there is no input scaling {self.rule!r}: choose one of {', '.join(SCALINGS)}")
         if (self.thermal_mean is None) != (self.thermal_std is None):
             raise UserError("input scaling needs both thermal_mean and thermal_std, or neither")
 

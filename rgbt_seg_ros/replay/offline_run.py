@@ -190,7 +190,7 @@ def segment_recording(
         output: folder for masks, mcap and metrics.json, see `rgbt_seg_ros.replay.outputs`.
         rgb_topic: and thermal_topic: as in `find_image_topics`.
         labels: label PNGs by the stamp of the RGB image in nanoseconds.
-        stamps: one of `rgbt_seg_ros.bags.stamps.CHOICES`.
+        stamps: one of `rgbt_seg_ros.bags.choices.STAMPS`.
 
     Returns:
         What metrics.json holds: `summarize`'s numbers, `host`, and the hashes. `latency_ms` is the time from an RGB

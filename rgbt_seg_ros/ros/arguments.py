@@ -1,5 +1,7 @@
 """A process's ROS arguments: malformed ones, and parameters and names in remappings that its node does not have."""
 
+from __future__ import annotations
+
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -7,13 +9,14 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rclpy.node import Node
-from rclpy.utilities import remove_ros_args
-
+from rgbt_seg_ros.base.cli import missing_package
 from rgbt_seg_ros.base.errors import UserError, nearest
 from rgbt_seg_ros.base.yaml_files import read_yaml
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
 
 _ROS_ARGS = "--ros-args"
 _VALUED = {"-p": "param", "--param": "param", "-r": "remap", "--remap": "remap", "--params-file": "file"}
@@ -46,7 +49,7 @@ class RosArguments:
     remaps: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, words: Sequence[str]) -> "RosArguments":
+    def read(cls, words: Sequence[str]) -> RosArguments:
         """Of a command line, such as `sys.argv`."""
         found: dict[str, list[str]] = {"param": [], "file": [], "remap": []}
         is_ros, kind = False, ""
@@ -65,11 +68,18 @@ class RosArguments:
 
 
 def arguments_without_ros() -> list[str]:
-    """The command line without its ROS arguments, for a command's parser.
+    """The command line without its ROS arguments, for a command's parser; ROS is needed only where there are some.
 
     Raises:
         SystemExit: with 2, after one sentence, where ROS arguments are wrong.
     """
+    if _ROS_ARGS not in sys.argv:
+        return sys.argv[1:]
+    try:
+        from rclpy.utilities import remove_ros_args
+    except ModuleNotFoundError as error:
+        print(f"error: {missing_package(error)}", file=sys.stderr)
+        raise SystemExit(1) from None
     try:
         return [str(word) for word in remove_ros_args(sys.argv)[1:]]
     except RuntimeError as error:

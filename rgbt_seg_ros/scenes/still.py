@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.scenes.cameras.light import CONDITIONS, make_light, pick_condition
+from rgbt_seg_ros.scenes.cameras.light import make_light, pick_condition
 from rgbt_seg_ros.scenes.cameras.sensors import (
     expose,
     make_color_sensor,
@@ -15,6 +15,7 @@ from rgbt_seg_ros.scenes.cameras.sensors import (
     to_counts_8bit,
 )
 from rgbt_seg_ros.scenes.cameras.shading import look_up, radiance, temperature
+from rgbt_seg_ros.scenes.conditions import CONDITIONS
 from rgbt_seg_ros.scenes.street.world import clear_way, make_camera, make_world
 
 

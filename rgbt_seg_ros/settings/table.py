@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 from rgbt_seg_ros.base.errors import UserError, nearest
 from rgbt_seg_ros.base.precision import AUTO, FORMER_NAMES, PRECISIONS
-from rgbt_seg_ros.images.headers.check import MAX_PIXELS
-from rgbt_seg_ros.registration.rules import Homography
+from rgbt_seg_ros.images.headers.header import MAX_PIXELS
 from rgbt_seg_ros.settings.groups import (
     DetectionSettings,
     LosslessSettings,
@@ -174,10 +173,8 @@ class Settings:
             raise UserError(
                 f"parameter max_rate must be 0 in mode lossless, where every pair is answered, not {self.max_rate:g}"
             )
-        try:
-            Homography(self.registration.homography)
-        except UserError as error:
-            raise UserError(f"parameter registration.homography: {error}") from error
+        if self.registration.homography != PARAMETERS["registration.homography"].default:
+            self._check_homography()
         _ = self.thermal.invalid_counts
         if not any(self.registration.plane.rotation):
             raise UserError("parameter registration.plane.rotation is all zeros, which is no rotation")
@@ -186,6 +183,15 @@ class Settings:
                 raise UserError(
                     f"parameter camera_pairs: {name!r} must be there once, of letters, digits and underscores"
                 )
+
+    def _check_homography(self) -> None:
+        # Not at the top: the table is read for the options of commands, before anything slow is imported.
+        from rgbt_seg_ros.registration.rules import Homography
+
+        try:
+            Homography(self.registration.homography)
+        except UserError as error:
+            raise UserError(f"parameter registration.homography: {error}") from error
 
     @property
     def is_lossless(self) -> bool:

@@ -1,18 +1,23 @@
 """The node's parameters about thermal images: `settings.thermal.range.low` is parameter `thermal.range.low`."""
 
+from __future__ import annotations
+
 import dataclasses
 import re
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.text import quoted
-from rgbt_seg_ros.images.palette import CHOICES
-from rgbt_seg_ros.images.thermal import ThermalNormalization
-from rgbt_seg_ros.images.thermal_image import FLOAT_UNITS, ThermalReading
+from rgbt_seg_ros.images.choices import FLOAT_UNITS, PALETTES
 from rgbt_seg_ros.settings.parameter import declare
+
+if TYPE_CHECKING:
+    # The table is read for the options of commands, before anything slow is imported.
+    import numpy as np
+
+    from rgbt_seg_ros.images.thermal import ThermalNormalization
+    from rgbt_seg_ros.images.thermal_image import ThermalReading
 
 
 @dataclass(frozen=True)
@@ -153,7 +158,7 @@ class ThermalSettings:
         "False colours of thermal images of three channels, which are undone. auto finds them, and takes grey as "
         "white-hot. none takes the brightness. black-hot also inverts one channel. rainbow is OpenCV's, whose red is "
         "cold; -reversed is a palette from hot to cold.",
-        choices=CHOICES,
+        choices=PALETTES,
         aliases={"iron": "ironbow"},
     )
     float_unit: str = declare(
@@ -166,11 +171,15 @@ class ThermalSettings:
     @property
     def reading(self) -> ThermalReading:
         """What thermal images do not say of themselves."""
+        from rgbt_seg_ros.images.thermal_image import ThermalReading
+
         return ThermalReading(self.palette, self.float_unit)
 
     @property
     def normalizer(self) -> ThermalNormalization:
         """How thermal images become 0..1."""
+        from rgbt_seg_ros.images.thermal import ThermalNormalization
+
         return ThermalNormalization(
             mode=self.normalization,
             low=self.range.low,

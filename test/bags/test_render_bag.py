@@ -11,7 +11,7 @@ from rgbt_seg_ros.bags.rendered import write_rendered_bag
 from rgbt_seg_ros.images.codec import decode_rgb, decode_thermal
 from rgbt_seg_ros.masks.labels import find_labels, read_label
 from rgbt_seg_ros.render_bag import main
-from rgbt_seg_ros.scenes import render_sequence
+from rgbt_seg_ros.scenes.sequence import render_sequence
 
 SIZES = {"size": (96, 128), "thermal_size": (48, 64)}
 

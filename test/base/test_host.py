@@ -73,10 +73,10 @@ def test_only_commands_change_settings_of_the_process() -> None:
         }
 
     host = {"rgbt_seg_ros/base/host.py"}
-    segmenting = {f"rgbt_seg_ros/{name}.py" for name in ("node", "offline", "segment", "demo")}
-    segmenting |= {f"training/{name}.py" for name in ("benchmark", "evaluate", "figures", "model_card")}
+    segmenting = {f"rgbt_seg_ros/work/{name}.py" for name in ("node", "offline", "segment", "demo")}
+    segmenting |= {f"training/work/{name}.py" for name in ("benchmark", "evaluate", "figures", "model_card")}
     assert users_of("prepare_process(") == host | segmenting
-    assert users_of("prepare_process(deterministic=True)") == {"rgbt_seg_ros/offline.py"}
+    assert users_of("prepare_process(deterministic=True)") == {"rgbt_seg_ros/work/offline.py"}
     assert users_of("keep_freed_memory(", "torch.backends") == host
     # Of the trainer only its worker processes, which are its own.
     assert users_of("set_num_threads(") == {"training/train.py", "training/engine/batches.py"}

@@ -23,7 +23,7 @@ from rgbt_seg_ros.base.cli import command_parser, run_command
 {before}
 def command(args):
     {body}
-code = run_command(command_parser("command", "", ""), command, [])
+code = run_command(command_parser("command", "", ""), lambda _: command, [])
 sys.exit(code)
 """
 
@@ -191,7 +191,7 @@ def test_handlers_are_put_back_and_other_threads_take_none() -> None:
     codes = []
 
     def run() -> None:
-        codes.append(run_command(command_parser("command", "", ""), lambda _: None, []))
+        codes.append(run_command(command_parser("command", "", ""), lambda _: lambda _: None, []))
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -210,7 +210,7 @@ def test_a_forked_worker_leaves_the_signal_to_its_parent() -> None:
             os._exit(7)
         assert os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]) == 7
 
-    assert run_command(command_parser("command", "", ""), fork_and_signal, []) == 0
+    assert run_command(command_parser("command", "", ""), lambda _: fork_and_signal, []) == 0
 
 
 def test_a_program_that_imports_the_package_keeps_its_handlers(tmp_path: Path) -> None:

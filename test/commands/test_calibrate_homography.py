@@ -32,7 +32,7 @@ from rgbt_seg_ros.registration.point_pairs import (
 from rgbt_seg_ros.registration.point_picker import PointPicker
 from rgbt_seg_ros.registration.rules import Homography
 from rgbt_seg_ros.ros.parameters import RosParameters
-from rgbt_seg_ros.scenes import render_still
+from rgbt_seg_ros.scenes.still import render_still
 
 RGB_SIZE, THERMAL_SIZE = (240, 320), (256, 336)
 TRUE = np.array([[0.97, 0.04, -8.0], [-0.02, 0.95, 6.0], [6e-5, -1.2e-4, 1]])

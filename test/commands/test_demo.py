@@ -16,8 +16,9 @@ from faults.processes import start
 from rgbt_seg_ros.bags.reader import RGB_TOPIC, THERMAL_TOPIC
 from rgbt_seg_ros.bags.rendered import write_rendered_bag
 from rgbt_seg_ros.bags.writer import BagWriter
-from rgbt_seg_ros.demo import DemoRecording, main, playback_rate
+from rgbt_seg_ros.demo import main
 from rgbt_seg_ros.masks.classes import MFNET
+from rgbt_seg_ros.work.demo import DemoRecording, playback_rate
 
 TIMEOUT_S = 240
 

@@ -13,10 +13,10 @@ from field_bags import BEST_EFFORT, compressed_message, own_time, pair_messages,
 from node_process import active_node
 
 from rgbt_seg_ros.bags.reader import Recording
-from rgbt_seg_ros.evaluate_bag import EndOfRecording
 from rgbt_seg_ros.masks.labels import find_labels
 from rgbt_seg_ros.replay.offline_run import segment_recording
 from rgbt_seg_ros.settings import Settings
+from rgbt_seg_ros.work.evaluate_bag import EndOfRecording
 
 Start = Callable[..., "subprocess.Popen[str]"]
 FRAMES = 20

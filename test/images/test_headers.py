@@ -22,7 +22,8 @@ from rgbt_seg_ros.images.codec import (
     decode_thermal,
 )
 from rgbt_seg_ros.images.files import read_image
-from rgbt_seg_ros.images.headers.check import MAX_PIXELS, RefusedImage, UnknownFormat, check_image
+from rgbt_seg_ros.images.headers.check import RefusedImage, UnknownFormat, check_image
+from rgbt_seg_ros.images.headers.header import MAX_PIXELS
 from rgbt_seg_ros.masks.labels import read_label
 from training.data.files import read_ids, read_rgb
 

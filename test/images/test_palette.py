@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
-from rgbt_seg_ros.images.palette import CHOICES, UnknownPalette, undo_palette
-from rgbt_seg_ros.images.palette_tables import COLOURED, tables
-from rgbt_seg_ros.scenes import render_still
+from rgbt_seg_ros.images.choices import COLOURED, PALETTES
+from rgbt_seg_ros.images.palette import UnknownPalette, undo_palette
+from rgbt_seg_ros.images.palette_tables import tables
+from rgbt_seg_ros.scenes.still import render_still
 
 OPENCV = {
     "inferno": cv2.COLORMAP_INFERNO,
@@ -234,7 +235,7 @@ def test_black_bars_around_jet_are_missing() -> None:
 
 
 def test_the_palettes_are_those_of_the_parameter() -> None:
-    assert {table.palette for table in TABLES} == set(COLOURED) < set(CHOICES)
+    assert {table.palette for table in TABLES} == set(COLOURED) < set(PALETTES)
 
 
 @pytest.mark.parametrize("name", COLOURED)

@@ -12,8 +12,8 @@ from rgbt_seg_ros.runs.evaluation import SplitScores
 from rgbt_seg_ros.segmenter import Segmenter
 from training.config import load_config
 from training.data.sources import MsrsDataset
-from training.model_card import identity_section, score_section, scores_by_modality, training_section
 from training.weights.initial_model import untrained_model
+from training.work.model_card import identity_section, score_section, scores_by_modality, training_section
 
 
 @pytest.fixture(scope="module")

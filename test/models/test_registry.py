@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from rgbt_seg_ros.base.errors import UserError, check_choice
+from rgbt_seg_ros.models.choices import SIZES
 from rgbt_seg_ros.models.registry import ARCHITECTURES, build_model
 from training.config import load_config
 from training.config.schema import ModelConfig
@@ -46,7 +47,7 @@ def test_arguments_are_those_of_the_network_and_its_defaults_are_the_configurati
     assert {name: own[name].default for name in architecture.arguments} == {
         name: defaults[name] for name in architecture.arguments
     }
-    assert defaults["size"] in architecture.sizes
+    assert defaults["size"] in SIZES
     for argument, words in architecture.choices.items():
         assert defaults[argument] in words
 
@@ -60,7 +61,7 @@ def test_another_word_is_refused_with_the_choices(arch: str, argument: str) -> N
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_another_size_is_refused_with_the_sizes(arch: str) -> None:
-    with pytest.raises(UserError, match=f"choose one of {', '.join(ARCHITECTURES[arch].sizes)}$"):
+    with pytest.raises(UserError, match=f"choose one of {', '.join(SIZES)}$"):
         build_model(arch, {"size": "huge"}, torch.eye(3, 16))
 
 

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from places import REPOSITORY
 
-ROS_COMMANDS = {f"rgbt_seg_ros.{name}" for name in ("node", "record", "watch", "play", "evaluate_bag")}
+ROS_COMMANDS = {f"rgbt_seg_ros.work.{name}" for name in ("node", "record", "watch", "play", "evaluate_bag")}
 ROS_PACKAGES = ("rclpy", "rosidl", "launch", "ament_", "message_filters", "cv_bridge")
 ROS_MESSAGES = ("_msgs", "_interfaces")
 GLUE = ("rgbt_seg_ros.ros.", "rgbt_seg_ros.launching.")
 """Where the modules are that import ROS packages, or launch."""
 
-WITHOUT_ROS = {f"rgbt_seg_ros.ros{name}" for name in (".dds", ".pairers", ".inputs")}
-"""Of the folder `ros`: an empty file, and what sets the middleware up before a process joins the graph."""
+WITHOUT_ROS = {f"rgbt_seg_ros.ros{name}" for name in (".dds", ".pairers", ".inputs", ".arguments")}
+"""Of the folder `ros`: an empty file, command lines, and what is set up before a process joins the graph."""
 
 
 def module_name(path: Path) -> str:

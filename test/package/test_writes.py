@@ -30,7 +30,7 @@ ALLOWED = {
     ("rgbt_seg_ros/base/shared_memory.py", "open"): "a lock, to which nothing is written",
     ("rgbt_seg_ros/bags/recording.py", "mkdtemp"): "that folder",
     (
-        "rgbt_seg_ros/demo.py",
+        "rgbt_seg_ros/work/demo.py",
         "TemporaryDirectory",
     ): "a converted recording under the system's temporary folder",
     (
@@ -38,12 +38,12 @@ ALLOWED = {
         "ffmpeg_program",
     ): "writes the unfinished file, which is renamed when whole",
     ("rgbt_seg_ros/runs/video.py", "replace"): "this renaming",
-    ("rgbt_seg_ros/calibrate_homography.py", "savefig"): "in the context of new_file",
+    ("rgbt_seg_ros/work/calibrate_homography.py", "savefig"): "in the context of new_file",
     ("rgbt_seg_ros/report_page/pictures.py", "save"): "into memory",
     ("training/data/contact_sheet.py", "savefig"): "in the context of new_file",
     ("training/scoring/sheets.py", "savefig"): "in the context of new_file",
     ("training/scoring/paper_figures.py", "savefig"): "in the context of new_file",
-    ("training/export.py", "replace"): "onto the unfinished file, in the context of new_file",
+    ("training/work/export.py", "replace"): "onto the unfinished file, in the context of new_file",
     ("training/weights/export_formats.py", "save"): "the two formats, in the context of new_file",
     ("training/weights/export_formats.py", "write_bytes"): "likewise",
     ("training/engine/run_log.py", "SummaryWriter"): "TensorBoard's files, which are appended to",

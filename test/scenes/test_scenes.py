@@ -11,13 +11,15 @@ import pytest
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.masks.classes import MFNET
-from rgbt_seg_ros.scenes import CONDITIONS, SceneSample, TimedFrame, render_sequence, render_still
 from rgbt_seg_ros.scenes.__main__ import main
 from rgbt_seg_ros.scenes.cameras.light import make_light
 from rgbt_seg_ros.scenes.cameras.shading import look_up, radiance, temperature
+from rgbt_seg_ros.scenes.conditions import CONDITIONS
 from rgbt_seg_ros.scenes.paint.canvas import BUMP
 from rgbt_seg_ros.scenes.paint.geometry import Camera, Pose, clip_near
 from rgbt_seg_ros.scenes.paint.textures import SETTS
+from rgbt_seg_ros.scenes.sequence import TimedFrame, render_sequence
+from rgbt_seg_ros.scenes.still import SceneSample, render_still
 from rgbt_seg_ros.scenes.street.world import make_camera, make_world
 
 SMALL = (120, 160)

@@ -14,7 +14,7 @@ from torch.nn.functional import normalize
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.models import build_model, load_model, read_card
-from rgbt_seg_ros.scenes import render_still
+from rgbt_seg_ros.scenes.still import render_still
 from rgbt_seg_ros.segmenter import Segmentation, Segmenter
 from rgbt_seg_ros.segmenter.class_embeddings import ClassEmbeddings, load_class_embeddings
 from rgbt_seg_ros.segmenter.class_selection import ClassSelection, own_classes, select_classes

@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 
-from rgbt_seg_ros.scenes import render_sequence
+from rgbt_seg_ros.scenes.sequence import render_sequence
 
 SCENE = {"seed": 12, "condition": "smoke", "size": (240, 320)}
 """People near and far, seen by their warmth."""

@@ -18,7 +18,7 @@ from typing import BinaryIO, NoReturn
 
 import peft  # noqa: F401
 
-import training.train  # noqa: F401
+import training.work.train  # noqa: F401
 
 
 def run(processes: int, script: str, arguments: list[str]) -> tuple[int, str]:

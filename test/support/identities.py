@@ -10,7 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from rgbt_seg_ros.masks.classes import MFNET
 from rgbt_seg_ros.masks.detections import Detection, find_detections
 from rgbt_seg_ros.masks.tracking import iou
-from rgbt_seg_ros.scenes import render_sequence
+from rgbt_seg_ros.scenes.sequence import render_sequence
 
 THINGS = ("car", "person", "bike")
 MIN_AREA = 50

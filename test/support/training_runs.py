@@ -20,7 +20,7 @@ from accelerate.state import AcceleratorState
 from PIL import Image
 from places import REPOSITORY
 
-from rgbt_seg_ros.scenes import render_still
+from rgbt_seg_ros.scenes.still import render_still
 from training import train
 from training.engine.checkpoint import load_state
 from training.engine.trainer import Trainer

@@ -11,8 +11,9 @@ from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.masks.classes import MFNET
 from rgbt_seg_ros.segmenter.class_embeddings import load_class_embeddings, save_class_embeddings
 from training import embed_classes
-from training.embed_classes import DEFAULT_TEMPLATES, encoder_folder, hash_encoder
-from training.embed_classes import embed_classes as embed
+from training.weights.class_texts import DEFAULT_TEMPLATES
+from training.work.embed_classes import embed_classes as embed
+from training.work.embed_classes import encoder_folder, hash_encoder
 
 COMMITTED = REPOSITORY / "config/embeddings/mfnet_minilm.safetensors"
 needs_minilm = pytest.mark.skipif(

@@ -18,7 +18,7 @@ from random_model import write_model
 
 from rgbt_seg_ros.masks.classes import CLASS_SETS, FMB, MFNET, PST900
 from rgbt_seg_ros.runs.summary import Summary
-from rgbt_seg_ros.scenes import render_still
+from rgbt_seg_ros.scenes.still import render_still
 from rgbt_seg_ros.segmenter import Segmenter
 from training import evaluate
 from training.scoring.sheets import SheetRow, save_sheet
@@ -153,7 +153,7 @@ def test_pictures_are_written(root: Path, tmp_path: Path, monkeypatch: pytest.Mo
         titles.extend(row.title for row in rows)
         save_sheet(path, rows, class_names)
 
-    monkeypatch.setattr(evaluate, "save_sheet", save_and_note)
+    monkeypatch.setattr("training.work.evaluate.save_sheet", save_and_note)
     confusion, sheet = tmp_path / "new/confusion.png", tmp_path / "new/sheet.png"
     arguments = [*_arguments(root), "--confusion", str(confusion), "--sheet", str(sheet)]
     scores = _scores(arguments, tmp_path / "scores.json")

@@ -30,8 +30,9 @@ from rgbt_seg_ros.models.model_file import resolve_model
 from rgbt_seg_ros.models.scaling import RULES, InputScaling
 from rgbt_seg_ros.models.serving_form import serving_form
 from rgbt_seg_ros.segmenter import Segmenter
-from training.export import check_pairs, describe, main, pixel_scaling, write_checked
+from training.export import main
 from training.weights.export_formats import FORMATS, Network, trace
+from training.work.export import check_pairs, describe, pixel_scaling, write_checked
 
 SIZE = (64, 96)
 COMMAND = "import sys; from training.export import main; sys.exit(main())"

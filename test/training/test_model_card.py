@@ -10,8 +10,9 @@ from rgbt_seg_ros.models.model_file import file_hash
 from rgbt_seg_ros.runs.evaluation import SplitScores, SubsetScores
 from rgbt_seg_ros.scenes.__main__ import main as render
 from training.config import load_config
-from training.model_card import main, score_section, training_section
+from training.model_card import main
 from training.weights.initial_model import initial_model
+from training.work.model_card import score_section, training_section
 
 
 def _scores(iou: float, images: int) -> SplitScores:

@@ -16,7 +16,7 @@ from places import REPOSITORY
 from training_runs import train_here
 
 from rgbt_seg_ros.models import read_card
-from rgbt_seg_ros.scenes import render_still
+from rgbt_seg_ros.scenes.still import render_still
 from training import embed_classes, evaluate, inspect_data
 from training.data.own_data import read_description
 

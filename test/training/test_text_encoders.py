@@ -15,8 +15,9 @@ from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPTextModelWit
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.segmenter.class_embeddings import load_class_embeddings
-from training.embed_classes import _features, embed_classes, encoder_folder, hash_encoder, main
+from training.embed_classes import main
 from training.weights.text_tower import read_text_tower
+from training.work.embed_classes import _features, embed_classes, encoder_folder, hash_encoder
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz."
 WORDS = [*LETTERS, *(letter + "</w>" for letter in LETTERS), "<|startoftext|>", "<|endoftext|>"]

@@ -6,8 +6,8 @@ from operator import attrgetter
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.precision import PRECISIONS
-from rgbt_seg_ros.images.palette import CHOICES as PALETTES
-from rgbt_seg_ros.models.registry import ARCHITECTURES
+from rgbt_seg_ros.images.choices import PALETTES
+from rgbt_seg_ros.models.choices import WORDS
 
 from .schema import PROTOCOLS, PROTOTYPE_MEANS, SCALES_OF, Config
 
@@ -78,8 +78,8 @@ def _check_shares(config: Config) -> None:
 
 
 def _check_choices(config: Config) -> None:
-    choices = {"model.arch": tuple(ARCHITECTURES)}
-    for architecture in ARCHITECTURES.values():
+    choices = {"model.arch": tuple(WORDS)}
+    for architecture in WORDS.values():
         choices |= {f"model.{argument}": words for argument, words in architecture.choices.items()}
     choices |= {
         "data.thermal_palette": PALETTES,
@@ -141,7 +141,7 @@ def _check_architecture(config: Config) -> None:
         "sartm": tuple(f"loss.{key}" for key in dataclasses.asdict(config.loss)),
     }
     default = Config()
-    for arch, architecture in ARCHITECTURES.items():
+    for arch, architecture in WORDS.items():
         own = (f"model.{argument}" for argument in architecture.arguments)
         for key in (*own, *loss_keys[arch]):
             of_run, of_default = (attrgetter(key)(values) for values in (config, default))

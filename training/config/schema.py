@@ -4,6 +4,14 @@ from dataclasses import dataclass, field
 
 SCALES_OF = ("crop", "image")
 PROTOCOLS = ("native", "official")
+MODALITIES = ("both", "rgb", "thermal")
+"""What a model is shown of a pair."""
+
+FOLDER = "folder"
+"""The name of own data sets, which a YAML file describes, in commands and configurations."""
+
+DATA_NAMES = ("mfnet", "pst900", "fmb", "fmb15", "msrs", FOLDER)
+"""Data sets on disk."""
 PROTOTYPE_MEANS = ("released", "printed")
 
 

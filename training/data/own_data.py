@@ -15,14 +15,12 @@ from rgbt_seg_ros.base.json_files import MalformedJson, convert_json
 from rgbt_seg_ros.base.yaml_files import read_yaml
 from rgbt_seg_ros.masks.classes import ClassSet, palette_for
 
+from ..config.schema import FOLDER
 from .class_labels import ClassesEntry, ClassTable, IgnoreEntry, class_table, things_of
 from .folder_layout import FolderLayout, Paths, found_near
 from .name_lists import ENDINGS, read_names
 from .on_disk import DatasetOnDisk
 from .validation_lists import split_names
-
-FOLDER = "folder"
-"""The name of own data sets in commands and configurations."""
 
 DESCRIPTION = "dataset.yaml"
 """The file in the data set's folder, where the root is that folder and not such a file itself."""

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.masks.classes import MFNET, ClassSet
-from rgbt_seg_ros.scenes import render_still
+from rgbt_seg_ros.scenes.still import render_still
 
-from ..config.schema import DataConfig
+from ..config.schema import DATA_NAMES, FOLDER, DataConfig
 from .on_disk import DatasetOnDisk, Fmb15Dataset, FmbDataset, MfnetDataset, MsrsDataset, Pst900Dataset
-from .own_data import FOLDER, own_dataset
+from .own_data import own_dataset
 from .sample import Sample, SampleSource
 
 # Training stills have seeds below this one, validation stills from it on.
@@ -54,9 +54,6 @@ DATASETS: dict[str, type[DatasetOnDisk]] = {
     dataset.name: dataset for dataset in (MfnetDataset, Pst900Dataset, FmbDataset, Fmb15Dataset, MsrsDataset)
 }
 """Known data sets on disk by the name that commands and configurations use."""
-
-DATA_NAMES = (*DATASETS, FOLDER)
-"""These, and own data sets, which a YAML file describes."""
 
 
 def class_set_of(name: str, root: str | Path | None = None) -> ClassSet:

@@ -14,7 +14,7 @@ from rgbt_seg_ros.base.host import describe_host, peak_memory
 from rgbt_seg_ros.models import ModelCard
 
 from ..config import Config
-from ..data.own_data import FOLDER
+from ..config.schema import FOLDER
 from ..data.sources import DATASETS, open_dataset
 from ..data.validation_lists import committed_list
 from ..engine.gradients import accumulate_gradients

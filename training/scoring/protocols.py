@@ -14,8 +14,6 @@ from rgbt_seg_ros.segmenter.class_selection import own_classes
 
 from ..data.sample import Sample
 
-MODALITIES = ("both", "rgb", "thermal")
-
 # (height, width) to which SHIFNet's code resizes images and labels, one after the other; others keep their own size.
 # FMB's: first to a height of 1024, then to multiples of 32.
 _FMB_STEPS = ((1024, 1365), (1024, 1376))

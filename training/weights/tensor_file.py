@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from torch import Tensor, serialization
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.file_limits import require_weights
 from rgbt_seg_ros.models.safetensors_file import open_tensors
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "module")
@@ -92,8 +93,7 @@ def read_tensors(path: Path) -> object:
     Raises:
         UserError: missing, damaged, or holding anything else.
     """
-    if not path.is_file():
-        raise UserError(f"there is no file {path}: give the path of a weights file")
+    require_weights(path)
     if path.suffix == ".safetensors":
         try:
             with open_tensors(path) as file:

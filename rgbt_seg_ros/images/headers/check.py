@@ -8,17 +8,13 @@ from collections.abc import Callable
 
 from rgbt_seg_ros.images.headers.bmp import read_bmp
 from rgbt_seg_ros.images.headers.gif import read_gif
-from rgbt_seg_ros.images.headers.header import Header, RefusedImage, UnknownFormat
+from rgbt_seg_ros.images.headers.header import MAX_PIXELS, Header, RefusedImage, UnknownFormat
 from rgbt_seg_ros.images.headers.jpeg import read_jpeg
 from rgbt_seg_ros.images.headers.jpeg2000 import read_jpeg2000
 from rgbt_seg_ros.images.headers.netpbm import read_netpbm
 from rgbt_seg_ros.images.headers.png import read_png
 from rgbt_seg_ros.images.headers.tiff import read_tiff
 from rgbt_seg_ros.images.headers.webp import read_webp
-
-MAX_PIXELS = 36_000_000
-"""Default of `max_pixels`: video of 8K (7680 x 4320) has 33 million. Decoded in four channels of 16 bits it is 288 MB,
-and twice that with the copy in another order of channels."""
 
 BYTES_A_PIXEL = 32
 """A file may have as many for each pixel that is allowed; those of text and of floats in four channels have fewer."""

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+MAX_PIXELS = 36_000_000
+"""Default of `max_pixels`: video of 8K (7680 x 4320) has 33 million. Decoded in four channels of 16 bits it is 288 MB,
+and twice that with the copy in another order of channels."""
+
 
 @dataclass(frozen=True)
 class Header:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rgbt_seg_ros.base.errors import check_choice
+from rgbt_seg_ros.models.choices import SARTM as WORDS
 
 
 class FpnHead(nn.Module):
@@ -85,9 +86,6 @@ class DeeplabHead(nn.Module):
 HEADS = {"fpn": FpnHead, "deeplab": DeeplabHead, "segformer": SegformerHead}
 """The heads by name."""
 
-AUXILIARIES = (*HEADS, "off")
-"""What can stand beside the mask decoder: a head, or none."""
-
 
 def auxiliary_head(name: str, dim: int, classes: int) -> nn.Module:
     """A new head.
@@ -100,7 +98,7 @@ def auxiliary_head(name: str, dim: int, classes: int) -> nn.Module:
     Raises:
         UserError: no such head.
     """
-    check_choice("auxiliary head", name, AUXILIARIES)
+    check_choice("auxiliary head", name, WORDS.choices["auxiliary"])
     return HEADS[name](dim, classes)
 
 

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rgbt_seg_ros.base.errors import UserError, check_choice
+from rgbt_seg_ros.models.choices import SARTM as WORDS
+from rgbt_seg_ros.models.choices import check_size
 from rgbt_seg_ros.models.sam2_encoder import SAM2_TRUNKS, TRUNKS, init_from_scratch, padded_pair
-from rgbt_seg_ros.models.sartm.auxiliary_heads import AUXILIARIES, auxiliary_head
+from rgbt_seg_ros.models.sartm.auxiliary_heads import auxiliary_head
 from rgbt_seg_ros.models.sartm.cmx_fusion import CmxFusion
 from rgbt_seg_ros.models.sartm.encoder import SartmEncoder
 from rgbt_seg_ros.models.sartm.mask_decoder import ClassTokenDecoder
@@ -29,12 +31,6 @@ SIZES = {
     "nano": SartmSize(dim=64, from_scratch=True),  # ours, for a CPU: the same modules, narrower
     **{name: SartmSize() for name in SAM2_TRUNKS},
 }
-CHOICES = {
-    "neck": ("avg", "sum"),
-    "auxiliary": AUXILIARIES,
-    "prediction": ("mean", "mask", "aux"),
-}
-"""The words that can be chosen, by argument of `SARTM`."""
 
 
 class SartmOutput(NamedTuple):
@@ -146,12 +142,11 @@ def _paths(auxiliary: str, prediction: str) -> tuple[str, ...]:
 
 
 def _check_choices(size: str, rank: int, neck: str, auxiliary: str, prediction: str) -> None:
-    if size not in SIZES:
-        raise UserError(f"there is no SARTM size {size!r}: choose one of {', '.join(SIZES)}")
+    check_size("SARTM", size)
     if rank < 1:
         raise UserError(f"LoRA of rank {rank} has no weights: choose a rank of at least 1")
-    check_choice("neck", neck, CHOICES["neck"])
-    check_choice("prediction", prediction, CHOICES["prediction"])
+    check_choice("neck", neck, WORDS.choices["neck"])
+    check_choice("prediction", prediction, WORDS.choices["prediction"])
     if prediction == "aux" and auxiliary == "off":
         raise UserError(
             "prediction aux needs an auxiliary head: choose fpn, deeplab or segformer, or prediction mask"

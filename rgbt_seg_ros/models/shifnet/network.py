@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from rgbt_seg_ros.base.errors import UserError, check_choice
+from rgbt_seg_ros.models.choices import SHIFNET as WORDS
+from rgbt_seg_ros.models.choices import check_size
 from rgbt_seg_ros.models.sam2_encoder import SAM2_TRUNKS, TRUNKS, TrunkConfig, init_from_scratch, padded_pair
 from rgbt_seg_ros.models.shifnet.decoders import PpmDecoder, SegformerDecoder
 from rgbt_seg_ros.models.shifnet.encoder import ShifnetEncoder
@@ -38,8 +40,6 @@ SIZES = {
     **{name: ShifnetSize(trunk) for name, trunk in SAM2_TRUNKS.items()},
 }
 _CLASSIFIERS = {"segformer": SegformerDecoder, "ppm": PpmDecoder}
-CHOICES = {"fusion": ("sacf", "uniform", "add", "concat"), "decoder": ("hpd", *_CLASSIFIERS)}
-"""The words that can be chosen, by argument of `SHIFNet`."""
 
 
 class SHIFNet(nn.Module):
@@ -68,10 +68,9 @@ class SHIFNet(nn.Module):
         sem: bool = True,
     ) -> None:
         super().__init__()
-        if size not in SIZES:
-            raise UserError(f"there is no SHIFNet size {size!r}: choose one of {', '.join(SIZES)}")
-        check_choice("fusion", fusion, CHOICES["fusion"])
-        check_choice("decoder", decoder, CHOICES["decoder"])
+        check_size("SHIFNet", size)
+        check_choice("fusion", fusion, WORDS.choices["fusion"])
+        check_choice("decoder", decoder, WORDS.choices["decoder"])
         config = SIZES[size]
         self.fusion, self.decoder = fusion, decoder
         self.encoder = ShifnetEncoder(config.trunk, config.channels)

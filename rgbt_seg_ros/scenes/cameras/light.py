@@ -4,7 +4,8 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-CONDITIONS = ("day", "dusk", "night", "glare", "smoke", "rain")
+from rgbt_seg_ros.scenes.conditions import CONDITIONS
+
 _SHARES = (0.34, 0.08, 0.38, 0.05, 0.11, 0.04)
 
 

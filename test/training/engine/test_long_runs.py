@@ -21,7 +21,7 @@ from training.engine.checkpoint import load_state
 from training.engine.kept_models import KeptModels
 from training.engine.optimizer import learning_rate
 from training.engine.plateau import Plateau
-from training.train import _duration, _estimate
+from training.work.train import _duration, _estimate
 
 # --- kept models ---
 
@@ -160,7 +160,7 @@ def _without(data: bytes, key: str) -> bytes:
 
 
 def test_a_long_run_tells_beforehand_what_it_will_take(tmp_path: Path, capsys, monkeypatch) -> None:
-    monkeypatch.setattr("training.train._LONG", 3)
+    monkeypatch.setattr("training.work.train._LONG", 3)
     assert train_tiny(tmp_path / "long", "train.max_steps=3") == 0
     said = capsys.readouterr().out
     head, estimate, *_ = [line for line in said.splitlines() if "steps of" in line or "estimated" in line]
@@ -173,7 +173,7 @@ def test_a_long_run_tells_beforehand_what_it_will_take(tmp_path: Path, capsys, m
 
 def test_a_trial_step_changes_nothing_of_the_run(tmp_path: Path, monkeypatch) -> None:
     assert train_tiny(tmp_path / "plain", "train.max_steps=3") == 0
-    monkeypatch.setattr("training.train._LONG", 3)
+    monkeypatch.setattr("training.work.train._LONG", 3)
     assert train_tiny(tmp_path / "tried", "train.max_steps=3") == 0
     assert_same_state(tmp_path / "tried", tmp_path / "plain")
 

@@ -12,7 +12,7 @@ from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.images.pair import ImagePair
 from rgbt_seg_ros.models import load_model
 from rgbt_seg_ros.models.sartm.network import mean_prediction
-from rgbt_seg_ros.scenes import render_still
+from rgbt_seg_ros.scenes.still import render_still
 from training.data.sample import Sample
 from training.scoring.features import FeatureProbe, sample_pixels
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from rgbt_seg_ros.masks.scores import ConfusionMatrix
-from rgbt_seg_ros.scenes import render_still
+from rgbt_seg_ros.scenes.still import render_still
 from rgbt_seg_ros.segmenter import Segmenter
 from training.data.picture import NOTHING, picture_of_thermal
 from training.data.sample import Sample

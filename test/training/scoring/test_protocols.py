@@ -12,7 +12,7 @@ from rgbt_seg_ros.images.pair import ImagePair, resize_image
 from rgbt_seg_ros.images.thermal import ThermalNormalization
 from rgbt_seg_ros.models import ModelCard
 from rgbt_seg_ros.models.scaling import InputScaling
-from rgbt_seg_ros.scenes import render_still
+from rgbt_seg_ros.scenes.still import render_still
 from rgbt_seg_ros.segmenter import Segmenter
 from training.data.sample import Sample
 from training.scoring.protocols import NATIVE, protocol_for, segment_sample

@@ -1,0 +1,18 @@
+"""Make a recording of rendered street scenes: a rosbag2 with exact labels, the same for the same seed."""
+
+import argparse
+
+from rgbt_seg_ros.bags.rendered import write_rendered_bag
+
+
+def run(args: argparse.Namespace) -> None:
+    write_rendered_bag(
+        args.output,
+        args.seed,
+        args.duration,
+        args.rgb_rate,
+        args.thermal_rate,
+        thermal_bits=args.thermal_bits,
+        conditions=args.conditions,
+    )
+    print(args.output)

@@ -2,7 +2,7 @@
 
 // The page only reads: /numbers is an event stream of JSON (see watch_state.py), /NAME.mjpg a stream of pictures.
 
-const PICTURES = { overlay: "Overlay", rgb: "RGB", thermal: "Thermal", mask: "Mask" };
+const PICTURES = { overlay: "Overlay", rgb: "RGB", thermal: "Thermal", mask: "Mask", confidence: "Confidence" };
 const SILENCE_MS = 4000; // numbers come once a second at least
 const LOST_MS = 2000; // a picture's stream that is not served for so long is asked for again
 const SLOW_MS = 8000; // the same where it has not come yet
@@ -42,6 +42,8 @@ let values = {};
 const drawn = {};
 const streams = {}; // what is asked for, by the name of the picture
 let pictures = {}; // what the view says of them
+const liveClasses = new LiveClasses();
+const tables = {};
 
 function element(name, text = "", className = "") {
   const made = document.createElement(name);
@@ -112,9 +114,10 @@ function toggle(name) {
 }
 
 function showPictures() {
-  const names = chosen();
+  const seen = chosen();
+  const names = [...seen, ...liveClasses.needed(seen)];
   for (const button of byId("choice").children) {
-    button.setAttribute("aria-pressed", String(names.includes(button.dataset.name)));
+    button.setAttribute("aria-pressed", String(seen.includes(button.dataset.name)));
   }
   for (const figure of document.querySelectorAll("figure")) {
     if (!names.includes(figure.dataset.name)) {
@@ -126,6 +129,7 @@ function showPictures() {
     if (!names.includes(name)) continue;
     const shown = byId(`figure-${name}`);
     const figure = shown ?? makeFigure(name);
+    figure.classList.toggle("unseen", !seen.includes(name));
     byId("pictures").append(figure);
     if (shown === null && numbers !== null) startPicture(figure);
   }
@@ -140,7 +144,11 @@ function makeFigure(name) {
   image.alt = `${PICTURES[name]}, live`;
   image.onload = () => noteImage(figure, { shown: true });
   image.onerror = () => noteImage(figure, { failed: true });
-  picture.append(image, element("span", "connecting", "none"));
+  const sheet = element("div", "", "sheet");
+  const edited = element("canvas");
+  edited.hidden = true;
+  sheet.append(image, edited);
+  picture.append(sheet, element("span", "connecting", "none"));
   const caption = element("figcaption");
   caption.append(element("b", PICTURES[name]), element("span"), element("span"));
   figure.append(picture, caption);
@@ -240,6 +248,7 @@ function renderCauses() {
   byId("dropped-by-cause").hidden = counts.length === 0;
   draw("causes", counts, ([cause, count]) => {
     const row = tableRow(cause.replaceAll("_", " "), String(count));
+    row.firstChild.dataset.value = cause;
     row.firstChild.append(element("small", CAUSES[cause] ?? ""));
     return row;
   });
@@ -247,16 +256,28 @@ function renderCauses() {
 
 function renderClasses(classes, detections) {
   byId("no-classes").hidden = classes.length > 0;
-  const counted = classes.map(({ name, color }) => {
-    return { name, color, count: detections.filter((found) => found === name).length };
+  liveClasses.setClasses(classes);
+  draw("classes", classes, makeClass);
+  // In place: who switches classes by keys keeps the focus while detections come.
+  const counts = byId("classes").querySelectorAll("b");
+  classes.forEach(({ name }, i) => {
+    const count = detections.filter((found) => found === name).length;
+    counts[i].textContent = count ? String(count) : "";
   });
-  draw("classes", counted, ({ name, color, count }) => {
-    const item = element("li");
-    const swatch = element("i", "", "swatch");
-    swatch.style.background = color;
-    item.append(swatch, element("span", name.replaceAll("_", " ")), element("b", count ? String(count) : ""));
-    return item;
-  });
+}
+
+function makeClass({ name, color }) {
+  const item = element("li");
+  const label = element("label");
+  const box = element("input");
+  box.type = "checkbox";
+  box.checked = !liveClasses.hidden.has(name);
+  box.onchange = () => liveClasses.toggle(name, box.checked);
+  const swatch = element("i", "", "swatch");
+  swatch.style.background = color;
+  label.append(box, swatch, element("span", name.replaceAll("_", " ")));
+  item.append(label, element("b"));
+  return item;
 }
 
 // Rows are made anew only when they change: detections come with every picture.
@@ -264,7 +285,9 @@ function draw(id, items, make) {
   const text = JSON.stringify(items);
   if (drawn[id] === text) return;
   drawn[id] = text;
-  byId(id).replaceChildren(...items.map(make));
+  const made = items.map(make);
+  if (tables[id]) tables[id].fill(made);
+  else byId(id).replaceChildren(...made);
 }
 
 function tableRow(head, text) {
@@ -321,6 +344,24 @@ for (const [name, title] of Object.entries(PICTURES)) {
   button.onclick = () => toggle(name);
   byId("choice").append(button);
 }
+for (const id of ["causes", "values"]) tables[id] = new DataTable(byId(id).parentElement);
+
+const zoom = new Zoom(byId("pictures"), {
+  changed: ({ scale }) => {
+    byId("zoom-out").disabled = byId("zoom-reset").disabled = scale === 1;
+    byId("zoom-in").disabled = scale >= MOST_ZOOM;
+  },
+  pointed: (place) => liveClasses.point(place),
+});
+byId("zoom-in").onclick = () => zoom.by(1.5);
+byId("zoom-out").onclick = () => zoom.by(1 / 1.5);
+byId("zoom-reset").onclick = () => zoom.reset();
+new Keys([
+  ...Object.entries(PICTURES).map(([name, title], i) => (
+    { keys: [String(i + 1)], shown: String(i + 1), what: `${title} on and off`, run: () => toggle(name) })),
+  ...zoomKeys(zoom),
+]);
+liveClasses.changed = showPictures;
 showPictures();
 addEventListener("hashchange", showPictures);
 document.addEventListener("visibilitychange", () => (document.hidden ? stop() : start()));

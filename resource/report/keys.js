@@ -7,6 +7,17 @@ const TAKEN = [
   ["button, input[type=checkbox], summary, a", [" ", "Enter"]],
 ];
 
+const HELP = `
+<p class="keys muted"><button type="button" id="open-help">Keys: ?</button></p>
+<span class="heard" id="heard" role="status"></span>
+<dialog id="help" aria-labelledby="help-title">
+  <h2 id="help-title">Keys</h2>
+  <table class="plain"><tbody></tbody></table>
+  <p><label><input type="checkbox" id="keys-on" checked> single letters and signs do something</label></p>
+  <p><button type="button" id="close-help">Close</button></p>
+</dialog>`;
+
+// Have a screen reader say it.
 function say(text) {
   document.getElementById("heard").textContent = text;
 }
@@ -14,6 +25,8 @@ function say(text) {
 class Keys {
   // Entries are { keys, shown, what, run }: names as in KeyboardEvent.key, "Shift+" before them where it is meant.
   constructor(entries) {
+    // At the end of the page's content, which all of it has to be in.
+    document.querySelector("main").insertAdjacentHTML("beforeend", HELP);
     this.dialog = document.getElementById("help");
     this.enabled = document.getElementById("keys-on");
     this.entries = [...entries, { keys: ["?"], shown: "?", what: "this list", run: () => this.open() }];

@@ -11,9 +11,13 @@ class Latest:
     """Holds one item, and counts who waits for the next; every method may be called from any thread.
 
     Nothing is queued: a viewer that was busy gets the newest item and never sees those between.
+
+    Attributes:
+        kind: media type of pictures.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str = "image/jpeg") -> None:
+        self.kind = kind
         self._changed = threading.Condition()
         self._item: bytes | None = None
         self._number = 0

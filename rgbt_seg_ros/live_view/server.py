@@ -40,7 +40,10 @@ PAGES = {
     "/": ("watch.html", "text/html; charset=utf-8"),
     "/report.css": ("report/report.css", "text/css; charset=utf-8"),
     "/watch.css": ("watch.css", "text/css; charset=utf-8"),
-    "/watch.js": ("watch.js", "text/javascript; charset=utf-8"),
+    **{
+        f"/{path.rpartition('/')[2]}": (path, "text/javascript; charset=utf-8")
+        for path in ("watch.js", "watch_classes.js", "report/keys.js", "report/tables.js", "report/zoom.js")
+    },
 }
 
 HEADERS = {
@@ -59,12 +62,8 @@ HEADERS = {
 
 _PICTURE_TYPE = "multipart/x-mixed-replace; boundary=next-picture"
 _TOO_LONG = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-_PICTURE_START = b"--next-picture\r\nContent-Type: image/jpeg\r\n\r\n"
-
-
-def _part(jpeg: bytes) -> bytes:
-    """A picture and the start of the next one, without which browsers do not show it."""
-    return jpeg + b"\r\n" + _PICTURE_START
+_PICTURE_START = b"--next-picture\r\nContent-Type: %b\r\n\r\n"
+"""Of a part of the stream; the %b is the kind of its pictures."""
 
 
 def _event(data: bytes) -> bytes:
@@ -78,7 +77,7 @@ class WatchServer(ThreadingHTTPServer):
     Args:
         host: address or name to listen on; an empty one, 0.0.0.0 or :: is every network.
         port: 0 takes any free one.
-        pictures: JPEGs by name; `/NAME.mjpg` streams them.
+        pictures: JPEGs or PNGs by name; `/NAME.mjpg` streams them.
         numbers: JSON in one line; `/numbers` streams it.
         names: of this machine, by which it is asked for beside those that it knows itself.
         patience_s: see `PATIENCE_S`.
@@ -223,8 +222,11 @@ class _Handler(BaseHTTPRequestHandler):
         elif path in self.server.pages:
             self._send(HTTPStatus.OK, *self.server.pages[path])
         elif path in self.server.streams:
+            latest = self.server.streams[path]
+            start = _PICTURE_START % latest.kind.encode()
+            # Browsers do not show a picture before the start of the next one.
             self._stream(
-                self.server.streams[path], _PICTURE_TYPE, _PICTURE_START, _part, viewer[:NAME_LENGTH]
+                latest, _PICTURE_TYPE, start, lambda item: item + b"\r\n" + start, viewer[:NAME_LENGTH]
             )
         elif path == "/numbers":
             self._stream(self.server.numbers, "text/event-stream", b"retry: 1000\n\n", _event)

@@ -31,6 +31,8 @@ NUMBERS_PERIOD_S = 1.0
 """The numbers are sent at least so often, as they say for how long something has not come [s]."""
 
 JPEG_QUALITY = 85
+PNG_OPTIONS = (cv2.IMWRITE_PNG_COMPRESSION, 1)
+"""Masks are small whatever time is taken for them."""
 
 NEWEST = QoSProfile(depth=1)
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -93,7 +95,8 @@ class Viewer(Node):
 
     Attributes:
         target: the full name of the node.
-        pictures: JPEGs of overlay, rgb, thermal and mask; each is encoded once for all viewers.
+        pictures: JPEGs of overlay, rgb, thermal and confidence, and PNGs of the mask, whose colours stay exact; each is
+            encoded once for all viewers.
         numbers: one line of JSON: `NodeState.describe`, and of the watched ``pictures``
             `PictureState.describe` and the names of their ``viewers``.
     """
@@ -126,7 +129,8 @@ class Viewer(Node):
             thermal_message_picture,
             partial(thermal_message_picture, compressed=True),
         )
-        self._add_picture("mask", f"{outputs}/mask", NEWEST, self._mask_picture)
+        self._add_picture("mask", f"{outputs}/mask", NEWEST, self._mask_picture, kind="image/png")
+        self._add_picture("confidence", f"{outputs}/confidence", NEWEST, codec.decode_rgb)
         self._number_topics = self._make_number_topics(outputs)
         followed = (*self._picture_topics.values(), *self._number_topics)
         check_arguments(self, [topic.name for topic in followed])
@@ -136,9 +140,17 @@ class Viewer(Node):
         self.create_timer(NUMBERS_PERIOD_S, self._send_numbers, clock=steady)
 
     def _add_picture(
-        self, name: str, topic: str, qos: QoSProfile, read: Reader, read_compressed: Reader | None = None
+        self,
+        name: str,
+        topic: str,
+        qos: QoSProfile,
+        read: Reader,
+        read_compressed: Reader | None = None,
+        kind: str = "image/jpeg",
     ) -> None:
-        self.pictures[name] = latest = Latest()
+        self.pictures[name] = latest = Latest(kind)
+        ending = ".png" if kind == "image/png" else ".jpg"
+        options = (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY) if ending == ".jpg" else PNG_OPTIONS
         self._picture_states[name] = state = PictureState(self.resolve_topic_name(topic))
 
         def receive(read: Reader, message: Any) -> None:
@@ -149,10 +161,9 @@ class Viewer(Node):
             except ValueError as error:
                 state.problem = str(error)
                 return
-            options = (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY)
-            jpeg = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options)[1]
+            file = cv2.imencode(ending, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options)[1]
             state.show(time.monotonic(), *picture.shape[:2])
-            latest.put(jpeg.tobytes())
+            latest.put(file.tobytes())
 
         receivers = {Image: partial(receive, read)}
         if read_compressed is not None:

@@ -1,120 +1,22 @@
 """The live view's page in a real browser; this process is its server, and says what it shows."""
 
-import json
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pytest
 from browser import PHONE, Visit, chromium, visit
+from live_page import SHOWN, VALUES, View, texts, wait_for_text
 from waiting import TIMEOUT_S, wait_for
 
-from rgbt_seg_ros.base.diagnostics import status_name
-from rgbt_seg_ros.live_view.latest import Latest, NextItem
-from rgbt_seg_ros.live_view.server import WatchServer
-from rgbt_seg_ros.live_view.state import NodeState, PictureState
 from rgbt_seg_ros.masks.classes import MFNET
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 RED, BLUE = (220, 20, 20), (20, 20, 220)
-VALUES = {
-    "mask_hz": "4.12", "latency_ms.p50": "180.4", "latency_ms.p95": "263.6", "rgb_camera": "ok", "rgb_hz": "9.9",
-    "thermal_camera": "missing", "pairs": "60", "masks": "50", "detections": "12", "dropped.superseded": "7",
-    "dropped.stale": "2", "dropped.surplus": "30", "dropped.late": "0",
-}  # fmt: skip
-
-
-class Breakable(Latest):
-    """A viewer's stream can be broken off, as by a network or for a client that is too slow."""
-
-    broken = ""
-    """Name of that viewer."""
-
-    @contextmanager
-    def viewer(self, name: str = "") -> Iterator[NextItem]:
-        with super().viewer(name) as next_item:
-
-            def next_or_end(timeout_s: float) -> bytes | None:
-                if name == self.broken != "":
-                    raise ConnectionResetError
-                return next_item(timeout_s)
-
-            yield next_or_end
-
-
-class View:
-    """A server whose pictures and numbers are what the tests put."""
-
-    def __init__(self, port: int = 0) -> None:
-        self.pictures = {name: Breakable() for name in ("overlay", "rgb", "thermal", "mask")}
-        self.numbers = Latest()
-        self.server = WatchServer("127.0.0.1", port, self.pictures, self.numbers)
-        self.server.run()
-        self._told: dict[str, Any] = {}
-        self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._repeat)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Again, it does nothing."""
-        if not self._closed.is_set():
-            self._closed.set()
-            self._thread.join()
-            self.server.close()
-
-    def _repeat(self) -> None:
-        """Send the numbers again and again, as a page takes silence for the end of the view."""
-        while not self._closed.wait(0.5):
-            if self._told:
-                self._send()
-
-    def _send(self) -> None:
-        """The numbers, with the viewers that there are now."""
-        pictures = {
-            name: {**self._told["picture"], "viewers": latest.viewer_names}
-            for name, latest in self.pictures.items()
-            if latest.viewers
-        }
-        self.numbers.put(json.dumps({**self._told["node"], "pictures": pictures}).encode())
-
-    def show(self, name: str, color: tuple[int, int, int]) -> None:
-        """Put a picture of one colour, once somebody looks."""
-        wait_for(lambda: self.pictures[name].viewers, f"a viewer of {name}")
-        picture = np.full((48, 64, 3), color[::-1], np.uint8)
-        self.pictures[name].put(cv2.imencode(".jpg", picture)[1].tobytes())
-
-    def tell(
-        self,
-        level: int = 0,
-        sentence: str = "4.1 masks/s",
-        values: dict[str, str] | None = None,
-        names: tuple[str, ...] = MFNET.names,
-        detections: tuple[str, ...] = ("person", "car", "person"),
-    ) -> None:
-        """Put numbers, once somebody looks."""
-        wait_for(lambda: self.numbers.viewers, "a viewer of the numbers")
-        node, picture = NodeState("/rgbt_segmenter", classes=names), PictureState("/a/topic")
-        node.report(
-            0.0, {status_name("/rgbt_segmenter"): (level, sentence, VALUES if values is None else values)}
-        )
-        node.detect(0.0, detections)
-        picture.show(0.0, 48, 64)
-        self._told = {"node": node.describe(0.0), "picture": picture.describe(0.0)}
-        self._send()
-
-    @property
-    def viewers(self) -> dict[str, int]:
-        """How many there are, where there are any."""
-        counts = {name: latest.viewers for name, latest in self.pictures.items()} | {
-            "numbers": self.numbers.viewers
-        }
-        return {name: count for name, count in counts.items() if count}
 
 
 @pytest.fixture(scope="module")
@@ -139,14 +41,6 @@ def opened(browser: "Browser", view: View) -> Iterator[Visit]:
         assert all(address.startswith(view.server.url) for address in opened.requests)
 
 
-def wait_for_text(opened: Visit, selector: str, text: str) -> None:
-    opened.page.wait_for_function(
-        "([selector, text]) => document.querySelector(selector).textContent === text",
-        arg=[selector, text],
-        timeout=1e3 * TIMEOUT_S,
-    )
-
-
 def wait_for_color(
     opened: Visit, name: str, color: tuple[int, int, int], camera: Callable[[], object] = lambda: None
 ) -> None:
@@ -159,11 +53,6 @@ def wait_for_color(
         return bool(np.abs(picture.mean(axis=(0, 1))[::-1] - color).max() < 8)
 
     wait_for(seen, f"{name} in {color}")
-
-
-def texts(opened: Visit, selector: str) -> list[str]:
-    found: list[str] = opened.page.locator(selector).all_inner_texts()
-    return found
 
 
 def test_each_picture_is_seen_as_soon_as_it_came(view: View, opened: Visit) -> None:
@@ -198,7 +87,7 @@ def test_numbers_are_shown_as_they_change(view: View, opened: Visit) -> None:
     view.tell(2, "no images on /boson", {**VALUES, "mask_hz": "0", "dropped.late": "1"}, ("dog",), ())
     wait_for_text(opened, "#sentence", "no images on /boson")
     assert opened.page.locator("#level.error").count() == 1
-    assert texts(opened, "[role=status]") == ["error"], (
+    assert texts(opened, "#state[role=status]") == ["error"], (
         "seconds count in the sentence: it would be read out again"
     )
     assert texts(opened, "#rate") == ["0.0"]
@@ -291,11 +180,11 @@ def test_a_window_without_a_free_connection_says_so(view: View, opened: Visit) -
     every = f"{view.server.url}#overlay,rgb,thermal,mask"
     opened.page.goto(every)
     view.tell()
-    for name in view.pictures:
+    for name in SHOWN:
         view.show(name, RED)
     second = Visit(opened.page.context.new_page())
     second.page.goto(every)
-    for name in view.pictures:
+    for name in SHOWN:
         second.page.wait_for_function(
             "name => document.querySelector(`#figure-${name} .none`).checkVisibility()", arg=name
         )
@@ -306,7 +195,7 @@ def test_a_window_without_a_free_connection_says_so(view: View, opened: Visit) -
             "no connection free for this picture: does another window of this browser show pictures, too?",
         )
     opened.page.goto("about:blank")
-    for name in view.pictures:
+    for name in SHOWN:
         # Not once: the first window's connection may still be there to take it.
         wait_for_color(second, name, BLUE, partial(view.show, name, BLUE))
         wait_for_text(second, f"#figure-{name} .none", "")

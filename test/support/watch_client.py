@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import threading
 from http.client import HTTPConnection, HTTPException
 from socket import SHUT_RDWR
@@ -11,6 +12,7 @@ import cv2
 import numpy as np
 
 PART = b"--next-picture\r\nContent-Type: image/jpeg\r\n\r\n"
+_PARTS = re.compile(re.escape(PART).replace(b"jpeg", b"(?:jpeg|png)"))
 
 
 class Stream:
@@ -24,7 +26,7 @@ class Stream:
     def __init__(self, port: int, path: str) -> None:
         self.items: list[Any] = []
         self._decode = self._event if path == "/numbers" else self._picture
-        self._separator = b"\n\n" if path == "/numbers" else PART
+        self._separator = re.compile(rb"\n\n") if path == "/numbers" else _PARTS
         self._connection = HTTPConnection("127.0.0.1", port)
         self._connection.request("GET", path)
         # Kept here, as `getresponse` leaves a connection that is not kept alive to the answer.
@@ -54,7 +56,7 @@ class Stream:
         data = b""
         try:
             while piece := self._answer.read1(1 << 16):
-                *items, data = (data + piece).split(self._separator)
+                *items, data = self._separator.split(data + piece)
                 self.items += [item for item in map(self._decode, items) if item is not None]
         except (OSError, HTTPException):
             return

@@ -31,6 +31,7 @@ ROS = (
 """Tests of processes that talk over DDS, and of the README, which starts every command."""
 TRAINING = (
     TEST / "training",
+    TEST / "examples",
     TEST / "models" / "test_default_model.py",
     TEST / "package" / "test_reproduce.py",
     TEST / "fuzz",

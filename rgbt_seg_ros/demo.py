@@ -34,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "Play a recording through the node as three ROS processes and write a report, a video and a summary.",
         """
         python -m rgbt_seg_ros.demo
+        python -m rgbt_seg_ros.demo --live
         python -m rgbt_seg_ros.demo --bag my_bag --model my.safetensors -o out/my_bag
         python -m rgbt_seg_ros.demo --rgb rgb.mp4 --thermal thermal.mp4
         """,
@@ -47,6 +48,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         type=positive_number,
         default=5.0,
         help="play no longer than this, and only the first part of a longer recording (default 5)",
+    )
+    parser.add_argument(
+        "--live",
+        action="store_true",
+        help="serve the live page while it plays, on this machine alone, and open it where there is a display",
     )
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("out/demo"), metavar="DIR", help="default out/demo"

@@ -26,6 +26,7 @@ from rgbt_seg_ros.base.diagnostics import Key
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import describe_host, prepare_process
 from rgbt_seg_ros.base.whole_files import naming_folder
+from rgbt_seg_ros.live_view.child_page import ChildPage
 from rgbt_seg_ros.masks.labels import LABELS_FOLDER, find_labels
 from rgbt_seg_ros.pipeline.answer import decode_images
 from rgbt_seg_ros.report_page.write import write_report
@@ -149,7 +150,9 @@ def playback_rate(recording: DemoRecording, pair_ms: float) -> float:
     return min(max(rate, SLOWEST_RATE), 1.0)
 
 
-def run_graph(recording: DemoRecording, seconds: float, model: str, rate: float, output: Path) -> None:
+def run_graph(
+    recording: DemoRecording, seconds: float, model: str, rate: float, output: Path, live: bool = False
+) -> None:
     """Run recorder, node and player until everything is answered, and end them.
 
     Args:
@@ -158,6 +161,7 @@ def run_graph(recording: DemoRecording, seconds: float, model: str, rate: float,
         model: as the node's parameter.
         rate: speed of the player.
         output: folder of the recorder's files and of the logs.
+        live: whether to serve the live page meanwhile.
 
     Raises:
         UserError: one of them died or hung.
@@ -185,13 +189,18 @@ def run_graph(recording: DemoRecording, seconds: float, model: str, rate: float,
 
         recorder = start("recorder", "record", recorder_arguments)
         node = start("node", "node", node_arguments)
+        page = ChildPage(start("view", "watch", ["--port", "0", *remap])) if live else None
         # The names of the classes come when the node is active.
         wait_until((output / "classes.json").is_file, [node, recorder], START_TIMEOUT_S, "an active node")
         player = start("player", "play", player_arguments)
         bar = progress.add_task("segmenting", total=round(recording.pairs_hz * seconds))
 
         def played() -> bool:
-            progress.update(bar, completed=_masks(output))
+            masks = _masks(output)
+            progress.update(bar, completed=masks)
+            # Not before, or a viewer of a camera could be taken for one of those whom the player waits for.
+            if page is not None and masks:
+                page.show()
             return player.exit_code is not None
 
         wall_s = seconds / rate
@@ -237,7 +246,7 @@ def run(args: argparse.Namespace) -> None:
             f"this machine needs {pair_ms:.0f} ms for a pair."
         )
         print(note)
-        run_graph(recording, seconds, args.model, rate, args.output)
+        run_graph(recording, seconds, args.model, rate, args.output, args.live)
         labels = recording.labels()
         summary = replace(
             summarize(read_run(args.output), labels),

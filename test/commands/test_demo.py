@@ -2,15 +2,20 @@
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import cv2
 import pytest
 from bags import START_NS, rgb_frame, thermal_frame
 from random_model import write_model
+from waiting import wait_for
+from watch_client import Stream
 
 from faults.processes import start
 from rgbt_seg_ros.bags.reader import RGB_TOPIC, THERMAL_TOPIC
@@ -71,6 +76,47 @@ def test_demo_of_a_recording(repository: Path, bag: Path, arch: str, tmp_path: P
     check_report_data(page)
     assert f"report: {out / 'report.html'}" in done.stdout
     assert {path.stem for path in out.glob("*.log")} == {"node", "player", "recorder"}
+
+
+def test_the_live_page_is_there_while_the_demo_plays(
+    repository: Path, bag: Path, model: Path, tmp_path: Path
+) -> None:
+    out, opened = tmp_path / "out", tmp_path / "opened.txt"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
+    browser.chmod(0o755)
+    # Python's own way to name a browser; the display is only asked for.
+    environment = {**os.environ, "DISPLAY": ":1", "BROWSER": f"{browser} %s"}
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "rgbt_seg_ros.demo", "--live", "--bag", bag, "--model", model, "-o", out],
+        cwd=repository,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert demo.stdout is not None
+        address = next(
+            line.split()[-1] for line in demo.stdout if line.startswith("live page, while this plays: ")
+        )
+        port = int(address.rstrip("/").rpartition(":")[2])
+        with urlopen(address, timeout=TIMEOUT_S) as page:
+            assert b"RGB-T segmentation, live" in page.read()
+        with Stream(port, "/numbers") as numbers:
+            wait_for(lambda: any(item["values"] for item in numbers.items), "the node's report")
+        rest = demo.stdout.read()
+        assert demo.wait(TIMEOUT_S) == 0, rest
+    finally:
+        demo.kill()
+        demo.wait()
+    assert f"report: {out / 'report.html'}" in rest
+    assert opened.read_text() == f"{address}\n"
+    assert processes_with(str(out)) == []
+    with pytest.raises(URLError):
+        urlopen(address, timeout=TIMEOUT_S)
+    assert "Traceback" not in (out / "view.log").read_text()
+    summary = json.loads((out / "summary.json").read_text())
+    assert (summary["rgb_in"], summary["masks"]) == (20, 18), "who looks costs no image"
 
 
 def check_report_data(page: str) -> None:

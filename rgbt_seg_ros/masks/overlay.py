@@ -40,6 +40,8 @@ def draw_overlay(
 ) -> np.ndarray:
     """The RGB image with classes tinted and detections boxed and named, uint8 [H, W, 3]; the inputs stay as they are.
 
+    Names never overlap: one that has no room at its box is left out.
+
     Args:
         rgb: uint8 [H, W, 3].
         mask: class ids, uint8 or uint16 [H, W].
@@ -57,9 +59,12 @@ def draw_overlay(
     tinted = colorize(mask, palette.max(axis=1, keepdims=True) > 0)
     np.copyto(picture, blend, where=tinted)
     for detection in detections:
-        red, green, blue = (int(channel) for channel in palette[detection.class_id % len(palette)])
-        # Background as a thing has no colour of its own.
-        _draw_detection(picture, detection, (red, green, blue) if red + green + blue else (255, 255, 255))
+        left, top, right, bottom = _corners(detection)
+        cv2.rectangle(picture, (left, top), (right, bottom), _color(palette, detection), _line_width(picture))
+    taken = np.zeros(mask.shape, bool)
+    # Large objects first: where names are crowded, those of small ones are left out.
+    for detection in sorted(detections, key=lambda each: -each.size_x * each.size_y):
+        _draw_name(picture, detection, _color(palette, detection), taken)
     return picture
 
 
@@ -90,26 +95,54 @@ def thermal_message_picture(message: Any, compressed: bool = False) -> np.ndarra
     return thermal_picture(image.counts, image.valid)
 
 
-def _draw_detection(picture: np.ndarray, detection: Detection, color: tuple[int, int, int]) -> None:
-    """Draw a box and, above it where there is room, its class name and score; lines and text scale with the image."""
-    height, width = picture.shape[:2]
-    line = max(1, round(height / 480))
+def _corners(detection: Detection) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of a box's outermost pixels."""
     left = round(detection.center_x - (detection.size_x - 1) / 2)
     top = round(detection.center_y - (detection.size_y - 1) / 2)
-    right = round(left + detection.size_x - 1)
-    bottom = round(top + detection.size_y - 1)
-    cv2.rectangle(picture, (left, top), (right, bottom), color, line)
+    return left, top, round(left + detection.size_x - 1), round(top + detection.size_y - 1)
 
+
+def _color(palette: np.ndarray, detection: Detection) -> tuple[int, int, int]:
+    red, green, blue = (int(channel) for channel in palette[detection.class_id % len(palette)])
+    # Background as a thing has no colour of its own.
+    return (red, green, blue) if red + green + blue else (255, 255, 255)
+
+
+def _line_width(picture: np.ndarray) -> int:
+    """Lines and text scale with the image [pixels]."""
+    return max(1, round(picture.shape[0] / 480))
+
+
+def _draw_name(
+    picture: np.ndarray, detection: Detection, color: tuple[int, int, int], taken: np.ndarray
+) -> None:
+    """Draw class name and score at a box, above it where there is room, and note their pixels in `taken` [H, W]."""
+    line, scale = _line_width(picture), max(0.3, picture.shape[0] / 480 * 0.45)
     text = f"{detection.class_name} {detection.score:.2f}"
-    scale = max(0.3, height / 480 * 0.45)
-    (text_width, text_height), descent = cv2.getTextSize(text, _FONT, scale, line)
-    label_height = text_height + descent + line
-    label_top = top - label_height if top >= label_height else top
-    label_left = max(0, min(left, width - text_width))
-    label_right, label_bottom = label_left + text_width, label_top + label_height
-    cv2.rectangle(picture, (label_left, label_top), (label_right, label_bottom), color, cv2.FILLED)
+    (width, text_height), descent = cv2.getTextSize(text, _FONT, scale, line)
+    height = text_height + descent + line
+    place = _free_place(_corners(detection), width, height, taken)
+    if place is None:
+        return
+    left, top = place
+    taken[top : top + height, left : left + width] = True
+    cv2.rectangle(picture, place, (left + width - 1, top + height - 1), color, cv2.FILLED)
     red, green, blue = color
     # Rec. 601 luma: black text on a light label, white on a dark one.
     ink = (0, 0, 0) if 0.299 * red + 0.587 * green + 0.114 * blue > 128 else (255, 255, 255)
-    baseline = (label_left, label_top + text_height + line)
-    cv2.putText(picture, text, baseline, _FONT, scale, ink, line, cv2.LINE_AA)
+    cv2.putText(picture, text, (left, top + text_height + line), _FONT, scale, ink, line, cv2.LINE_AA)
+
+
+def _free_place(
+    corners: tuple[int, int, int, int], width: int, height: int, taken: np.ndarray
+) -> tuple[int, int] | None:
+    """Left and top of the first place at a box that is within the image and free; None if there is none."""
+    left, top, right, bottom = corners
+    middle = (left + right - width) // 2
+    for y in (top - height, top, bottom + 1, bottom + 1 - height, (top + bottom - height) // 2):
+        for x in (left, right + 1 - width, middle, right + 1, left - width):
+            x = max(0, min(x, taken.shape[1] - width))
+            inside = 0 <= y <= taken.shape[0] - height and x + width <= taken.shape[1]
+            if inside and not taken[y : y + height, x : x + width].any():
+                return x, y
+    return None

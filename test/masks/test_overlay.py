@@ -83,6 +83,32 @@ def test_a_box_is_drawn_on_the_outermost_pixels_of_its_object() -> None:
     assert drawn[:40].any()
 
 
+def labels_of(picture: np.ndarray, color: tuple[int, int, int]) -> int:
+    """Pixels of the ground of names, of boxes as well."""
+    return int((picture == color).all(axis=2).sum())
+
+
+def test_names_never_overlap() -> None:
+    """The ground of each name is whole: one pixel of another's would be missing."""
+    rgb, mask = np.zeros((480, 640, 3), np.uint8), np.zeros((480, 640), np.uint8)
+    places = [(100, 200), (110, 204), (108, 190), (96, 210), (400, 300), (630, 5), (8, 470)]
+    boxes = [box(1 + i, x, y, 24, 20) for i, (x, y) in enumerate(places)]
+    crowd = draw_overlay(rgb, mask, PALETTE, boxes)
+    alone = [
+        labels_of(draw_overlay(rgb, mask, PALETTE, [each]), MFNET.palette[each.class_id]) for each in boxes
+    ]
+    together = [labels_of(crowd, MFNET.palette[each.class_id]) for each in boxes]
+    for one, among in zip(alone, together, strict=True):
+        # Lines of boxes cross; a name's ground has some hundred pixels.
+        assert among > one - 100 > 100
+    # Where there is no room, a name is left out.
+    many = [box(CAR, 320 + i % 3, 240 + i % 2, 12, 12) for i in range(200)]
+    drawn = draw_overlay(rgb, mask, PALETTE, many)
+    rows, columns = np.nonzero(drawn.any(axis=2))
+    assert rows.max() - rows.min() < 80
+    assert columns.max() - columns.min() < 320
+
+
 @pytest.mark.parametrize("class_id", range(1, len(MFNET.names)))
 def test_names_contrast_with_their_ground(class_id: int) -> None:
     rgb, mask = np.full((480, 640, 3), 128, np.uint8), np.zeros((480, 640), np.uint8)

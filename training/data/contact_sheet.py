@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.whole_files import new_file
-from rgbt_seg_ros.masks.classes import UNLABELED, palette_for
+from rgbt_seg_ros.masks.classes import UNLABELED, UNLABELED_NAME, palette_for
 from rgbt_seg_ros.masks.overlay import colorize, draw_overlay
 
 from .inspection import InspectedImage, Inspection
@@ -81,7 +81,7 @@ def _draw_sample(line: Sequence[Axes], sample: Sample, palette: np.ndarray) -> N
 
 def _draw_classes(panels: Sequence[Axes], inspection: Inspection, palette: np.ndarray) -> None:
     """Bars of the pixels and of the images with each class; their colours are the pictures' legend."""
-    names = (*inspection.dataset.classes.names, "ignored")
+    names = (*inspection.dataset.classes.names, UNLABELED_NAME)
     ids = [*range(len(names) - 1), UNLABELED]
     pixels, images = inspection.class_pixels()[ids], inspection.class_images()[ids]
     percent = 100.0 * pixels / max(1, pixels.sum())

@@ -286,11 +286,11 @@ def _find_absent_classes(inspection: Inspection) -> None:
         if not found:
             continue
         shown = np.sum(found, axis=0) > 0
-        for i, name in enumerate(inspection.dataset.classes.names):
-            if not shown[i]:
-                inspection.warnings.append(
-                    f"{split} shows no {name}, which {effect}: give other lists or shares"
-                )
+        absent = [name for i, name in enumerate(inspection.dataset.classes.names) if not shown[i]]
+        if absent:
+            inspection.warnings.append(
+                f"{split} shows no {', '.join(absent)}, which {effect}: give other lists or shares"
+            )
 
 
 def _count(number: int, noun: str) -> str:

@@ -117,6 +117,10 @@ def _encode(folder: Path, sentences: Sequence[str]) -> torch.Tensor:
     if tower is not None:
         return tower.encode(folder, sentences)
     from transformers import AutoModel, AutoTokenizer
+    from transformers.utils.logging import disable_progress_bar
+
+    # It is read in a moment, and its bar says nothing to people.
+    disable_progress_bar()
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)

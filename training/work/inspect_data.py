@@ -11,6 +11,7 @@ from rich.table import Column, Table
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.json_files import encode_json
 from rgbt_seg_ros.base.whole_files import write_file
+from rgbt_seg_ros.masks.classes import UNLABELED_NAME
 
 from ..config.schema import FOLDER
 from ..data.contact_sheet import save_contact_sheet
@@ -76,7 +77,7 @@ def _print(console: Console, inspection: Inspection) -> None:
     for name, counts in report["classes"].items():
         classes.add_row(name, f"{100 * counts['pixel_share']:.3f} %", str(counts["images"]))
     classes.add_section()
-    classes.add_row("ignored", f"{100 * report['ignored_share']:.3f} %", "")
+    classes.add_row(UNLABELED_NAME, f"{100 * report['ignored_share']:.3f} %", "")
     console.print(classes)
     sizes = ", ".join(f"{count} of {size}" for size, count in report["sizes"].items())
     types = ", ".join(report["thermal_types"])

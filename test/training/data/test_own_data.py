@@ -9,11 +9,12 @@ from PIL import Image
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.images.files import read_pair
-from training import embed_classes, evaluate, inspect_data
+from training import evaluate, inspect_data
 from training.config.schema import DataConfig
 from training.data.files import read_thermal
 from training.data.own_data import read_description
 from training.data.sources import class_set_of, open_dataset, training_sources, validation_source
+from training.weights.class_texts import class_names
 
 SIZE = (12, 16)
 NAMES = tuple("abcdefghij")
@@ -329,8 +330,7 @@ def test_classes_that_a_split_does_not_show_are_said(
     save(root / "labels/c.png", np.zeros(SIZE, np.uint8))
     assert inspect_data.main(["--data", "folder", "--root", str(root)]) == 0
     output = capsys.readouterr().out
-    assert "warning: test shows no person, which is not tested: give other lists or shares" in output
-    assert "test shows no car" in output
+    assert "warning: test shows no person, car, which is not tested: give other lists or shares" in output
     assert "train shows no" not in output
 
 
@@ -348,7 +348,7 @@ def test_a_configuration_trains_and_validates_on_own_data(tmp_path: Path) -> Non
 def test_class_names_of_own_data_are_embedded(tmp_path: Path) -> None:
     root = write(tmp_path, FOLDERS + BY_ID + SHARES)
     for place in (root, root / "dataset.yaml"):
-        assert embed_classes._class_names(str(place)) == ("background", "person", "car")
+        assert class_names(str(place)) == ("background", "person", "car")
 
 
 # --- grey thermal images ---

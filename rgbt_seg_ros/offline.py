@@ -42,7 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         """,
     )
     parser.add_argument("bag", type=Path, metavar="BAG", help="rosbag2 folder, or .mcap, .db3 or .bag file")
-    parser.add_argument("--output", type=Path, required=True, metavar="OUT", help="folder for the results")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="OUT", help="folder for the results"
+    )
     parser.add_argument(
         "--labels",
         type=Path,

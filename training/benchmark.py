@@ -82,7 +82,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         type=positive_number,
         help="with --train: tell the hours of the whole run on a machine that sustains so many 10^12 operations/s",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to this file")
+    parser.add_argument(
+        "-o",
+        "--output",
+        "--json",
+        dest="json",
+        type=Path,
+        metavar="FILE",
+        help="write everything to this file",
+    )
     parser.add_argument(
         "overrides", nargs="*", metavar="key=value", help="with --train: change a value of the configuration"
     )

@@ -81,7 +81,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="give the model only this one; all: each and both, a column for each (default: both)",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
-    parser.add_argument("--json", metavar="FILE", help="write the scores to this file")
+    parser.add_argument(
+        "-o", "--output", "--json", dest="json", metavar="FILE", help="write the scores to this file"
+    )
     parser.add_argument(
         "--confusion", type=_png, metavar="PNG", help="write a picture of the confusion matrix"
     )

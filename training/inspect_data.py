@@ -42,7 +42,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         help=f"false colours of thermal images: {', '.join(PALETTES)} (default: auto)",
     )
     parser.add_argument("--sheet", metavar="PNG", help="draw samples and a histogram of the classes")
-    parser.add_argument("--json", metavar="FILE", help="write everything that was found to this file")
+    parser.add_argument(
+        "-o",
+        "--output",
+        "--json",
+        dest="json",
+        metavar="FILE",
+        help="write everything that was found to this file",
+    )
     parser.add_argument(
         "--write-val-list",
         metavar="FILE",

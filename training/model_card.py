@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--notes", type=Path, required=True, help="Markdown that goes first: use, data, faults seen"
     )
-    parser.add_argument("-o", "--out", type=Path, required=True, help="file to write, Markdown")
+    parser.add_argument("-o", "--output", "--out", type=Path, required=True, help="file to write, Markdown")
     return run_command(parser, _prepare, argv)
 
 

@@ -31,6 +31,10 @@ def _config_of_run(run: Path, overrides: Sequence[str]) -> Config:
 
 def _prepare(args: argparse.Namespace) -> Work:
     overrides = [*args.overrides, *(["model.from_scratch=true"] if args.from_scratch else [])]
+    if args.output and args.resume:
+        raise UserError("--resume goes on in the folder of its run: leave --output out")
+    if args.output:
+        overrides.append(f"run.dir={args.output}")
     if args.resume:
         config = _config_of_run(Path(args.resume), overrides)
     else:
@@ -39,7 +43,8 @@ def _prepare(args: argparse.Namespace) -> Work:
     if config.data.name != "scenes":
         from .data.sources import open_dataset
 
-        open_dataset(config.data.name, config.data.root, config.data.train_split, config.data.thermal)
+        data = config.data
+        open_dataset(data.name, data.root, data.train_split, data.thermal, data.thermal_palette)
     announce(f"training {config.model.arch} {config.model.size} on {config.data.name}, into {config.run.dir}")
     from .work.train import run
 
@@ -59,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     group = parser.add_mutually_exclusive_group(required=True)
     group.add_argument("--config", help="YAML file (config/train has ready ones)")
     group.add_argument("--resume", metavar="RUN", help="folder of a run to go on with")
+    parser.add_argument("-o", "--output", metavar="RUN", help="folder of a new run (run.dir=RUN)")
     parser.add_argument(
         "--from-scratch",
         action="store_true",

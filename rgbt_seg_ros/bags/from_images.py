@@ -161,7 +161,7 @@ def make_recording(
         path, rgb_stream, thermal_stream, thermal_encoding, labels, reading
     )
     rate = f"at {rgb_stream.rate_hz:g} Hz" if written_rgb.at_fixed_rate else "at the video's own times"
-    print(f"{path}: {written_rgb.count} RGB images {rate}, {written_thermal.count} thermal")
+    print(f"{written_rgb.count} RGB images {rate}, {written_thermal.count} thermal")
 
 
 def write_bag(

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from rgbt_seg_ros.base import interrupts
 from rgbt_seg_ros.base.errors import UserError
@@ -99,6 +100,18 @@ def announce(text: str) -> None:
         timer.daemon = True
         timer.start()
         _announcements.append(timer)
+
+
+def name_files(*files: tuple[str, str | Path | None]) -> None:
+    """End a command with a line for each file that it wrote, as ``overlay: out/mask_overlay.png``.
+
+    Args:
+        files: what each is and where, those for people first; a folder stands for all in it and gets a ``/``. What is
+            None was not asked for.
+    """
+    for what, path in files:
+        if path is not None:
+            print(printable(f"{what}: {path}{'/' if os.path.isdir(path) else ''}"))
 
 
 def _be_silent() -> None:

@@ -20,9 +20,9 @@ from rgbt_seg_ros.scenes.conditions import CONDITIONS
 def _prepare(args: argparse.Namespace) -> Work:
     if args.stills < 1:
         raise UserError(f"--stills {args.stills}: give a number of at least 1")
-    if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
-        raise UserError(f"{args.out} exists and is not an empty folder: give another one with -o")
-    announce(f"rendering {args.stills} pairs into {args.out}")
+    if args.output.exists() and (not args.output.is_dir() or any(args.output.iterdir())):
+        raise UserError(f"{args.output} exists and is not an empty folder: give another one with -o")
+    announce(f"rendering {args.stills} pairs into {args.output}")
     from rgbt_seg_ros.scenes.data_set import write_data_set
 
     return write_data_set
@@ -36,7 +36,9 @@ def main(argv: list[str] | None = None) -> int:
         """python -m rgbt_seg_ros.scenes -o scenes --stills 500
         python -m rgbt_seg_ros.scenes -o night --stills 40 --condition night --size 240x320 --sheet night.png""",
     )
-    parser.add_argument("-o", "--out", type=Path, required=True, help="folder to write; new or empty")
+    parser.add_argument(
+        "-o", "--output", "--out", type=Path, required=True, help="folder to write; new or empty"
+    )
     parser.add_argument(
         "--stills", type=positive_count, default=100, help="number of pairs (default: %(default)s)"
     )

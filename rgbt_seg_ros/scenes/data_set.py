@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from rich.progress import track
 
+from rgbt_seg_ros.base.cli import name_files
 from rgbt_seg_ros.base.image_bytes import png
 from rgbt_seg_ros.base.whole_files import new_folder, write_file
 from rgbt_seg_ros.masks.classes import MFNET, palette_for
@@ -21,13 +22,14 @@ _SHEET_COLUMNS, _SHEET_ROWS, _SHEET_HEIGHT = 2, 8, 180
 def write_data_set(args: argparse.Namespace) -> None:
     """Render what `python -m rgbt_seg_ros.scenes` was asked for."""
     # A folder that is there is written into: it may be a disk of its own.
-    with nullcontext(args.out) if args.out.exists() else new_folder(args.out.absolute()) as folder:
+    with nullcontext(args.output) if args.output.exists() else new_folder(args.output.absolute()) as folder:
         counts, strips = _write_stills(args, folder)
     if args.sheet:
         strips += [np.zeros_like(strips[0])] * (-len(strips) % _SHEET_COLUMNS)
         rows = [np.hstack(strips[i : i + _SHEET_COLUMNS]) for i in range(0, len(strips), _SHEET_COLUMNS)]
         write_file(args.sheet, png(np.vstack(rows)[..., ::-1]))
-    print(f"{args.out}: {counts['train']} training and {counts['val']} validation pairs")
+    print(f"{counts['train']} training and {counts['val']} validation pairs")
+    name_files(("pictures", args.sheet), ("data set", args.output))
 
 
 def _write_stills(args: argparse.Namespace, out: Path) -> tuple[dict[str, int], list[np.ndarray]]:

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from rgbt_seg_ros.base.cli import name_files
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.whole_files import naming_file, new_file, write_file
 from rgbt_seg_ros.images.files import read_pair
@@ -37,12 +38,14 @@ def run(args: argparse.Namespace) -> None:
     with naming_file(args.output):
         # Before somebody clicks points that could not be kept.
         args.output.parent.mkdir(parents=True, exist_ok=True)
+    clicked = None
     if args.points is not None:
         pairs = read_point_pairs(args.points)
     else:
-        pairs = _clicked(rgb, thermal, args.output.with_suffix(".points.csv"))
-    findings = _write(args, rgb, thermal, pairs)
-    print("\n  ".join(findings))
+        clicked = args.output.with_suffix(".points.csv")
+        pairs = _clicked(rgb, thermal, clicked)
+    print("\n  ".join(_write(args, rgb, thermal, pairs)))
+    name_files(("overlay", args.overlay), ("parameter file", args.output), ("points", clicked))
 
 
 def _write(args: argparse.Namespace, rgb: np.ndarray, thermal: np.ndarray, pairs: PointPairs) -> list[str]:
@@ -57,7 +60,7 @@ def _write(args: argparse.Namespace, rgb: np.ndarray, thermal: np.ndarray, pairs
     if args.overlay is not None:
         with new_file(args.overlay) as picture:
             _overlay(rgb, laid, valid, pairs, fit, report).savefig(picture, format="png")
-    findings = [f"{args.output}: {report}; thermal covers {100 * valid.mean():.0f} % of the RGB image"]
+    findings = [f"{report}; thermal covers {100 * valid.mean():.0f} % of the RGB image"]
     for number in np.flatnonzero(~fit.inliers):
         findings.append(f"pair {number + 1} is left out: it is {fit.errors[number]:.1f} pixels off")
     if len(pairs.rgb) == LEAST_PAIRS:

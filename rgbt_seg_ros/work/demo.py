@@ -34,6 +34,7 @@ from rgbt_seg_ros.ros.dds import private_graph_environment
 from rgbt_seg_ros.runs.folder import read_lines, read_run
 from rgbt_seg_ros.runs.summarize import summarize
 from rgbt_seg_ros.runs.verdict import verdict
+from rgbt_seg_ros.runs.written import name_run
 from rgbt_seg_ros.segmenter import Segmenter
 from rgbt_seg_ros.settings import Settings
 
@@ -258,11 +259,11 @@ def run(args: argparse.Namespace) -> None:
             host=describe_host(device),
         )
         summary.write(args.output / "summary.json")
-        report = write_report(args.output, labels)
+        write_report(args.output, labels)
     level, sentence = verdict(summary)
     if level == "error":
         raise UserError(f"no mask came; the node's last lines: {last_words(args.output / 'node.log')}")
     print(sentence)
     if summary.possible_hz is not None:
         print(f"Always busy, the node would give {summary.possible_hz:.1f} masks a second on this machine.")
-    print(f"report: {report}")
+    name_run(args.output)

@@ -36,6 +36,7 @@ from rgbt_seg_ros.runs.folder import METRICS, read_run
 from rgbt_seg_ros.runs.summarize import summarize
 from rgbt_seg_ros.runs.summary import Summary
 from rgbt_seg_ros.runs.verdict import verdict
+from rgbt_seg_ros.runs.written import name_run
 
 
 class EndOfRecording:
@@ -196,7 +197,7 @@ def run(args: argparse.Namespace) -> None:
     print(verdict(metrics)[1])
     if metrics.labelled is not None:
         print(f"mIoU {metrics.labelled.scores.miou:.3f} on {metrics.labelled.count} labels")
-    print(f"{args.output / METRICS}\n{args.output / 'report.html'}")
+    name_run(args.output)
     if metrics.missing:
         missing = " and ".join(f"{count} {camera}" for camera, count in metrics.missing.items())
         raise UserError(

@@ -9,6 +9,7 @@ always give the same recording.
 import argparse
 
 from rgbt_seg_ros.bags.from_images import make_recording
+from rgbt_seg_ros.base.cli import name_files
 from rgbt_seg_ros.settings.options import read_settings
 
 
@@ -24,3 +25,4 @@ def run(args: argparse.Namespace) -> None:
         settings.thermal.reading,
         settings.max_pixels,
     )
+    name_files(("recording", args.output))

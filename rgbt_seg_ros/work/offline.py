@@ -13,10 +13,10 @@ from rgbt_seg_ros.base.host import prepare_process
 from rgbt_seg_ros.masks.labels import LABELS_FOLDER, find_labels
 from rgbt_seg_ros.replay.offline_run import segment_recording
 from rgbt_seg_ros.report_page.write import write_report
-from rgbt_seg_ros.runs.folder import METRICS
 from rgbt_seg_ros.runs.quality import DEMONSTRATION, is_demonstration, quality
 from rgbt_seg_ros.runs.summary import Summary
 from rgbt_seg_ros.runs.verdict import LOST_BEFORE_PAIRING, is_mostly_unpaired, verdict
+from rgbt_seg_ros.runs.written import name_run
 from rgbt_seg_ros.settings import Settings
 
 
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace, settings: Settings, recording: Recording) -> N
         print(f"mIoU {metrics.labelled.scores.miou:.3f} on {metrics.labelled.count} labels")
     elif worth := quality(metrics):
         print(worth)
-    print(f"{args.output / METRICS}\n{args.output / 'report.html'}")
+    name_run(args.output)
     if is_demonstration(metrics.model):
         print(DEMONSTRATION, file=sys.stderr)
     level, sentence = verdict(metrics)

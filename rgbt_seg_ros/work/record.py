@@ -14,6 +14,7 @@ from rgbt_seg_ros.ros.recorder import record
 from rgbt_seg_ros.runs.folder import read_run
 from rgbt_seg_ros.runs.summarize import summarize
 from rgbt_seg_ros.runs.verdict import verdict
+from rgbt_seg_ros.runs.written import name_run
 
 
 def run(args: argparse.Namespace) -> None:
@@ -28,3 +29,4 @@ def run(args: argparse.Namespace) -> None:
     summary.write(args.output / "summary.json")
     print(verdict(summary)[1])
     print(f"python3 -m rgbt_seg_ros.report {args.output} makes a page of it")
+    name_run(args.output)

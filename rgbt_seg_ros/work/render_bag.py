@@ -3,6 +3,7 @@
 import argparse
 
 from rgbt_seg_ros.bags.rendered import write_rendered_bag
+from rgbt_seg_ros.base.cli import name_files
 
 
 def run(args: argparse.Namespace) -> None:
@@ -15,4 +16,4 @@ def run(args: argparse.Namespace) -> None:
         thermal_bits=args.thermal_bits,
         conditions=args.conditions,
     )
-    print(args.output)
+    name_files(("recording", args.output))

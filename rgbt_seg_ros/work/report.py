@@ -6,6 +6,7 @@ A run is a folder that record, the demo, offline, evaluate_bag or training.evalu
 
 import argparse
 
+from rgbt_seg_ros.base.cli import name_files
 from rgbt_seg_ros.report_page.write import write_comparison, write_report
 
 
@@ -15,4 +16,4 @@ def run(args: argparse.Namespace) -> None:
     else:
         path = args.output
         write_comparison(args.run, args.other, path)
-    print(f"report: {path}")
+    name_files(("report", path))

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from rgbt_seg_ros.base.cli import name_files
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import prepare_process
 from rgbt_seg_ros.base.image_bytes import png
@@ -53,7 +54,12 @@ def run(
         "detections": [detection.as_record() for detection in detections],
     }
     _write(args.output, segmentation.mask, overlay, encode_json(result, indent=2) + "\n")
-    print(f"{args.output}: {len(detections)} detections")
+    print(f"{len(detections)} detections")
+    name_files(
+        ("overlay", _overlay_path(args.output)),
+        ("mask of class ids", args.output),
+        ("detections", args.output.with_suffix(".json")),
+    )
     if is_demonstration(settings.model):
         print(DEMONSTRATION, file=sys.stderr)
 
@@ -61,6 +67,9 @@ def run(
 def _write(mask_path: Path, mask: np.ndarray, overlay: np.ndarray, result: str) -> None:
     """X.png, X_overlay.png and X.json."""
     write_file(mask_path, png(mask))
-    overlay_path = mask_path.with_name(f"{mask_path.stem}_overlay.png")
-    write_file(overlay_path, png(cv2.cvtColor(overlay, cv2.COLOR_RGB2BGR)))
+    write_file(_overlay_path(mask_path), png(cv2.cvtColor(overlay, cv2.COLOR_RGB2BGR)))
     write_file(mask_path.with_suffix(".json"), result)
+
+
+def _overlay_path(mask_path: Path) -> Path:
+    return mask_path.with_name(f"{mask_path.stem}_overlay.png")

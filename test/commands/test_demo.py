@@ -13,6 +13,7 @@ from urllib.request import urlopen
 import cv2
 import pytest
 from bags import START_NS, rgb_frame, thermal_frame
+from named_files import check_named
 from random_model import write_model
 from waiting import wait_for
 from watch_client import Stream
@@ -75,6 +76,7 @@ def test_demo_of_a_recording(repository: Path, bag: Path, arch: str, tmp_path: P
     assert "Every one of the 18 pairs became a mask." in page
     check_report_data(page)
     assert f"report: {out / 'report.html'}" in done.stdout
+    assert [path.name for path in check_named(done.stdout, out, set())][:2] == ["report.html", "overlay.mp4"]
     assert {path.stem for path in out.glob("*.log")} == {"node", "player", "recorder"}
 
 

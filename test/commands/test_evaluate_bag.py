@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from bags import START_NS, rgb_frame, thermal_frame, write_bag
 from field_bags import BEST_EFFORT, compressed_message, own_time, pair_messages, write_rosbag2
+from named_files import check_named
 from node_process import active_node
 
 from rgbt_seg_ros.bags.reader import Recording
@@ -99,6 +100,7 @@ def test_masks_and_scores_are_those_of_an_offline_run(
     play(start, bag, "--rate", "0.5")
     output, _ = evaluation.communicate(timeout=TIMEOUT_S)
     assert evaluation.returncode == 0, output
+    assert check_named(output, out, set())[0] == out / "report.html"
 
     labels = find_labels(bag / "labels")
     settings = Settings(model=str(node), device="cpu")

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from named_files import check_named
 
 from rgbt_seg_ros.bags.reader import Recording
 from rgbt_seg_ros.images.codec import decode_thermal
@@ -122,6 +123,7 @@ def test_what_is_published_is_in_the_files(tmp_path: Path, start: Start, graph: 
     recorder.send_signal(signal.SIGINT)
     output, _ = recorder.communicate(timeout=TIMEOUT_S)
     assert recorder.returncode == 0, output
+    assert check_named(output, out, set())[0] == out / "overlay.mp4"
 
     run = read_run(out)
     assert run.class_names == MFNET.names

@@ -26,8 +26,9 @@ from torch import nn
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.masks.classes import MFNET
 from rgbt_seg_ros.models import ModelCard, build_model, file_hash, load_model, read_card, save_model
+from rgbt_seg_ros.models.choices import SCALINGS
 from rgbt_seg_ros.models.model_file import resolve_model
-from rgbt_seg_ros.models.scaling import RULES, InputScaling
+from rgbt_seg_ros.models.scaling import InputScaling
 from rgbt_seg_ros.models.serving_form import serving_form
 from rgbt_seg_ros.segmenter import Segmenter
 from training.export import main
@@ -188,19 +189,19 @@ def written(exported: Exported) -> bytes:
 
 def test_the_command_tells_the_difference_and_nothing_else(command):
     path, done = command
-    assert done.stderr == ""
+    assert done.stderr in ("", f"exporting the model default to {path}\n")
     told = " ".join(done.stdout.split())
-    assert f"{path.name}: shifnet nano, 64x96, 9 classes" in told
+    assert "shifnet nano, 64x96, 9 classes" in told
     assert re.search(r"differs from PyTorch by \S+ of the largest logit \(0.0001 is allowed\)", told)
     assert f"shrunk to a short side of {read_card('default').short_side} pixels" in told
 
 
 def test_the_command_takes_a_file_of_sartm(sartm_command):
     told = " ".join(sartm_command[2].split())
-    assert f"{sartm_command[1].name}: sartm nano, 64x96, 9 classes" in told
+    assert "sartm nano, 64x96, 9 classes" in told
 
 
-@pytest.mark.parametrize("scaling", [*map(InputScaling, RULES), InputScaling("standard", 0.4, 0.2)])
+@pytest.mark.parametrize("scaling", [*map(InputScaling, SCALINGS), InputScaling("standard", 0.4, 0.2)])
 def test_scaling_in_plain_numbers(scaling):
     rgb, thermal = pixel_scaling(scaling)
     pixels = torch.arange(256, dtype=torch.uint8).view(1, 1, 256).expand(3, 1, 256)

@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from rgbt_seg_ros.base.cli import name_files
 from rgbt_seg_ros.base.host import prepare_process
 from rgbt_seg_ros.base.json_files import encode_json
 from rgbt_seg_ros.base.whole_files import write_file
@@ -30,6 +31,7 @@ def run(args: argparse.Namespace) -> None:
         _show_inference(Console(), result)
     if args.json:
         write_file(args.json, encode_json(result, indent=2) + "\n")
+    name_files(("numbers", args.json))
 
 
 def _training(args: argparse.Namespace) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from rgbt_seg_ros.base.cli import name_files
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.segmenter.class_embeddings import (
     ClassEmbeddings,
@@ -164,4 +165,5 @@ def run(args: argparse.Namespace, names: tuple[str, ...], templates: tuple[str, 
             return
     embeddings = _embed(args.encoder, folder, names, published_words(args.classes) or names, templates)
     save_class_embeddings(args.output, embeddings)
-    print(f"{args.output}: {tuple(embeddings.vectors.shape)} from {embeddings.encoder}")
+    print(f"{tuple(embeddings.vectors.shape)} from {embeddings.encoder}")
+    name_files(("class embeddings", args.output))

@@ -10,12 +10,14 @@ import torch
 from rich.console import Console
 from torch import distributed
 
+from rgbt_seg_ros.base.cli import name_files
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import prepare_process
 from rgbt_seg_ros.base.json_files import encode_json
 from rgbt_seg_ros.base.whole_files import write_file
 from rgbt_seg_ros.models import read_card
 from rgbt_seg_ros.runs.evaluation import Evaluation, ImageScore, SplitScores
+from rgbt_seg_ros.runs.written import name_run
 from rgbt_seg_ros.segmenter import Segmenter
 
 from ..config.schema import MODALITIES
@@ -73,8 +75,7 @@ def _report(
     if args.json:
         write_file(args.json, encode_json(evaluation.to_json(), indent=2) + "\n")
     if args.report:
-        page = write_score_report(args.report, segmenter, source, protocol, modality, evaluation)
-        print(f"report: {page}")
+        write_score_report(args.report, segmenter, source, protocol, modality, evaluation)
     if args.confusion:
         name = protocol.name + " with tta" * args.tta
         title = f"{args.data} {args.split}, {name}, {MODALITY_TITLES[modality]}"
@@ -88,6 +89,11 @@ def _report(
             title = f"{place}: {image_title(image.name, image.miou)}"
             rows.append(SheetRow(title, sample, protocol.label(sample), mask))
         save_sheet(args.sheet, rows, names)
+    if args.report:
+        name_run(args.report)
+    name_files(
+        ("best and worst images", args.sheet), ("confusion matrix", args.confusion), ("scores", args.json)
+    )
 
 
 def _evaluation(

@@ -14,6 +14,7 @@ from rich.console import Console
 from torch import nn
 from torch.export import ExportedProgram
 
+from rgbt_seg_ros.base.cli import name_files
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.json_files import encode_json
 from rgbt_seg_ros.base.whole_files import new_file
@@ -46,12 +47,10 @@ def export_model(
     """Write the network of a model file in its serving form, float32, for pairs of one size (height, width).
 
     Raises:
-        UserError: missing or damaged model, a missing package, a folder as output, or a file that does not say what
+        UserError: missing or damaged model, a missing package, or a file that does not say what
             PyTorch says.
     """
     require_packages(format_name)
-    if output.is_dir():
-        raise UserError(f"{output} is a folder: give the name of a file to write")
     path = resolve_model(model)
     card = read_card(path)
     network = serving_form(load_model(path))
@@ -64,7 +63,7 @@ def export_model(
         )
     height, width = size
     console.print(
-        f"{output}: {card.arch} {card.config.get('size', '')}, {height}x{width}, {len(card.class_names)} classes, "
+        f"{card.arch} {card.config.get('size', '')}, {height}x{width}, {len(card.class_names)} classes, "
         f"{output.stat().st_size / 1e6:.1f} MB"
     )
     console.print(f"differs from PyTorch by {difference:.1g} of the largest logit ({TOLERANCE:g} is allowed)")
@@ -73,6 +72,7 @@ def export_model(
             f"note: this model was trained on images shrunk to a short side of {card.short_side} pixels and does "
             "best at such a size"
         )
+    name_files(("exported model", output))
 
 
 def write_checked(

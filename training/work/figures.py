@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rgbt_seg_ros.base.cli import name_files
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import prepare_process
 from rgbt_seg_ros.masks.classes import BACKGROUND, UNLABELED, find_name
@@ -25,7 +26,7 @@ def run(args: argparse.Namespace, drawn: Mapping[str, Path], source: DatasetOnDi
         _draw_similarities(args, drawn)
     else:
         _draw_models(args, drawn, source)
-    print(f"{args.output}: {args.kind}")
+    name_files((args.kind, args.output))
 
 
 def _draw_similarities(args: argparse.Namespace, runs: Mapping[str, Path]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from rgbt_seg_ros.base.cli import name_files
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.shared_files import share_path
 from rgbt_seg_ros.masks.classes import CLASS_SETS
@@ -27,7 +28,8 @@ def run(args: argparse.Namespace) -> None:
     save_model(args.output, model, card)
     title = {"shifnet": "SHIFNet", "sartm": "SARTM"}[card.arch]
     size, rule = card.config["size"], card.scaling.rule
-    print(f"{title} {size}, {len(card.class_names)} classes, input scaling {rule}: {args.output}")
+    print(f"{title} {size}, {len(card.class_names)} classes, input scaling {rule}")
+    name_files(("model", args.output))
 
 
 def _shifnet(args: argparse.Namespace, tensors: Mapping[str, Tensor]) -> tuple[nn.Module, ModelCard]:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Column, Table
 
+from rgbt_seg_ros.base.cli import name_files
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.json_files import encode_json
 from rgbt_seg_ros.base.whole_files import write_file
@@ -34,10 +35,9 @@ def run(args: argparse.Namespace) -> None:
         write_file(args.json, encode_json(inspection.as_dict(), indent=2) + "\n")
     if args.sheet:
         save_contact_sheet(args.sheet, inspection)
-        _say(console, f"pictures: {args.sheet}")
     if args.write_val_list:
         _write_validation_list(Path(args.write_val_list), inspection)
-        _say(console, f"validation images: {args.write_val_list}")
+    name_files(("pictures", args.sheet), ("validation images", args.write_val_list), ("findings", args.json))
     if inspection.problems:
         count = len(inspection.problems)
         raise UserError(

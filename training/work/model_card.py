@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 
 import yaml
 
+from rgbt_seg_ros.base.cli import name_files
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import prepare_process
 from rgbt_seg_ros.base.json_files import Count, MalformedJson, convert_json
@@ -156,5 +157,5 @@ def run(args: argparse.Namespace, source: DatasetOnDisk) -> None:
     sections["How it was trained"] = training_section(card)
     head = f"# Model card: {args.title}\n\nWritten by `python -m training.model_card` from the model file.\n"
     parts = [head, args.notes.read_text(), *(f"## {title}\n\n{text}\n" for title, text in sections.items())]
-    write_file(args.out, "\n".join(parts))
-    print(f"{args.out}: card of {resolve_model(args.model)}")
+    write_file(args.output, "\n".join(parts))
+    name_files((f"card of {resolve_model(args.model)}", args.output))

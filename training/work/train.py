@@ -6,6 +6,8 @@ from typing import Any
 
 import torch
 
+from rgbt_seg_ros.base.cli import name_files
+
 from ..config import Config, save_config
 from ..engine.checkpoint import is_unsaved
 from ..engine.trainer import Trainer
@@ -35,7 +37,10 @@ def run(args: argparse.Namespace, config: Config) -> None:
     elif main_process:
         print(f"the run is complete: step {trainer.state.step} of {trainer.steps}")
     if main_process:
-        print(f"{trainer.run / 'best.safetensors'}: best mIoU {trainer.state.best:.3f}")
+        print(f"best mIoU {trainer.state.best:.3f}")
+        best = trainer.run / "best.safetensors"
+        model = best if best.is_file() else trainer.run / "last.safetensors"
+        name_files(("model", model if model.is_file() else None), ("all files of the run", trainer.run))
 
 
 def _is_short(config: Config) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from named_files import check_named
 from sam2.build_sam import build_sam2
 from sam2.modeling.sam.mask_decoder import MaskDecoder
 from sam2.modeling.sam.transformer import TwoWayTransformer
@@ -164,6 +165,7 @@ def test_the_command_says_what_it_took_over(
     monkeypatch.setattr("sys.argv", ["import_checkpoint", *arguments])
     assert import_checkpoint.main() == 0
     output = capsys.readouterr().out
+    assert check_named(output, tmp_path, {tmp_path / "sartm.pth"}) == [out]
     assert "left out beside the weights: epoch (int)" in output
     assert "not taken over: the text encoder (1 entry)" in output
     assert "warning: the authors' network answers without its fusion" in output

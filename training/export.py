@@ -6,16 +6,24 @@ The file is compared with PyTorch before it is there under its name.
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from rgbt_seg_ros.base.cli import Work, announce, command_parser, image_size, run_command
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.shared_files import resolve_model
 
-FORMATS = ("onnx", "torch-export")
+FORMATS = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "torch-export": ()}
+"""What can be written, and the packages that it needs beside PyTorch."""
 
 
 def _prepare(args: argparse.Namespace) -> Work:
+    for package in FORMATS[args.format]:
+        if find_spec(package) is None:
+            needed = " ".join(FORMATS[args.format])
+            raise UserError(
+                f"the format {args.format} needs the package {package}: run `pip install {needed}`"
+            )
     if args.output.is_dir():
         raise UserError(f"{args.output} is a folder: give the name of a file to write")
     resolve_model(args.model)

@@ -6,15 +6,12 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
-
-from rgbt_seg_ros.base.errors import UserError
 
 METADATA_NAME = "rgbt_seg_ros"
 """Under this name every format keeps what the file says of itself, as JSON text."""
@@ -28,32 +25,14 @@ class ExportFormat:
     """One format.
 
     Attributes:
-        packages: what `write` and `load` need beside PyTorch.
         suffix: of the written file's name.
         write: writes what was traced to a path with that suffix, together with the metadata.
         load: a written file as a function from rgb and thermal [1, 3, H, W] to logits [1, N, H, W], on the CPU.
     """
 
-    packages: tuple[str, ...]
     suffix: str
     write: Callable[[ExportedProgram, Path, str], None]
     load: Callable[[Path], Network]
-
-
-def require_packages(name: str) -> None:
-    """Check that a format can be written and checked here.
-
-    Raises:
-        UserError: a package that it needs is missing.
-    """
-    packages = FORMATS[name].packages
-    for package in packages:
-        try:
-            import_module(package)
-        except ImportError as error:
-            raise UserError(
-                f"the format {name} needs the package {package}: run `pip install {' '.join(packages)}`"
-            ) from error
 
 
 def trace(network: nn.Module, pair: Pair) -> ExportedProgram:
@@ -135,6 +114,6 @@ def _load_torch_export(path: Path) -> Network:
 
 
 FORMATS = {
-    "onnx": ExportFormat(("onnx", "onnxscript", "onnxruntime"), ".onnx", _write_onnx, _load_onnx),
-    "torch-export": ExportFormat((), ".pt2", _write_torch_export, _load_torch_export),
+    "onnx": ExportFormat(".onnx", _write_onnx, _load_onnx),
+    "torch-export": ExportFormat(".pt2", _write_torch_export, _load_torch_export),
 }

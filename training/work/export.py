@@ -23,7 +23,7 @@ from rgbt_seg_ros.models.model_file import resolve_model
 from rgbt_seg_ros.models.scaling import InputScaling
 from rgbt_seg_ros.models.serving_form import serving_form
 
-from ..weights.export_formats import FORMATS, ExportFormat, Network, Pair, require_packages, trace
+from ..weights.export_formats import FORMATS, ExportFormat, Network, Pair, trace
 
 FORMAT_VERSION = 1
 TOLERANCE = 1e-4
@@ -47,10 +47,8 @@ def export_model(
     """Write the network of a model file in its serving form, float32, for pairs of one size (height, width).
 
     Raises:
-        UserError: missing or damaged model, a missing package, or a file that does not say what
-            PyTorch says.
+        UserError: missing or damaged model, or a file that does not say what PyTorch says.
     """
-    require_packages(format_name)
     path = resolve_model(model)
     card = read_card(path)
     network = serving_form(load_model(path))

@@ -1,4 +1,4 @@
-# make help | setup | demo | quick | axe | test | fuzz | soak | faults | offline-test | clean
+# make help | setup | demo | docs | quick | axe | test | fuzz | soak | faults | offline-test | clean
 
 CANDIDATES := python3 python3.13 python3.12 python3.11 python3.10
 FITS := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
@@ -33,12 +33,13 @@ unexport RMW_IMPLEMENTATION
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick axe test test-noble fuzz soak faults offline-test clean
+.PHONY: help setup demo docs quick axe test test-noble fuzz soak faults offline-test clean
 
 help:
 	@echo "make setup   makes .venv with everything needed, ROS 2 included (PYTHON=... names the Python, 3.10 to 3.13)"
 	@echo "make demo    plays a recording through the node and writes out/demo/report.html; of your own:"
 	@echo "             BAG=folder, or RGB=video THERMAL=video (or folders of images); MODEL=file; OUT=folder"
+	@echo "make docs    builds the pages of docs/ as a site, out/site/index.html"
 	@echo "make quick   the tests without ROS and without training, in a minute or so"
 	@echo "make axe     gets axe-core from npm, with which tests check the pages' accessibility"
 	@echo "make test    style, types and all tests (WORKERS=2 processes)"
@@ -58,6 +59,11 @@ setup:
 demo: setup
 	@$(VENV_PYTHON) -m rgbt_seg_ros.demo $(if $(BAG),--bag "$(BAG)") $(if $(RGB),--rgb "$(RGB)") \
 		$(if $(THERMAL),--thermal "$(THERMAL)") $(if $(MODEL),--model "$(MODEL)") $(if $(OUT),--output "$(OUT)")
+
+# A dead link ends it. The variable silences a notice about mkdocs-material's successor.
+docs: setup
+	@NO_MKDOCS_2_WARNING=1 $(VENV_PYTHON) -m mkdocs build --quiet --strict
+	@echo "out/site/index.html"
 
 quick: setup
 	$(PYTEST_IN_PARALLEL) -m "not ros and not training" --ignore=test/ros --ignore=test/training

@@ -26,9 +26,8 @@ ROS = (
     TEST / "ros",
     *(TEST / "commands" / f"test_{name}.py" for name in ("demo", "evaluate_bag", "play", "record")),
     TEST / "live_view" / "test_viewers.py",
-    TEST / "package" / "test_readme.py",
 )
-"""Tests of processes that talk over DDS, and of the README, which starts every command."""
+"""Tests of processes that talk over DDS."""
 TRAINING = (
     TEST / "training",
     TEST / "examples",

@@ -1,71 +1,60 @@
-"""The README's commands, options, parameters and files are the program's own."""
+"""The README is short, its links lead somewhere, and what it shows is the program's own (see test_pages as well)."""
 
-import importlib
 import re
 import shlex
 
 import numpy as np
-import pytest
+from pages import PAGES, README, blocks, links, shell_lines, text_of
 from places import REPOSITORY
 
-from rgbt_seg_ros.settings import PARAMETERS
-
-README = (REPOSITORY / "README.md").read_text()
-BASH_BLOCKS = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
-LINES = [line for block in BASH_BLOCKS for line in block.replace("\\\n", " ").splitlines()]
+from rgbt_seg_ros.models import read_card
 
 
-def python_commands() -> list[list[str]]:
-    """`[module, argument, ...]` of each `python3 -m` line."""
-    words = [shlex.split(line, comments=True) for line in LINES]
-    return [line[2:] for line in words if line[:2] == ["python3", "-m"]]
+def test_it_is_read_in_five_minutes():
+    assert len(text_of(README).splitlines()) <= 130
+    assert len(re.findall(r"\w+", text_of(README))) < 1300
 
 
-def test_there_are_commands_to_check():
-    assert len(python_commands()) >= 8
+def test_the_first_command_that_it_shows_is_the_demo():
+    assert shlex.split(shell_lines(README)[0], comments=True) == ["make", "demo"]
 
 
-@pytest.mark.parametrize("command", python_commands(), ids=lambda command: command[0])
-def test_every_option_of_a_command_is_in_its_help(command, monkeypatch, capsys):
-    module, *arguments = command
-    monkeypatch.setattr("sys.argv", [module, "--help"])
-    with pytest.raises(SystemExit) as exit_:
-        importlib.import_module(module).main()
-    assert exit_.value.code == 0
-    help_text = capsys.readouterr().out
-    assert "examples:" in help_text
-    if "--ros-args" in arguments:
-        arguments = arguments[: arguments.index("--ros-args")]
-    for option in (word for word in arguments if re.fullmatch(r"--?[a-z][a-z-]*", word)):
-        assert re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", help_text), option
+def test_every_page_can_be_reached_from_it():
+    """By links of links: a page that no other one names is not found on the web."""
+    reached, waiting = set(), [README]
+    while waiting:
+        page = waiting.pop()
+        if page not in reached and page.suffix == ".md" and page.is_file():
+            reached.add(page)
+            waiting += [(page.parent / link.partition("#")[0]).resolve() for link in links(page)]
+    assert [page.name for page in PAGES if page not in reached] == []
 
 
-def test_every_make_target_exists():
-    makefile = (REPOSITORY / "Makefile").read_text()
-    targets = {shlex.split(line, comments=True)[1] for line in LINES if line.startswith("make ")}
-    assert targets >= {"demo", "test"}
-    for target in targets:
-        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+def test_the_packaged_model_is_as_the_table_says():
+    """Its numbers are those of docs/model_card.md, which test_default_model compares with the file."""
+    card = text_of(REPOSITORY / "docs" / "model_card.md")
+    (row,) = re.findall(r"^\| `default`: SHIFNet `nano` \|(.+)$", text_of(README), re.MULTILINE)
+    assert read_card(REPOSITORY / "resource/default.safetensors").config["size"] == "nano"
+    parameters = re.findall(r"([\d.]+) M parameters", card)[0]
+    megabytes = re.findall(r"\| file \| ([\d.]+) MB", card)[0]
+    miou = re.findall(r"\| \*\*mean\*\* \| \*\*([\d.]+)\*\*", card)[0]
+    assert f"{parameters} M parameters, {megabytes} MB" in row
+    assert f" {miou} on 18 pairs" in row
 
 
-def test_parameter_table_equals_the_declarations():
-    rows = re.findall(r"^\| `([a-z._]+)` \| `?([^|`]+?)`? \|", README, re.MULTILINE)
-    documented = {name: default for name, default in rows if name in PARAMETERS}
-    assert len(documented) >= 8
-    for name, default in documented.items():
-        declared = PARAMETERS[name].default
-        assert default.split()[0] == (f"{declared:g}" if isinstance(declared, float) else str(declared)), name
-
-
-def test_every_linked_file_exists():
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
-    assert "config/segment.yaml" in links
-    for link in links:
-        assert (REPOSITORY / link).is_file(), link
+def test_the_papers_numbers_are_those_of_the_page_about_them():
+    page = text_of(REPOSITORY / "docs" / "reproduce.md")
+    for paper in ("SHIFNet", "SARTM"):
+        (row,) = re.findall(rf"^\| {paper}, SAM 2 .+$", text_of(README), re.MULTILINE)
+        told = dict(re.findall(r"(PST900|FMB|MFNet) ([\d.]+)", row))
+        folder = paper.lower()
+        printed = re.findall(rf"^\| (\w+) \| `{folder}/\w+\.yaml` \| ([\d.]+) mIoU", page, re.MULTILINE)
+        assert told == {data: score for data, score in printed if data in told}
+        assert len(told) == 3
 
 
 def test_the_python_example_runs():
-    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    (example,) = blocks(README, "python")
     names = {"rgb": np.zeros((48, 64, 3), np.uint8), "thermal": np.zeros((24, 32), np.uint16)}
     exec(example, names)
     assert names["out"].mask.shape == names["out"].confidence.shape == (48, 64)

@@ -3,9 +3,7 @@
 import re
 from pathlib import Path
 
-import pytest
 from diagnostics_table import documented_keys
-from places import REPOSITORY
 
 from rgbt_seg_ros.base.diagnostics import Drop, Key, Stage
 from rgbt_seg_ros.settings import PARAMETERS
@@ -34,23 +32,6 @@ def test_every_cause_of_a_drop_is_counted_somewhere(repository: Path) -> None:
     files = [path for path in (repository / "rgbt_seg_ros").rglob("*.py") if path.name != "diagnostics.py"]
     used = set(re.findall(r"\bDrop\.([A-Z_]+)", "".join(path.read_text() for path in files)))
     assert used == set(Drop.__members__)
-
-
-@pytest.mark.parametrize("page", sorted((REPOSITORY / "docs").glob("*.md")), ids=lambda page: page.name)
-def test_every_link_of_a_page_leads_to_a_heading_or_a_file(page: Path) -> None:
-    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
-        if "://" not in link:
-            name, _, heading = link.partition("#")
-            target = page.parent / name if name else page
-            assert target.is_file(), link
-            if heading:
-                assert heading in _headings(target.read_text()), link
-
-
-def _headings(text: str) -> set[str]:
-    """Of a page in Markdown, as links name them: `what-it-is-for` is "What it is for"."""
-    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
 
 
 def test_the_card_of_the_packaged_model_and_its_story_link_each_other(repository: Path) -> None:

@@ -4,9 +4,11 @@ README.md is the first page; other pages in Markdown keep their text; of any oth
 So no link of the site leads to a network.
 """
 
+import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -40,6 +42,8 @@ def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
     """Links as the site has them."""
     here = page.file.src_uri
     sources = {uri: name for name, uri in TOP.items()}
+    if here.startswith("files/"):
+        sources[here] = here.removeprefix("files/").removesuffix(".md")
     return _rewritten(markdown, sources.get(here, f"docs/{here}"), here)
 
 
@@ -67,6 +71,19 @@ def _uri(path: str) -> str:
 
 
 def _listing(path: str) -> str:
-    language = LANGUAGES.get(Path(path).suffix, "text")
+    """A page that shows a file."""
+    name, ending = Path(path).name, Path(path).suffix
     content = (REPOSITORY / path).read_text()
-    return f"# {Path(path).name}\n\n`{path}`\n\n~~~~~~{language}\n{content.rstrip()}\n~~~~~~\n"
+    if ending == ".ipynb":
+        return "\n\n".join(_cell(cell) for cell in json.loads(content)["cells"])
+    return f"# {name}\n\n`{path}`\n\n{_fenced(content, LANGUAGES.get(ending, 'text'))}\n"
+
+
+def _cell(cell: dict[str, Any]) -> str:
+    """Of a notebook, without what it once printed."""
+    text = "".join(cell["source"])
+    return text if cell["cell_type"] == "markdown" else _fenced(text, "python")
+
+
+def _fenced(content: str, language: str) -> str:
+    return f"~~~~~~{language}\n{content.rstrip()}\n~~~~~~"

@@ -102,6 +102,8 @@ setup(
         # run.wandb
         "wandb": ["wandb>=0.16"],
         "export": ["onnx>=1.16", "onnxscript>=0.1", "onnx_ir>=0.1", "onnxruntime>=1.18"],
+        # report --rerun
+        "rerun": ["rerun-sdk>=0.39"],
         # The name under which colcon looks for pytest; without it `colcon test` runs nothing and reports success.
         "test": ["pytest>=7.4", "hypothesis>=6.98", "torchmetrics>=1.3", "playwright>=1.40"],
     },

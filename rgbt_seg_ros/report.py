@@ -27,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "Write report.html into the folder of a run, or a page that compares two runs of the same images.",
         """
         python -m rgbt_seg_ros.report out/demo
+        python -m rgbt_seg_ros.report out/demo --rerun out/demo.rrd
         python -m rgbt_seg_ros.report out/before out/after -o comparison.html
         """,
     )
@@ -44,7 +45,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="page of a comparison (default comparison.html in the second run's folder)",
     )
 
+    parser.add_argument(
+        "--rerun",
+        type=Path,
+        metavar="FILE.rrd",
+        help="also write the run for Rerun's viewer; needs `pip install 'rgbt_seg_ros[rerun]'`",
+    )
+
     def prepare(args: argparse.Namespace) -> Work:
+        if args.rerun and args.other is not None:
+            parser.error("--rerun is for one run: give it with each of them")
         if args.output and args.other is None:
             parser.error(
                 "-o is for the comparison of two runs; the page of one run is report.html in its folder"

@@ -35,6 +35,7 @@ _EXTRAS = {
     "huggingface_hub": "training",
     "sklearn": "figures",
     "wandb": "wandb",
+    "rerun": "rerun",
     "onnx": "export",
     "onnxscript": "export",
     "onnxruntime": "export",

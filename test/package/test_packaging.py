@@ -33,6 +33,7 @@ FROM_PIP = {
     "onnx_ir",
     "onnxruntime",
     "peft",
+    "rerun",
     "rosbags",
     "safetensors",
     "sam2",
@@ -44,6 +45,7 @@ FROM_PIP = {
 PYPI_NAMES = {
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
+    "rerun": "rerun-sdk",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }

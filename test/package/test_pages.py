@@ -272,3 +272,11 @@ def test_every_page_has_one_title_and_is_not_the_readme():
     for page in DOCS:
         assert len(re.findall(r"^# ", prose(page), re.MULTILINE)) == 1, page.name
     assert README not in DOCS
+
+
+def test_commands_are_written_one_way():
+    """`python` alone is missing on a plain Ubuntu; README and docs/commands.md say how the other forms follow."""
+    for page in PAGES:
+        assert not re.findall(r"(?<![\w/])python -m (?:rgbt_seg_ros|training|examples)\S*", text_of(page)), (
+            page.name
+        )

@@ -18,7 +18,7 @@ from training.measure.multiply_adds import forward_multiply_adds
 
 PAGE = (REPOSITORY / "docs/reproduce.md").read_text()
 LINES = [line for block in re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]
-COMMANDS = [shlex.split(line)[2:] for line in LINES if line.startswith("python -m ")]
+COMMANDS = [shlex.split(line)[2:] for line in LINES if line.startswith("python3 -m ")]
 ROWS = re.findall(r"^\|.*\| `(\w+/[\w.]+\.yaml)` \|.*\| (\w+) \|$", PAGE, re.MULTILINE)
 HOURS = dict(re.findall(r"^\|.*\| `(\w+/\w+\.yaml)` \|.*\| ([\d.]+) \| \w+ \|$", PAGE, re.MULTILINE))
 

@@ -31,7 +31,7 @@ def reproduce_page() -> str:
 def trainings(paper: Paper) -> str:
     """The commands that train the main results, a line each."""
     return "\n".join(
-        f"python -m training.train --config config/train/{paper.arch}/{data}.yaml data.root=data/{data} "
+        f"python3 -m training.train --config config/train/{paper.arch}/{data}.yaml data.root=data/{data} "
         f"model.base_weights={paper.base_weights}"
         for data in DATA
     )
@@ -41,7 +41,7 @@ def evaluations(paper: Paper) -> str:
     """The commands that score them."""
     names = {data: "fmb15" if (paper.arch, data) == ("sartm", "fmb") else data for data in DATA}
     return "\n".join(
-        f"python -m training.evaluate --model runs/{paper.arch}_{data}/best.safetensors --data {names[data]} "
+        f"python3 -m training.evaluate --model runs/{paper.arch}_{data}/best.safetensors --data {names[data]} "
         f"--root data/{data} --split test --protocol official --json {paper.arch}_{data}.json"
         for data in DATA
     )

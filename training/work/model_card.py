@@ -155,7 +155,7 @@ def run(args: argparse.Namespace, source: DatasetOnDisk) -> None:
     for title, images in scored.items():
         sections[f"Scores on {title}"] = score_section(scores_by_modality(segmenter, images, title))
     sections["How it was trained"] = training_section(card)
-    head = f"# Model card: {args.title}\n\nWritten by `python -m training.model_card` from the model file.\n"
+    head = f"# Model card: {args.title}\n\nWritten by `python3 -m training.model_card` from the model file.\n"
     parts = [head, args.notes.read_text(), *(f"## {title}\n\n{text}\n" for title, text in sections.items())]
     write_file(args.output, "\n".join(parts))
     name_files((f"card of {resolve_model(args.model)}", args.output))

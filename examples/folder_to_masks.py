@@ -1,10 +1,10 @@
 """A folder of pairs becomes a folder of masks.
 
-    python -m examples.folder_to_masks                  # eight rendered streets
-    python -m examples.folder_to_masks RGB THERMAL      # folders of yours; files of one moment have one name
+    python3 -m examples.folder_to_masks                  # eight rendered streets
+    python3 -m examples.folder_to_masks RGB THERMAL      # folders of yours; files of one moment have one name
 
 Writes NAME.png (ids of classes, for programs) and NAME_overlay.jpg (for people) into out/examples/masks.
-Recordings with times are for `python -m rgbt_seg_ros.offline`, which pairs images by their stamps.
+Recordings with times are for `python3 -m rgbt_seg_ros.offline`, which pairs images by their stamps.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """One pair of images becomes a mask, from Python.
 
-    python -m examples.one_pair                        # a rendered street at night
-    python -m examples.one_pair rgb.png thermal.png    # a pair of yours: the same view, whatever the sizes
+    python3 -m examples.one_pair                        # a rendered street at night
+    python3 -m examples.one_pair rgb.png thermal.png    # a pair of yours: the same view, whatever the sizes
 
 Writes out/examples/one_pair.png: RGB, thermal, and what the model makes of both.
 """
@@ -50,7 +50,7 @@ def main(argv=None) -> None:
     hot = cv2.resize(thermal_picture(thermal, valid), rgb.shape[1::-1])
     args.output.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(args.output), np.hstack([rgb, hot, overlay])[..., ::-1])  # OpenCV writes blue first
-    print(f"{len(objects)} objects; look at {args.output}")
+    print(f"objects: {', '.join(each.class_name for each in objects) or 'none'}; look at {args.output}")
 
 
 if __name__ == "__main__":

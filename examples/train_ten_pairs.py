@@ -1,7 +1,7 @@
 """Ten labelled pairs become a model of your own classes: described, trained, tested. A minute or two on a CPU.
 
-    python -m examples.train_ten_pairs                  # ten rendered pairs
-    python -m examples.train_ten_pairs --steps 300      # longer is better
+    python3 -m examples.train_ten_pairs                  # ten rendered pairs
+    python3 -m examples.train_ten_pairs --steps 300      # longer is better
 With images of your own replace step 1, see docs/own_data.md. Everything goes into out/examples/ten_pairs.
 """
 
@@ -53,7 +53,7 @@ def main(argv=None) -> None:
     # 4. Test on what it has never seen. IoU: what label and mask have in common of all that either has.
     model, sheet = own / "best.safetensors", data / "test.png"
     run(evaluate, "--model", model, "--data", "folder", "--root", data, "--sheet", sheet)
-    print(f"look at {sheet}, then: python -m examples.one_pair --model {model}")
+    print(f"look at {sheet}, then: python3 -m examples.one_pair --model {model}")
 
 
 if __name__ == "__main__":

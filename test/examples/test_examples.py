@@ -41,7 +41,7 @@ def test_an_example_fits_a_screen_and_is_on_the_page(file: Path) -> None:
 def test_what_the_page_runs_is_there() -> None:
     blocks = re.findall(r"```bash\n(.*?)```", PAGE.read_text(), re.DOTALL)
     commands = [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
-    modules = [words[2] for words in commands if words[:2] == ["python", "-m"]]
+    modules = [words[2] for words in commands if words[:2] == ["python3", "-m"]]
     assert len(modules) >= 5
     for module in modules:
         assert (REPOSITORY / f"{module.replace('.', '/')}.py").is_file()

@@ -119,7 +119,9 @@ class Chart {
     for (const [name, value] of Object.entries(lines)) {
       const y = this.y(value);
       draw(this.svg, "line", { class: "level", x1: LEFT, x2: this.width - RIGHT, y1: y, y2: y, "stroke-dasharray": name === "p50" ? "" : "5 4" });
-      draw(this.svg, "text", { x: this.width - RIGHT, y: y - 4, "text-anchor": "end" }, name);
+      // Lines close to each other would have their names on each other: the lower one's goes below it.
+      const near = Object.values(lines).some((other) => other > value && y - this.y(other) < 14);
+      draw(this.svg, "text", { x: this.width - RIGHT, y: near ? y + 12 : y - 4, "text-anchor": "end" }, name);
     }
     for (const name of this.names) {
       for (const [place, value] of series[name]) {
@@ -223,7 +225,7 @@ function drawDistribution(element) {
       const height = count ? Math.max(26 * count / highest, 1.5) : 0;
       draw(svg, "rect", { x: 100 * i / counts.length, width: 100 / counts.length - 0.15, y: 27 - height, height, fill: "var(--c1)" });
     });
-  } else {
+  } else if (percentiles.p50 !== null) {
     draw(svg, "rect", { x: 0, width: x(percentiles.p50 ?? 0), y: 10, height: 8, fill: "var(--c1)" });
     draw(svg, "rect", { x: x(percentiles.p50 ?? 0), width: x((percentiles.p95 ?? 0) - (percentiles.p50 ?? 0)), y: 13, height: 2, fill: "var(--c1)" });
     draw(svg, "rect", { x: x(percentiles.p99 ?? 0), width: 0.4, y: 8, height: 12, fill: "var(--c1)" });

@@ -44,7 +44,7 @@ LEVEL_NAMES = {
 
 def time_charts(run: RunFolder, summary: Summary) -> list[Chart]:
     """Charts over the run's axis; those without any value are left out."""
-    timeline = Timeline(run.masks)
+    timeline = Timeline(run)
     diagnostics = timed_diagnostics(run, summary)
     latencies = {mask.stamp_ns: mask.latency_ms for mask in run.masks}
     charts = [
@@ -190,7 +190,11 @@ def _detections_chart(run: RunFolder, timeline: Timeline) -> BarsChart | None:
     if not stamps:
         return None
     counted = [Counter(box.class_name for box in run.detections[stamp]) for stamp in stamps]
-    names = [name for name in run.class_names if any(counts[name] for counts in counted)]
+    found = Counter[str]()
+    for counts in counted:
+        found.update(counts)
+    # Also those whose names are no class's: the file of the names may be lost.
+    names = [name for name in dict.fromkeys([*run.class_names, *found]) if found[name]]
     group = math.ceil(len(stamps) / MAX_BARS)
     starts = range(0, len(stamps), group)
     series = {
@@ -211,7 +215,7 @@ def _detections_chart(run: RunFolder, timeline: Timeline) -> BarsChart | None:
         Span(round(start - shift, 4), round(end - shift, 4)) for start, end in zip(places, ends, strict=True)
     ]
     colors = {words(name): color for name, color in colors_of(run.class_names).items()}
-    result = ", ".join(plural(sum(counts[name] for counts in counted), words(name)) for name in names)
+    result = ", ".join(plural(found[name], words(name)) for name in names)
     mean = f", mean of {group}" if group > 1 else ""
     text = f"Detections in a frame{mean}; in all {result}." if names else "No detection."
     return BarsChart("Detections", text, "", spans, series, colors)

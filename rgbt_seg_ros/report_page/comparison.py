@@ -157,7 +157,7 @@ def _latency_chart(run_a: RunFolder, run_b: RunFolder, shared: Mapping[int, int]
         "A": {stamp: latency_a[stamp] for stamp in shared},
         "B": {stamp: latency_b[other] for stamp, other in shared.items()},
     }
-    return latency_chart(Timeline(run_a.masks), latencies, f"Latency of the {len(shared)} common frames")
+    return latency_chart(Timeline(run_a), latencies, f"Latency of the {len(shared)} common frames")
 
 
 def _rankings(
@@ -172,7 +172,7 @@ def _rankings(
     )
     gains = {stamp: _minus(miou_b.get(b), miou_a.get(stamp)) for stamp, b in shared.items()}
     delays = {stamp: _minus(latency_b[b], latency_a[stamp]) for stamp, b in shared.items()}
-    timeline = Timeline(run_a.masks)
+    timeline = Timeline(run_a)
     known = [delay for delay in delays.values() if delay is not None]
     rankings = [
         rank(
@@ -209,7 +209,7 @@ def _frames(a: Run, b: Run, shared: Mapping[int, int], rankings: list[Ranking]) 
     (run_a, summary_a), (run_b, summary_b) = a, b
     masks_a = {mask.stamp_ns: mask for mask in run_a.masks}
     masks_b = {mask.stamp_ns: mask for mask in run_b.masks}
-    timeline = Timeline(run_a.masks)
+    timeline = Timeline(run_a)
 
     def frame(stamp: int) -> Frame:
         other = shared[stamp]

@@ -17,6 +17,9 @@ MAX_PICTURE_BYTES = 4_800_000
 """Of all pictures of a page together; base64 makes them a third larger, and a page has 7 MB at most."""
 
 RANKED_FRAMES = 4
+TOLD_CLASSES = 8
+"""Classes whose detections are told of a frame one by one."""
+
 APART_S = 0.5
 """Ranked frames closer than this show the same; only the first of them is listed [s]."""
 
@@ -107,11 +110,15 @@ class Frame:
 
 
 class Timeline:
-    """Where a run's frames are on the axis of its charts: seconds since the first mask, or places in a data set."""
+    """Where a run's frames are on the axis of its charts: seconds since the first mask, or places in a data set.
 
-    def __init__(self, masks: Sequence[MaskRecord]) -> None:
-        self._first_ns = masks[0].stamp_ns if masks else 0
-        self._names = {mask.stamp_ns: mask.name for mask in masks if mask.name is not None}
+    Without any mask they are seconds since the first report of the node.
+    """
+
+    def __init__(self, run: RunFolder) -> None:
+        reports = [status.stamp_ns for status in run.diagnostics if status.stamp_ns is not None]
+        self._first_ns = run.masks[0].stamp_ns if run.masks else min(reports, default=0)
+        self._names = {mask.stamp_ns: mask.name for mask in run.masks if mask.name is not None}
 
     @property
     def is_recording(self) -> bool:
@@ -140,7 +147,7 @@ def frames_of(run: RunFolder, summary: Summary, rankings: Sequence[Ranking]) -> 
     masks = {mask.stamp_ns: mask for mask in run.masks}
     stamps = [stamp for stamp in run.pictured_stamps() if stamp in masks]
     ranked = {frame.stamp for ranking in rankings for frame in ranking.frames}
-    timeline = Timeline(run.masks)
+    timeline = Timeline(run)
 
     def frame(stamp: int) -> Frame:
         boxes = boxes_for_page(run.detections.get(stamp, ()), run.class_names)
@@ -167,22 +174,26 @@ def make_frame(
 
 
 def within_bounds(stamps: Sequence[int], wanted: set[int], frame: Callable[[int], Frame]) -> list[Frame]:
-    """Frames of all stamps, or of fewer, evenly chosen, until number and size of a page are kept; `wanted` in any case.
+    """Frames of all stamps, or of fewer, evenly chosen, until number and size of a page are kept; `wanted` go last.
 
     Args:
         stamps: in order.
-        wanted: those of them that must be there.
+        wanted: those of them that are worth more than the others.
         frame: makes one.
     """
     made: dict[int, Frame] = {}
     most = MAX_FRAMES
+    chosen = sorted(wanted.union(evenly(stamps, most)))
     while True:
-        chosen = sorted(wanted.union(evenly(stamps, most)))
         made |= {stamp: frame(stamp) for stamp in chosen if stamp not in made}
         size = sum(made[stamp].picture_bytes for stamp in chosen)
-        if size <= MAX_PICTURE_BYTES or most <= 1:
+        if size <= MAX_PICTURE_BYTES or len(chosen) <= 1:
             return [made[stamp] for stamp in chosen]
-        most = min(most - 1, int(0.95 * most * MAX_PICTURE_BYTES / size))
+        if most > 1:
+            most = max(min(most - 1, int(0.95 * most * MAX_PICTURE_BYTES / size)), 1)
+            chosen = sorted(wanted.union(evenly(stamps, most)))
+        else:
+            chosen = evenly(chosen, max(min(len(chosen) - 1, int(len(chosen) * MAX_PICTURE_BYTES / size)), 1))
 
 
 def evenly(stamps: Sequence[int], most: int) -> list[int]:
@@ -200,7 +211,7 @@ def ranked_frames(run: RunFolder, summary: Summary) -> list[Ranking]:
     """
     # Pictures and confidence also come of frames whose mask was lost on its way.
     pictured = set(run.pictured_stamps()).intersection(mask.stamp_ns for mask in run.masks)
-    timeline = Timeline(run.masks)
+    timeline = Timeline(run)
     frame_miou = summary.labelled.frame_miou if summary.labelled else {}
     latencies = {mask.stamp_ns: mask.latency_ms for mask in run.masks}
 
@@ -261,6 +272,11 @@ def facts_of(run: RunFolder, summary: Summary, mask: MaskRecord) -> list[Fact]:
 
 
 def detections_text(boxes: Iterable[Box]) -> str:
-    """``2 cars, 1 person``, or ``none``."""
+    """``2 cars, 1 person``, or ``none``; of many classes those that have most, and how many objects the others have."""
     counts = Counter(box.class_name for box in boxes)
-    return ", ".join(plural(count, words(name)) for name, count in counts.items()) or "none"
+    told = counts.items() if len(counts) <= TOLD_CLASSES else counts.most_common(TOLD_CLASSES)
+    texts = [plural(count, words(name)) for name, count in told]
+    left = counts.total() - sum(count for _, count in told)
+    if left:
+        texts.append(f"{left} of other classes")
+    return ", ".join(texts) or "none"

@@ -152,7 +152,7 @@ def shown_panels(panels: Sequence[Panel], frames: Sequence[Frame]) -> list[Panel
 
 def axis(run: RunFolder, summary: Summary, charts: Sequence[Chart]) -> Axis:
     """From the run's first mask to its last one, its last diagnostics, or the end of the last bar."""
-    timeline = Timeline(run.masks)
+    timeline = Timeline(run)
     if not timeline.is_recording:
         return Axis(recording=False, start=0.5, end=run.masks[-1].stamp_ns + 1.5)
     stamps = [mask.stamp_ns for mask in run.masks[-1:]]
@@ -183,7 +183,7 @@ def tiles(summary: Summary) -> list[Tile]:
         Tile("masks a second", number(summary.masks_hz), "Hz", rate),
         Tile("latency, median", median, "ms", p95),
         Tile("dropped", number(sum(lost.values())), "", more),
-        Tile("detections", number(summary.detections), "", f"of {plural(found, 'class')}"),
+        Tile("detections", number(summary.detections), "", f"of {plural(found, 'class')}" if found else ""),
         *_score_tiles(summary),
     ]
 

@@ -28,7 +28,7 @@ from rgbt_seg_ros.report_page.page import render_report
 from rgbt_seg_ros.report_page.stages import stage_rows
 from rgbt_seg_ros.report_page.write import read_summary, write_report
 from rgbt_seg_ros.runs.evaluation import Evaluation, SplitScores
-from rgbt_seg_ros.runs.folder import read_run
+from rgbt_seg_ros.runs.folder import Box, read_run
 from rgbt_seg_ros.runs.summarize import summarize
 from rgbt_seg_ros.runs.summary import Dropped, LabelledMasks, Percentiles, Summary
 from rgbt_seg_ros.runs.verdict import verdict
@@ -271,6 +271,48 @@ def test_the_page_s_size_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatc
     fewer = data_of(write_report(folder).read_text())["frames"]
     assert 2 <= len(fewer) < len(whole)
     assert sum(len(address) * 3 // 4 for frame in fewer for address in frame["pictures"].values()) <= bound
+
+
+def test_a_page_of_the_largest_pictures_has_7_mb_at_most(tmp_path: Path) -> None:
+    """Noise is what compresses worst; its best and worst frames alone would be too many."""
+    noise = np.random.default_rng(0)
+    writer = RunWriter(tmp_path)
+    writer.add_classes(MFNET.names)
+    for index in range(30):
+        writer.add_mask(stamp(10 * index), noise.integers(0, 9, (360, 480), np.uint8), 0.0, index, 0.0)
+        writer.add_confidence(stamp(10 * index), noise.integers(0, 256, (360, 480), np.uint8))
+        for kind in ("rgb", "thermal"):
+            writer.add_picture(stamp(10 * index), kind, noise.integers(0, 256, (360, 480, 3), np.uint8))
+    writer.close()
+    path = write_report(tmp_path)
+    assert 6_000_000 < path.stat().st_size <= 7_000_000
+
+
+def test_many_classes_are_told_in_a_line(folder: Path) -> None:
+    boxes = [Box(f"class_{i}", 0.5, 9.0, 9.0, 4.0, 4.0) for i in range(40)] + [
+        Box("car", 0.5, 9.0, 9.0, 4.0, 4.0)
+    ]
+    told = report_frames.detections_text([*boxes, boxes[-1]])
+    assert told.startswith("2 cars, 1 class 0, 1 class 1, ")
+    assert told.endswith(", 33 of other classes")
+    assert told.count(",") == 8
+
+
+def test_a_run_without_a_mask_begins_with_the_node_s_first_report(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path, masks=0))
+    summary = summarize(run)
+    charts = time_charts(run, summary)
+    assert [tuple(segment)[:2] for segment in node_states(charts)] == [(0.0, 0.0), (0.0, 0.4)]
+    data = data_of(render_report(run, summary))
+    assert data["timeline"] == {"recording": True, "start": 0.0, "end": 0.4}
+
+
+def test_detections_are_shown_where_the_names_of_the_classes_are_lost(folder: Path) -> None:
+    (folder / "classes.json").unlink()
+    run = read_run(folder)
+    (chart,) = [chart for chart in time_charts(run, summarize(run)) if chart.title == "Detections"]
+    assert chart.text == "Detections in a frame; in all 10 cars, 5 people."
+    assert not chart.is_empty
 
 
 def test_worst_frames_lie_apart(folder: Path) -> None:

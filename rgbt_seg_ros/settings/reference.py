@@ -13,7 +13,7 @@ INTRODUCTION = """\
 # Parameters of rgbt_segmenter
 
 Made from the declarations by `python3 -m rgbt_seg_ros.settings.reference > docs/parameters.md`; do not edit.
-[config/segment.yaml](../config/segment.yaml) is the same as a parameter file to copy. Each parameter can be given
+[config/segment.yaml](../config/segment.yaml) has the same as a parameter file to copy. Each parameter can be given
 
 - to the launch file: `ros2 launch rgbt_seg_ros segment.launch.py sync.max_dt:=0.02`
 - to the node: `python3 -m rgbt_seg_ros.node --ros-args -p sync.max_dt:=0.02`
@@ -21,14 +21,23 @@ Made from the declarations by `python3 -m rgbt_seg_ros.settings.reference > docs
   common thermal cameras
 - while the node runs, where *takes effect* allows it: `ros2 param set /rgbt_segmenter max_age 0.5`
 
-*Takes effect*: **next pair** may be changed at any time; **configure** is refused on a configured node: clean it up,
-set it, configure again (`ros2 lifecycle set /rgbt_segmenter cleanup`); **start** can only be given to the process. A
-value that breaks its rule is refused in one sentence with the parameter's name, at start with exit code 1.
-A name that is none of these is refused in the same way, with the nearest one. In a section for several nodes (`/**`)
-it may be another node's: there it is refused where it is spelt almost like one of these, and named in the log else.
-The QoS of topics can be overridden at start: reliability, depth and history of images, as by
-`qos_overrides.<topic>.subscription.reliability`; these and durability of all that is published, as by
-`qos_overrides.<topic>.publisher.durability`.
+| takes effect | |
+| --- | --- |
+| **next pair** | may be changed at any time |
+| **configure** | is refused on a configured node: clean the node up, set it, configure again |
+| **start** | can only be given to the process |
+
+`ros2 lifecycle set /rgbt_segmenter cleanup` cleans up, `ros2 lifecycle set /rgbt_segmenter configure` configures.
+
+A value that breaks its rule is refused in one sentence with the parameter's name; at start the exit code is then 1. An
+unknown name is refused in the same way, and the nearest name is told. In a section for several nodes (`/**`) an unknown
+name may belong to another node. There it is refused only if it is spelt almost like one of these; otherwise the log
+names it.
+
+The QoS of topics can be overridden at start:
+
+- of images: reliability, depth and history, as in `qos_overrides.<topic>.subscription.reliability`
+- of all that is published: these and durability, as in `qos_overrides.<topic>.publisher.durability`
 """
 
 

@@ -50,7 +50,7 @@ def write_score_report(
     """
     writer = RunWriter(folder)
     writer.add_classes(segmenter.class_names)
-    chosen = _chosen(evaluation.per_image)
+    chosen = chosen_images(evaluation.per_image)
     for index in track(sorted(chosen), "reporting"):
         sample = source[index]
         segmentation = segment_sample(segmenter, sample, protocol, modality, evaluation.tta)
@@ -77,8 +77,8 @@ def write_score_report(
     return write_report(folder)
 
 
-def _chosen(images: Sequence[ImageScore]) -> set[int]:
-    """Indices of the images on the page."""
+def chosen_images(images: Sequence[ImageScore]) -> set[int]:
+    """Indices of the images on the page: evenly chosen ones, and those of the lowest and the highest mIoU."""
     ranked = sorted((image.miou, image.index) for image in images if image.miou is not None)
     return {
         *evenly([image.index for image in images], MAX_FRAMES),

@@ -16,6 +16,8 @@ class Zoom {
     addEventListener("scroll", () => { this.scrolledAt = performance.now(); }, { passive: true });
     root.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
     root.addEventListener("dblclick", (event) => { if (event.target.closest(".picture")) this.reset(); });
+    // Browsers would drag the image itself away.
+    root.addEventListener("dragstart", (event) => event.preventDefault());
     root.addEventListener("pointerdown", (event) => this.onDown(event));
     root.addEventListener("pointermove", (event) => this.onMove(event));
     for (const end of ["pointerup", "pointercancel"]) root.addEventListener(end, (event) => this.onUp(event));

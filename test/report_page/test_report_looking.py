@@ -236,3 +236,18 @@ def test_the_help_lists_the_keys_and_switches_letters_off(report: Visit) -> None
     assert not page.locator("#boxes").is_checked()
     page.keyboard.press("End")
     assert page.locator("#clock").inner_text() == "0.90 s"
+
+
+def test_without_scripts_there_is_the_first_frame_and_nothing_that_does_nothing(
+    browser: "Browser", runs: Path
+) -> None:
+    with visit(browser, (runs / "a" / "report.html").as_uri(), scripts=False) as visited:
+        page = visited.page
+        for image in page.locator("#viewer .picture img:not([hidden])").all():
+            assert image.is_visible()
+        assert page.locator("#viewer .picture img.layer").count() == 3
+        assert page.locator("#legend .swatch").first.is_visible()
+        for nothing in ("#scrubber", "#play", "#zoom-in", "#legend input", "#probe", ".jump .picture"):
+            assert not page.locator(nothing).first.is_visible()
+        assert page.locator("#classes tbody tr").count() == 9
+        assert page.locator("main noscript p").is_visible()

@@ -71,6 +71,7 @@ def visit(
     color_scheme: str = "light",
     reduced_motion: str = "no-preference",
     touch: bool = False,
+    scripts: bool = True,
 ) -> Iterator[Visit]:
     """Open an address in a fresh window.
 
@@ -81,6 +82,7 @@ def visit(
         color_scheme: what the user prefers, light or dark.
         reduced_motion: the same, no-preference or reduce.
         touch: whether the window has a touch screen.
+        scripts: whether the page's scripts run.
     """
     width, height = size
     context = browser.new_context(
@@ -88,6 +90,7 @@ def visit(
         color_scheme=color_scheme,
         reduced_motion=reduced_motion,
         has_touch=touch,
+        java_script_enabled=scripts,
     )
     context.set_default_timeout(1e3 * TIMEOUT_S)
     visited = Visit(context.new_page())

@@ -6,6 +6,7 @@ import importlib
 import itertools
 import re
 import shlex
+import typing
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from places import REPOSITORY
 
 from rgbt_seg_ros import rgbt
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.runs.evaluation import EvaluationJson, ScoresJson
+from rgbt_seg_ros.runs.summary import SummaryJson
 from rgbt_seg_ros.settings import PARAMETERS
 from training.config import load_config
 
@@ -211,7 +214,7 @@ def test_every_parameter_that_is_named_exists(page: Path) -> None:
     prefixes = {name[:at] for name in PARAMETERS for at in range(len(name)) if name[at] == "."}
     for code in inline_code(page):
         if re.fullmatch(rf"({'|'.join(sorted(groups))})(\.[a-z_]+)+", code):
-            assert code in PARAMETERS or code in prefixes, code
+            assert code in PARAMETERS or code in prefixes or code.endswith(".jsonl"), code
 
 
 @page_of
@@ -280,3 +283,21 @@ def test_commands_are_written_one_way():
         assert not re.findall(r"(?<![\w/])python -m (?:rgbt_seg_ros|training|examples)\S*", text_of(page)), (
             page.name
         )
+
+
+def test_the_keys_of_results_are_those_that_are_written():
+    _, summary, scores, _ = re.split(
+        r"^## ", text_of(REPOSITORY / "docs" / "results.md"), flags=re.MULTILINE
+    )[1:]
+    evaluation = set(typing.get_type_hints(EvaluationJson))
+    of_a_split = evaluation - set(typing.get_type_hints(ScoresJson))
+    assert keys_of(summary) == set(typing.get_type_hints(SummaryJson)) - (
+        of_a_split - {"model", "model_hash"}
+    )
+    assert keys_of(scores) == evaluation | {"miou", "macc"}
+
+
+def keys_of(section: str) -> set[str]:
+    """What the first column of its table names."""
+    cells = re.findall(r"^\| (`.+?) \|", section, re.MULTILINE)
+    return {key for cell in cells for key in re.findall(r"`(\w+)`", cell)}

@@ -40,3 +40,12 @@ def shortened(text: str, longest: int) -> str:
     # What to do stands at the end of a sentence.
     end = longest // 3
     return f"{text[: longest - end]}... ({len(text) - longest} characters left out) ...{text[-end:]}"
+
+
+def duration(seconds: float) -> str:
+    """A time for people: seconds up to 90, minutes up to 90, then hours."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -6,6 +6,7 @@ recording is played no faster than this machine segments it; at which rate is sa
 
 import argparse
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,7 @@ from rgbt_seg_ros.base.child_process import ChildProcess, last_words, wait_until
 from rgbt_seg_ros.base.diagnostics import Key
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import describe_host, prepare_process
+from rgbt_seg_ros.base.text import duration
 from rgbt_seg_ros.base.whole_files import naming_folder
 from rgbt_seg_ros.live_view.child_page import ChildPage
 from rgbt_seg_ros.masks.labels import LABELS_FOLDER, find_labels
@@ -49,6 +51,8 @@ SLOWEST_RATE = 0.03
 
 START_TIMEOUT_S = 180.0
 END_TIMEOUT_S = 30.0
+_OVERHEAD_S = 20.0
+"""What starting three processes and writing the report take beside the playing, measured on two busy cores."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,7 @@ def packaged_recording() -> Path:
     arguments = [f"seed{PACKAGED_SEED}", f"{PACKAGED_SECONDS:g}s", *PACKAGED_CONDITIONS]
     path = Path("build") / "_".join(["demo_recording", *arguments])
     if not path.is_dir():
+        print("rendering the street first, once: about half a minute", file=sys.stderr, flush=True)
         write_rendered_bag(path, PACKAGED_SEED, PACKAGED_SECONDS, conditions=PACKAGED_CONDITIONS)
     return path
 
@@ -247,6 +252,10 @@ def run(args: argparse.Namespace) -> None:
             f"this machine needs {pair_ms:.0f} ms for a pair."
         )
         print(note)
+        print(
+            f"This takes about {duration(_OVERHEAD_S + seconds / rate)} from here, the report included.",
+            flush=True,
+        )
         run_graph(recording, seconds, args.model, rate, args.output, args.live)
         labels = recording.labels()
         summary = replace(

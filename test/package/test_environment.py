@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import pytest
 from places import REPOSITORY
 
 sys.path.insert(0, str(REPOSITORY / "environment"))
+import make_environment
+import steps
 from make_environment import (
     packages_step,
     python_problem,
@@ -136,3 +139,59 @@ def test_a_step_leaves_a_mark_only_when_it_went_through(tmp_path: Path) -> None:
         step("b").run([works, fails], dict(os.environ))
     assert not step("a").is_done(), "a step that failed has changed the environment"
     assert not step("b").ever_finished()
+
+
+def test_a_step_tells_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(steps, "TOLD_EVERY_S", 0.05)
+    step = Step("name", "title", "key", tmp_path, tmp_path, lambda log: log.count("done") / 4, later=1.0)
+    step.run(
+        [[sys.executable, "-c", "import time; print('done', flush=True); time.sleep(1)"]], dict(os.environ)
+    )
+    said = capsys.readouterr().out
+    assert said.startswith("setup: title ...\n")
+    assert re.search(r"\nsetup: title: 25 % done, about \d+ s left\n", said)
+    assert re.search(r"\nsetup: title: done in \d+ s\n$", said)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "fraction", "later", "words"),
+    [
+        (10, 0.0, 0.1, "10 s so far"),
+        (60, 0.5, 0.0, "50 % done, about 60 s left"),
+        (60, 0.25, 0.25, "25 % done, about 4 minutes left"),
+        (100, 1.0, 0.0, "100 % done, about 1 s left"),
+    ],
+)
+def test_what_is_left_is_guessed_by_what_is_done(
+    seconds: float, fraction: float, later: float, words: str
+) -> None:
+    assert steps.progress(seconds, fraction, later) == words
+
+
+def test_progress_of_the_messages_is_that_of_make(repository: Path) -> None:
+    generator = (repository / "environment" / "generate_vision_msgs.py").read_text()
+    assert sorted(make_environment.MESSAGES) == list(make_environment.MESSAGES)
+    assert 'sorted((Path(__file__).resolve().parent.parent / "resource").glob("*_msgs"))' in generator
+    log = "-- Configuring done\n"
+    done = [make_environment.messages_done(log)]
+    for line in ("[ 50%] Building", "[100%] Built", "-- Install configuration: 1", "[ 50%] x", "[100%] x"):
+        log += line + "\n"
+        done.append(make_environment.messages_done(log))
+    assert done == [0.0, 0.05, 0.1, 0.1, 0.55, 1.0]
+    assert make_environment.messages_done(log + "-- Install configuration: 2\n") == 1.0
+
+
+def test_progress_of_the_packages_is_what_was_fetched_and_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(make_environment, "VENV", tmp_path)
+    count = len(re.findall(r"^[\w.-]+==", make_environment.REQUIREMENTS.read_text(), re.MULTILINE))
+    assert count > 200
+    assert make_environment.packages_done("") == 0.0
+    log = "Collecting a==1 (from -r requirements.txt)\n  Downloading a.whl\n" * count
+    assert make_environment.packages_done(log) == pytest.approx(0.4)
+    for number in range(count):
+        (tmp_path / f"lib/python3/site-packages/p{number}.dist-info").mkdir(parents=True)
+    assert make_environment.packages_done(log) == pytest.approx(0.9)

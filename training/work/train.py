@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from rgbt_seg_ros.base.cli import name_files
+from rgbt_seg_ros.base.text import duration
 
 from ..config import Config, save_config
 from ..engine.checkpoint import is_unsaved
@@ -53,17 +54,9 @@ def _estimate(cost: dict[str, Any], steps: int) -> str:
     seconds = cost["seconds_per_step"]
     memory = cost["peak_memory"] / 1e9
     return (
-        f"estimated by a trial step: {_duration(steps * seconds)} ({seconds:.3g} s a step), validations and reading of "
+        f"estimated by a trial step: {duration(steps * seconds)} ({seconds:.3g} s a step), validations and reading of "
         f"data not counted; {memory:.2g} GB of memory at the peak"
     )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
 
 
 def _headline(trainer: Trainer) -> str:

@@ -14,6 +14,7 @@ from places import REPOSITORY
 from training_runs import TIMEOUT_S, TINY, assert_same_state, losses, metrics, train_here, train_tiny
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.base.text import duration
 from rgbt_seg_ros.models import load_model, read_card
 from training.config import load_config
 from training.config.schema import TrainConfig
@@ -21,7 +22,7 @@ from training.engine.checkpoint import load_state
 from training.engine.kept_models import KeptModels
 from training.engine.optimizer import learning_rate
 from training.engine.plateau import Plateau
-from training.work.train import _duration, _estimate
+from training.work.train import _estimate
 
 # --- kept models ---
 
@@ -179,7 +180,7 @@ def test_a_trial_step_changes_nothing_of_the_run(tmp_path: Path, monkeypatch) ->
 
 
 def test_durations_and_memory_are_readable() -> None:
-    assert [_duration(seconds) for seconds in (42, 600, 90_000)] == ["42 s", "10 min", "25.0 h"]
+    assert [duration(seconds) for seconds in (42, 600, 90_000)] == ["42 s", "10 min", "25.0 h"]
     text = _estimate({"seconds_per_step": 0.25, "peak_memory": 4_650_000_000}, 14_400)
     assert "60 min (0.25 s a step)" in text
     assert "4.7 GB" in text

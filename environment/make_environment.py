@@ -29,8 +29,8 @@ REQUIREMENTS = HERE / "requirements.txt"
 BUILD_REQUIREMENTS = HERE / "requirements-build.txt"
 SAM2_REQUIREMENT = HERE / "requirements-sam2.txt"
 GENERATOR = HERE / "generate_vision_msgs.py"
-# Where the time of a set-up goes, measured with two cores and a fast network: of 133 s for packages 49 were fetching, 63
-# installing, and the rest building SAM 2 and checking. The messages then take 13 s of one core.
+# Where the time of a set-up goes, measured with two cores and a fast network: of 133 s for packages
+# fetching took 49 and installing 63, the rest went to SAM 2 and checks. The messages then take 13 s of one core.
 FETCHING, INSTALLING, LATER = 0.4, 0.5, 0.1
 MESSAGES = ("tf2_msgs", "vision_msgs")  # in the generator's order
 # ROS 2 wheels exist for these.

@@ -11,7 +11,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rgbt_seg_ros.bags.choices import STAMPS
-from rgbt_seg_ros.base.cli import Work, announce, command_parser, positive_count, positive_number, run_command
+from rgbt_seg_ros.base.cli import (
+    Work,
+    announce,
+    command_parser,
+    number,
+    positive_count,
+    positive_number,
+    run_command,
+)
 from rgbt_seg_ros.base.file_limits import require_recording
 from rgbt_seg_ros.ros.arguments import arguments_without_ros
 
@@ -65,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--wait-for-subscribers",
-        type=float,
+        type=number,
         default=30.0,
         metavar="S",
         help="seconds to wait for subscribers (default 30; 0 plays at once)",

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rgbt_seg_ros.base.cli import Work, announce, command_parser, positive_count, run_command
+from rgbt_seg_ros.base.cli import Work, announce, command_parser, positive_count, run_command, whole_number
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.shared_files import resolve_model
 
@@ -116,12 +116,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--level",
-        type=int,
+        type=whole_number,
         default=0,
         help="fused map of heat maps, 0 is the finest, -1 the coarsest (default: 0)",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="of the pixels and t-SNE of features (default: 0)"
+        "--seed", type=whole_number, default=0, help="of the pixels and t-SNE of features (default: 0)"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     parser.add_argument("-o", "--output", type=_output, required=True, metavar="FILE", help="PNG, PDF or SVG")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from rgbt_seg_ros.base.cli import Work, announce, command_parser, run_command
+from rgbt_seg_ros.base.cli import Work, announce, command_parser, run_command, whole_number
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.file_limits import is_file
 from rgbt_seg_ros.base.shared_files import resolve_model
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--split", default="val", help="part of the data set (default: %(default)s)")
     parser.add_argument(
         "--rendered",
-        type=int,
+        type=whole_number,
         default=50,
         help="rendered stills to score on, where the classes are theirs (default: %(default)s)",
     )

@@ -169,9 +169,25 @@ def missing_package(error: ModuleNotFoundError) -> str:
     return f"the Python package {name} is not installed: run `pip install '{what}'`"
 
 
+def number(text: str) -> float:
+    """A number, for argparse, whose own words for a wrong one are those of programmers."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number, not {quoted(text, 40)}") from None
+
+
+def whole_number(text: str) -> int:
+    """A whole number, for argparse."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number, not {quoted(text, 40)}") from None
+
+
 def positive_number(text: str) -> float:
     """A number above 0 of a size that rates, seconds and pixels can have."""
-    value = float(text)
+    value = number(text)
     if not SMALLEST <= value <= LARGEST:
         raise argparse.ArgumentTypeError(f"must be {SMALLEST:g} to {LARGEST:g}, not {shortened(text, 40)}")
     return value
@@ -179,7 +195,7 @@ def positive_number(text: str) -> float:
 
 def positive_count(text: str) -> int:
     """A whole number of at least 1, and at most a thousand million."""
-    value = int(text)
+    value = whole_number(text)
     if not 1 <= value <= MOST:
         raise argparse.ArgumentTypeError(f"must be at least 1 and at most {MOST}, not {shortened(text, 40)}")
     return value
@@ -187,7 +203,7 @@ def positive_count(text: str) -> int:
 
 def seed(text: str) -> int:
     """A whole number that fixes random choices."""
-    value = int(text)
+    value = whole_number(text)
     if not 0 <= value <= MOST:
         raise argparse.ArgumentTypeError(f"must be 0 to {MOST}, not {shortened(text, 40)}")
     return value

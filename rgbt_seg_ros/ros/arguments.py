@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rgbt_seg_ros.base.cli import missing_package
-from rgbt_seg_ros.base.errors import UserError, nearest
+from rgbt_seg_ros.base.errors import UserError, meant, nearest
 from rgbt_seg_ros.base.yaml_files import read_yaml
+from rgbt_seg_ros.settings.synonyms import SYNONYMS
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -140,7 +141,7 @@ def refuse_unknown_parameters(node: Node, arguments: RosArguments | None = None)
     faults: list[str] = []
     shared = _shared_names(arguments)
     for name in unknown:
-        like = nearest(name, known or _EVERY_NODES)
+        like = meant(name, known or _EVERY_NODES, SYNONYMS)
         if name not in shared or _is_misspelt(name, like):
             advice = f"the nearest is {like}" if known else "see --help for its options"
             faults.append(f"parameter {name}: {node.get_name()} has none of this name, {advice}")

@@ -1,8 +1,10 @@
 """The node's parameters as options of commands that run without ROS: same defaults, same meaning, same checks."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
+from rgbt_seg_ros.base.cli import number, whole_number
 from rgbt_seg_ros.settings import PARAMETERS, Settings
 
 OPTIONS = {
@@ -41,6 +43,9 @@ OPTIONS = {
 }
 """Option by the name of its parameter."""
 
+_READERS: dict[type, Callable[[str], Any]] = {int: whole_number, float: number, str: str, tuple: number}
+_METAVARS = {int: "N", float: "NUMBER", str: "TEXT", tuple: "NUMBER"}
+
 
 def add_setting_options(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
     """Add an option for each of these parameters."""
@@ -59,10 +64,10 @@ def add_setting_options(parser: argparse.ArgumentParser, names: Sequence[str]) -
         parser.add_argument(
             OPTIONS[name],
             dest=name,
-            type=type(parameter.default) if length is None else float,
+            type=_READERS[type(parameter.default)],
             nargs=length,
             default=parameter.default,
-            metavar=parameter.type_name.upper() if length is None else "DOUBLE",
+            metavar=_METAVARS[type(parameter.default)],
             help=f"{parameter.description} ({parameter.rule}; default {parameter.yaml_default})".replace(
                 "%", "%%"
             ),

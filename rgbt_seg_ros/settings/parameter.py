@@ -59,6 +59,16 @@ class Parameter:
         return f"{rule} [{self.unit}]" if self.unit else rule
 
     @property
+    def wanted(self) -> str:
+        """What a value must be, for people who know no types: `a whole number from 1 to 9 [pixels]`."""
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+        if isinstance(self.default, tuple):
+            return self.rule.replace("double_array of", "a list of").replace("values", "numbers")
+        return self.rule.replace(self.type_name, words[type(self.default)], 1)
+
+    @property
     def yaml_default(self) -> str:
         """The default as it is written in a parameter file."""
         if isinstance(self.default, bool):
@@ -82,7 +92,7 @@ class Parameter:
         hint = ""
         if isinstance(self.default, float | tuple) and _is_of(int, value):
             hint = ": write it with a decimal point"
-        raise UserError(f"parameter {self.name} must be {self.rule}, not {shown(value)}{hint}")
+        raise UserError(f"parameter {self.name} must be {self.wanted}, not {shown(value)}{hint}")
 
     def _fits(self, value: Any) -> bool:
         """Whether a value of the right type keeps the rest of the rule."""

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rgbt_seg_ros.base.errors import UserError, nearest
+from rgbt_seg_ros.base.errors import UserError, meant
 from rgbt_seg_ros.base.precision import AUTO, FORMER_NAMES, PRECISIONS
 from rgbt_seg_ros.images.headers.header import MAX_PIXELS
 from rgbt_seg_ros.settings.groups import (
@@ -23,6 +23,7 @@ from rgbt_seg_ros.settings.groups import (
     TrackingSettings,
 )
 from rgbt_seg_ros.settings.parameter import declare, parameters_of, read_table
+from rgbt_seg_ros.settings.synonyms import SYNONYMS
 from rgbt_seg_ros.settings.thermal import ThermalSettings
 
 _TRANSPORTS = ("raw", "compressed")
@@ -140,7 +141,7 @@ class Settings:
         """
         unknown = sorted(set(values) - set(PARAMETERS))
         if unknown:
-            like = nearest(unknown[0], PARAMETERS)
+            like = meant(unknown[0], PARAMETERS, SYNONYMS)
             raise UserError(
                 f"there is no parameter {unknown[0]} (the nearest is {like}): "
                 f"the parameters are {', '.join(PARAMETERS)}"

@@ -334,7 +334,7 @@ def test_a_bad_setting_names_its_parameter(
 ) -> None:
     bag = write_bag(tmp_path / "bag")
     assert main([str(bag), "--output", str(tmp_path / "out"), "--max-dt", "-1"]) == 1
-    assert "parameter sync.max_dt must be double from 0 to 10" in capsys.readouterr().err
+    assert "parameter sync.max_dt must be a number from 0 to 10" in capsys.readouterr().err
 
 
 def smooth(index: int) -> np.ndarray:

@@ -12,6 +12,7 @@ from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.images.thermal_image import ThermalReading
 from rgbt_seg_ros.settings import PARAMETERS, Settings
 from rgbt_seg_ros.settings.parameter import parameter_file
+from rgbt_seg_ros.settings.synonyms import SYNONYMS
 
 
 def test_what_is_not_given_has_its_default() -> None:
@@ -40,7 +41,7 @@ def test_what_is_not_given_has_its_default() -> None:
 )
 def test_a_bad_value_is_refused_by_name(name: str, value: object) -> None:
     with pytest.raises(
-        UserError, match=re.escape(f"parameter {name} must be {PARAMETERS[name].rule}, not {value!r}")
+        UserError, match=re.escape(f"parameter {name} must be {PARAMETERS[name].wanted}, not {value!r}")
     ):
         Settings.read({name: value})
 
@@ -177,3 +178,43 @@ def test_text_without_bounds_is_refused_or_taken(name: str) -> None:
     for text in ("9" * 5000, "\x00", "a/" * 5000, ",".join(map(str, range(9999)))):
         with contextlib.suppress(UserError):
             Settings.read({name: text})
+
+
+@pytest.mark.parametrize(
+    ("name", "meaning"),
+    [
+        ("slop", "sync.max_dt"),
+        ("threshold", "detections.score_threshold"),
+        ("weights", "model"),
+        ("max_dt", "sync.max_dt"),
+        ("sync.tolerance", "sync.max_dt"),
+        ("Thermal-Offset", "sync.thermal_time_offset"),
+        ("precison", "precision"),
+    ],
+)
+def test_a_wrong_name_gets_the_parameter_that_was_meant(name: str, meaning: str) -> None:
+    with pytest.raises(
+        UserError, match=rf"there is no parameter {name} \(the nearest is {re.escape(meaning)}\)"
+    ):
+        Settings.read({name: 1})
+
+
+def test_synonyms_lead_to_parameters_and_are_none_themselves() -> None:
+    assert set(SYNONYMS.values()) <= PARAMETERS.keys()
+    assert SYNONYMS.keys() & PARAMETERS.keys() == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("max_pixels", "a whole number from 1 to 1e+09 [pixels]"),
+        ("sync.max_dt", "a number from 0 to 10 [s]"),
+        ("autostart", "true or false"),
+        ("model", "a text"),
+        ("registration.homography", "a list of 9 numbers"),
+        ("mode", "one of latest, lossless"),
+    ],
+)
+def test_what_a_value_must_be_is_said_in_plain_words(name: str, words: str) -> None:
+    with pytest.raises(UserError, match=f"^parameter {name} must be {re.escape(words)}, not "):
+        Settings.read({name: {}})

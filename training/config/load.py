@@ -11,15 +11,16 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from rgbt_seg_ros.base.errors import UserError, nearest
+from rgbt_seg_ros.base.errors import UserError, meant, nearest
 from rgbt_seg_ros.base.file_limits import MAX_DEPTH
 from rgbt_seg_ros.base.precision import precision_name
-from rgbt_seg_ros.base.text import quoted
+from rgbt_seg_ros.base.text import quoted, shown
 from rgbt_seg_ros.base.whole_files import write_file
 from rgbt_seg_ros.base.yaml_files import check_yaml, read_yaml_text
 
 from .checks import check_values
 from .schema import Config
+from .synonyms import SYNONYMS
 
 MAX_CONFIG = 1 << 16
 """Characters of a configuration file. OmegaConf reads a thousand in a few milliseconds; the longest has 2000."""
@@ -50,7 +51,7 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
         try:
             merged = OmegaConf.merge(merged, _checked(values, Config, source))
         except (OmegaConfBaseException, ValueError, TypeError, OverflowError) as error:
-            raise UserError(f"{source}: {_first_line(error)}") from error
+            raise UserError(f"{source}: {_mistake(error, values)}") from error
     try:
         merged.train.precision = precision_name(merged.train.precision)
         config = cast(Config, OmegaConf.to_object(merged))
@@ -115,8 +116,57 @@ def _read_override(override: str) -> Any:
         raise UserError(f"{quoted(override)} is not an override: {_first_line(error)}") from error
 
 
+_TYPES = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "a text",
+    "list[float]": "a list of numbers",
+}
+
+
+def _mistake(error: Exception, values: Any) -> str:
+    """What is wrong with a value, without the words for types that programmers have."""
+    key = getattr(error, "full_key", None) or ""
+    section, _, name = key.partition(".")
+    name = name.partition("[")[0]
+    types = {each.name: each.type for each in dataclasses.fields(Config)}
+    fields = dataclasses.fields(cast(type, types[section])) if section in types else ()
+    wanted = [each.type for each in fields if each.name == name]
+    if not wanted:
+        return _first_line(error)
+    kind, *no_value = str(getattr(wanted[0], "__name__", wanted[0])).split(" | ")
+    if "list" in str(wanted[0]):
+        kind = "list[float]"
+    value = values.get(section, {}).get(name) if isinstance(values, Mapping) else None
+    return f"{section}.{name} must be {_TYPES[kind]}{' or null' if no_value else ''}, not {shown(value)}"
+
+
 def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def _keys() -> list[str]:
+    """All keys, dotted."""
+    return [
+        f"{section.name}.{entry.name}"
+        for section in dataclasses.fields(Config)
+        for entry in dataclasses.fields(cast(type, section.type))
+    ]
+
+
+def _meant(key: str, value: Any) -> str:
+    """The key, or for a mapping the section, that was most probably meant by one that does not exist."""
+    sections = [entry.name for entry in dataclasses.fields(Config)]
+    section, _, word = key.rpartition(".")
+    if isinstance(value, Mapping):
+        return meant(key, sections, SYNONYMS)
+    known = _keys()
+    found = meant(key, known, SYNONYMS)
+    if section and found.rpartition(".")[2] != word and found not in SYNONYMS.values():
+        # Neither meaning nor name: a slip of the pen within its section.
+        return nearest(key, [each for each in known if each.startswith(f"{section}.")])
+    return found
 
 
 def _checked(values: Any, schema: type, source: str, prefix: str = "") -> dict[str, Any]:
@@ -128,7 +178,7 @@ def _checked(values: Any, schema: type, source: str, prefix: str = "") -> dict[s
     for key, value in values.items():
         if key not in fields:
             raise UserError(
-                f"{source}: there is no key {prefix}{key}, did you mean {prefix}{nearest(str(key), fields)}?"
+                f"{source}: there is no key {prefix}{key}, did you mean {_meant(f'{prefix}{key}', value)}?"
             )
         if dataclasses.is_dataclass(fields[key].type):
             value = _checked(value, cast(type, fields[key].type), source, f"{prefix}{key}.")

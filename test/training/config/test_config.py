@@ -1,10 +1,12 @@
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
 
 from rgbt_seg_ros.base.errors import UserError
-from training.config import load_config, save_config
+from training.config import Config, load_config, save_config
+from training.config.synonyms import SYNONYMS
 
 
 def test_overrides_come_after_the_file(tmp_path: Path) -> None:
@@ -149,3 +151,54 @@ def test_missing_or_broken_file_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"broken\.yaml is not a YAML configuration") as error:
         load_config(broken)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ("learning_rate=1", "train.lr"),
+        ("Learning-Rate=1", "train.lr"),
+        ("train.learning_rate=1", "train.lr"),
+        ("train.leanring_rate=1", "train.lr"),
+        ("lr=1", "train.lr"),
+        ("model.lr=1", "train.lr"),
+        ("epochs=1", "train.epochs"),
+        ("batch=1", "train.batch_size"),
+        ("train.batchsize=1", "train.batch_size"),
+        ("dataset=mfnet", "data.name"),
+        ("data.path=x", "data.root"),
+        ("crop_hight=1", "augment.crop_height"),
+        ("augment.crop_hight=1", "augment.crop_height"),
+        ("trian.lr=1", "train"),
+        ("optimizer.lr=1", "train"),
+    ],
+)
+def test_a_wrong_key_gets_the_one_that_was_meant(override: str, key: str) -> None:
+    with pytest.raises(UserError, match=f", did you mean {re.escape(key)}\\?$"):
+        load_config(None, [override])
+
+
+def test_synonyms_lead_to_keys_and_are_none_themselves() -> None:
+    keys = {f"{section}.{key}" for section, keys in dataclasses.asdict(Config()).items() for key in keys}
+    sections = {key.partition(".")[0] for key in keys}
+    assert set(SYNONYMS.values()) <= keys | sections
+    assert [word for word in SYNONYMS if f"{SYNONYMS[word].partition('.')[0]}.{word}" in keys] == []
+    assert SYNONYMS.keys() & sections == set()
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("train.batch_size=abc", "train.batch_size must be a whole number, not 'abc'"),
+        ("train.batch_size=1.5", "train.batch_size must be a whole number, not 1.5"),
+        ("train.lr=x", "train.lr must be a number, not 'x'"),
+        ("train.epochs=x", "train.epochs must be a whole number or null, not 'x'"),
+        ("data.keep_in_memory=maybe", "data.keep_in_memory must be true or false, not 'maybe'"),
+        ("data.name=[1]", "data.name must be a text, not [1]"),
+        ("train.class_weights=[1,b]", "train.class_weights must be a list of numbers or null, not [1, 'b']"),
+    ],
+)
+def test_a_value_of_a_wrong_type_is_said_in_plain_words(override: str, sentence: str) -> None:
+    with pytest.raises(UserError) as error:
+        load_config(None, [override])
+    assert str(error.value) == f"{override}: {sentence}"

@@ -7,8 +7,8 @@ const TAKEN = [
   ["button, input[type=checkbox], summary, a", [" ", "Enter"]],
 ];
 
+const BUTTON = '<span class="keys"><button type="button" id="open-help">Keys: ?</button></span>';
 const HELP = `
-<p class="keys muted"><button type="button" id="open-help">Keys: ?</button></p>
 <span class="heard" id="heard" role="status"></span>
 <dialog id="help" aria-labelledby="help-title">
   <h2 id="help-title">Keys</h2>
@@ -25,8 +25,10 @@ function say(text) {
 class Keys {
   // Entries are { keys, shown, what, run }: names as in KeyboardEvent.key, "Shift+" before them where it is meant.
   constructor(entries) {
-    // At the end of the page's content, which all of it has to be in.
-    document.querySelector("main").insertAdjacentHTML("beforeend", HELP);
+    // All has to be in the page's content; the button is among the controls where there are any.
+    const main = document.querySelector("main");
+    (document.querySelector("[data-keys]") ?? main).insertAdjacentHTML("beforeend", BUTTON);
+    main.insertAdjacentHTML("beforeend", HELP);
     this.dialog = document.getElementById("help");
     this.enabled = document.getElementById("keys-on");
     this.entries = [...entries, { keys: ["?"], shown: "?", what: "this list", run: () => this.open() }];

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -54,7 +55,9 @@ def run(
         "detections": [detection.as_record() for detection in detections],
     }
     _write(args.output, segmentation.mask, overlay, encode_json(result, indent=2) + "\n")
-    print(f"{len(detections)} detections")
+    found = Counter(detection.class_name for detection in detections)
+    said = f": {', '.join(f'{count} {name}' for name, count in found.items())}" if found else ""
+    print(f"{len(detections)} detection{'' if len(detections) == 1 else 's'}{said}")
     name_files(
         ("overlay", _overlay_path(args.output)),
         ("mask of class ids", args.output),

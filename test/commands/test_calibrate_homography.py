@@ -3,6 +3,7 @@
 import csv
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ from hypothesis import strategies as st
 from matplotlib.backend_bases import KeyEvent, MouseEvent
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from pages import blocks
+from places import REPOSITORY
 
 from rgbt_seg_ros import calibrate_homography
 from rgbt_seg_ros.base.errors import UserError
@@ -104,6 +107,27 @@ def test_a_known_homography_is_recovered_in_spite_of_outliers(
     picture = cv2.imread(str(overlay))
     assert picture.shape[1] == 1600
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 1000
+
+
+def test_the_page_lays_thermal_files_on_their_rgb_images(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert calibrate(folder, "--points", str(folder / "points.csv"), "-o", "homography.yaml") == 0
+    for place in ("raw_thermal", "mydata/rgb"):
+        Path(place).mkdir(parents=True)
+    counts = 256 * cv2.imread(str(folder / "thermal.png"), cv2.IMREAD_UNCHANGED).astype(np.uint16)
+    cv2.imwrite("raw_thermal/a.png", counts)
+    shutil.copy(folder / "rgb.png", "mydata/rgb/a.png")
+    (snippet,) = blocks(REPOSITORY / "docs" / "registration.md", "python")
+    exec(snippet, {})
+    laid = cv2.imread("mydata/thermal/a.png", cv2.IMREAD_UNCHANGED)
+    ideal = cv2.imread(str(folder / "ideal.png"), cv2.IMREAD_UNCHANGED).astype(float)
+    assert (laid.shape, laid.dtype) == (RGB_SIZE, np.uint16)
+    assert 0.5 < (laid > 0).mean() < 1.0
+    seen = laid > 0
+    as_it_was = cv2.imread(str(folder / "thermal.png"), cv2.IMREAD_UNCHANGED)[: RGB_SIZE[0], : RGB_SIZE[1]]
+    assert np.abs(laid / 256 - ideal)[seen].mean() < 0.5 * np.abs(as_it_was - ideal)[seen].mean()
 
 
 def test_the_thermal_image_falls_into_place(folder: Path, tmp_path: Path) -> None:

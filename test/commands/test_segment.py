@@ -36,7 +36,11 @@ def read(path: Path) -> np.ndarray:
 
 @pytest.mark.parametrize("missing", [None, "rgb", "thermal"])
 def test_outputs_are_the_segmenters(
-    tmp_path: Path, model: Path, pair: tuple[Path, Path], missing: str | None
+    tmp_path: Path,
+    model: Path,
+    pair: tuple[Path, Path],
+    missing: str | None,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     names = ["none" if missing == "rgb" else str(pair[0]), "none" if missing == "thermal" else str(pair[1])]
     options = ["--model", str(model), "--device", "cpu", "--score-threshold", "0.0", "--min-area", "1"]
@@ -58,6 +62,10 @@ def test_outputs_are_the_segmenters(
         (d.class_name, d.score, d.area) for d in detections
     ]
     assert detections
+    (first, *_) = capsys.readouterr().out.splitlines()
+    of_first = sum(d.class_name == detections[0].class_name for d in detections)
+    assert first.startswith(f"{len(detections)} detection")
+    assert f": {of_first} {detections[0].class_name}" in first
 
 
 def test_bad_input_is_one_sentence(

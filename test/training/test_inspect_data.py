@@ -88,7 +88,7 @@ def test_every_problem_is_listed_and_fails(root: Path, capsys: pytest.CaptureFix
     assert any(f"{root / 'labels/00003N.png'} has label id 9" in problem for problem in problems)
     assert f"warning: {root / 'labels'} holds 1 file of no sample: 00004N.png" in captured.out
     assert captured.err.strip().endswith(
-        f"error: {root} has 4 problems, listed above: copy these files again"
+        f"error: {root} has 4 problems, listed above: mend the files or their description, or copy them again"
     )
 
 

@@ -121,7 +121,7 @@ class Trainer:
                     self._keep_model()
                     self._timed_from = (time.perf_counter(), self.state.step)
                 if self.state.step % self.config.train.eval_every == 0 or self.state.step == self.steps:
-                    self.console.print(self._evaluate(log))
+                    self.console.print(self._evaluate(log), soft_wrap=True)
                     self._save()
                     self._timed_from = (time.perf_counter(), self.state.step)
 

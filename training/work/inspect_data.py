@@ -41,7 +41,8 @@ def run(args: argparse.Namespace) -> None:
     if inspection.problems:
         count = len(inspection.problems)
         raise UserError(
-            f"{args.root} has {count} problem{'' if count == 1 else 's'}, listed above: copy these files again"
+            f"{args.root} has {count} problem{'' if count == 1 else 's'}, listed above: "
+            "mend the files or their description, or copy them again"
         )
 
 

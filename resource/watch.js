@@ -361,6 +361,10 @@ new Keys([
     { keys: [String(i + 1)], shown: String(i + 1), what: `${title} on and off`, run: () => toggle(name) })),
   ...zoomKeys(zoom),
 ]);
+// A finger does not leave as a mouse does, and what is told costs the robot a stream or two.
+document.addEventListener("pointerdown", (event) => {
+  if (!event.target.closest("#pictures, .look")) zoom.point(null);
+});
 liveClasses.changed = showPictures;
 showPictures();
 addEventListener("hashchange", showPictures);

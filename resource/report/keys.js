@@ -75,7 +75,7 @@ function zoomKeys(zoom) {
   return [
     { keys: ["+", "="], shown: "+", what: "zoom in; a wheel or two fingers do so as well", run: look(() => zoom.by(1.5)) },
     { keys: ["-", "_"], shown: "-", what: "zoom out", run: look(() => zoom.by(1 / 1.5)) },
-    { keys: ["0"], shown: "0", what: "the whole picture; so does a double click", run: () => zoom.reset() },
+    { keys: ["0"], shown: "0", what: "the whole picture; so does a double click", run: () => { zoom.reset(); zoom.point(null); } },
     { keys: ["Shift+ArrowLeft"], shown: "Shift ←", what: "move to the left; dragging moves as well", run: pan(-0.2, 0) },
     { keys: ["Shift+ArrowRight"], shown: "Shift →", what: "move to the right", run: pan(0.2, 0) },
     { keys: ["Shift+ArrowUp"], shown: "Shift ↑", what: "move up", run: pan(0, -0.2) },

@@ -123,6 +123,11 @@ def test_a_class_is_switched_off_in_mask_and_overlay(view: View, opened: Visit) 
 def test_live_pictures_are_zoomed_in_step(view: View, opened: Visit) -> None:
     page = opened.page
     page.keyboard.press("+")
+    # What is in the middle is told to those who have no pointer, until they see the whole picture again.
+    wait_for(lambda: {"mask", "confidence"} <= set(view.viewers), "mask and confidence")
+    page.keyboard.press("0")
+    wait_for(lambda: set(view.viewers) == {"overlay", "rgb", "numbers"}, "the end of both")
+    page.keyboard.press("+")
     page.keyboard.press("Shift+ArrowRight")
     page.get_by_label("zoom in").click()
     page.keyboard.press("2")
@@ -134,6 +139,10 @@ def test_live_pictures_are_zoomed_in_step(view: View, opened: Visit) -> None:
     assert len(moves) == 2
     assert moves[0] == moves[1]
     assert moves[0].startswith("matrix(2.25, 0, 0, 2.25, -")
+    page.locator("h1").click()
+    wait_for(
+        lambda: set(view.viewers) == {"overlay", "thermal", "numbers"}, "nothing told after a click elsewhere"
+    )
     page.locator("#figure-overlay .picture").dblclick()
     assert (
         page.locator(".sheet").first.evaluate("(s) => getComputedStyle(s).transform")

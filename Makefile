@@ -72,7 +72,7 @@ quick: setup
 AXE_CORE_VERSION := 4.14.1
 axe:
 	@test -f build/axe/node_modules/axe-core/axe.min.js || \
-		npm install --silent --ignore-scripts --prefix build/axe axe-core@$(AXE_CORE_VERSION) || \
+		npm install --silent --ignore-scripts --fetch-retries 0 --fetch-timeout 30000 --prefix build/axe axe-core@$(AXE_CORE_VERSION) || \
 		echo "axe-core could not be installed (is npm here?): its tests are skipped"
 
 SECONDS ?= 600

@@ -91,7 +91,11 @@ class DataTable {
 }
 
 function toCsv({ names, rows }) {
-  const field = (value) => /[",\r\n]/.test(value ?? "") ? `"${value.replaceAll('"', '""')}"` : String(value ?? "");
+  const field = (value) => {
+    // A name that a spreadsheet would take for a formula gets a quote before it: runs may be a stranger's.
+    const text = typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value ?? "");
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
   return [names, ...rows].map((row) => row.map(field).join(",")).join("\r\n") + "\r\n";
 }
 

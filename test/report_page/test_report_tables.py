@@ -1,6 +1,7 @@
 """Tables of a report are sorted and saved in the browser; charts keep within their axes, and on paper."""
 
 import csv
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from browser import Visit, visit
 from recorded_runs import write_run
 
 from rgbt_seg_ros.report_page.page import render_report
+from rgbt_seg_ros.report_page.write import write_report
 from rgbt_seg_ros.runs.folder import read_run
 from rgbt_seg_ros.runs.summarize import summarize
 from rgbt_seg_ros.runs.summary import Dropped
@@ -78,6 +80,18 @@ def test_tables_are_saved_as_csv_and_json(report: Visit, runs: Path) -> None:
     numbers = [row["number"] for row in json.loads(saved(report, "counts", "JSON"))]
     assert numbers == sorted(numbers)
     assert numbers[-1] == 13
+
+
+def test_a_stranger_s_names_are_no_formulas(browser: "Browser", tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", masks=2)
+    names = ["background", '=HYPERLINK("http://x", "<b>y</b>")', "a, b", "@c"]
+    (folder / "classes.json").write_text(json.dumps(names))
+    with visit(browser, write_report(folder).as_uri()) as visited:
+        rows = list(csv.reader(io.StringIO(saved(visited, "classes", "CSV"), newline="")))
+        assert [row[0] for row in rows[1:]] == [names[0], f"'{names[1]}", names[2], f"'{names[3]}"]
+        assert [row["class"] for row in json.loads(saved(visited, "classes", "JSON"))] == names
+        assert visited.page.locator("b").count() == 0
+        assert visited.errors == []
 
 
 def test_charts_keep_within_their_axes_and_on_paper(report: Visit) -> None:

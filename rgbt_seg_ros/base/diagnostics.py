@@ -4,6 +4,7 @@ docs/diagnostics.md says what each of them means.
 """
 
 import re
+from collections.abc import Mapping
 from enum import Enum
 
 OK, WARN, ERROR = 0, 1, 2
@@ -134,6 +135,8 @@ class Drop(str, Enum):
 class Stage(str, Enum):
     """Parts of a pair's latency, in the order in which they follow each other."""
 
+    TRANSPORT = "transport"
+    PAIRING = "pairing"
     DECODE = "decode"
     PREPROCESS = "preprocess"
     INFERENCE = "inference"
@@ -144,5 +147,24 @@ class Stage(str, Enum):
     __str__ = str.__str__
 
 
+BEFORE_INFERENCE = (Stage.TRANSPORT, Stage.PAIRING)
+"""Stages in threads of their own, of each image: they go on while a pair is answered."""
+
+OUTSIDE_MODEL = (*BEFORE_INFERENCE, Stage.DECODE, Stage.PUBLISH)
+"""Stages that are the node's own cost: a smaller model or a faster device does not change them."""
+
+
 PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0}
 """Of latencies and stages, by the last part of their keys."""
+
+
+def own_cost(medians_ms: Mapping[Stage, float]) -> tuple[float, float] | None:
+    """Milliseconds of a pair outside the model (`OUTSIDE_MODEL`), and in it.
+
+    Returns:
+        Sums of the medians of the stages; None where no image was on its way, as in an offline run.
+    """
+    if Stage.TRANSPORT not in medians_ms:
+        return None
+    outside = sum(medians_ms.get(stage, 0.0) for stage in OUTSIDE_MODEL)
+    return outside, sum(medians_ms.values()) - outside

@@ -86,6 +86,11 @@ class NearestPairer(Generic[R, T]):
             pairs += self._finish_line()
         return self._counted(pairs)
 
+    @property
+    def idle(self) -> bool:
+        """Whether time decides nothing more until a frame comes: no stream is waited for, so `poll` may rest."""
+        return all(stream.gone for line in self._lines for stream in line.streams)
+
     def flush(self) -> list[Pair[R, T]]:
         """Decide all frames with what is known and forget all but the counts, as at the end of a recording."""
         pairs = [pair for line in self._lines for pair in line.finish()]

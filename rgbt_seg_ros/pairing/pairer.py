@@ -18,6 +18,9 @@ class Pairer(Protocol[R, T]):
     def flush(self) -> list[Pair[R, T]]: ...
 
     @property
+    def idle(self) -> bool: ...
+
+    @property
     def counts(self) -> dict[Key | Drop, int]: ...
 
     @property

@@ -67,6 +67,8 @@ class StampGaps:
         self._period: float | None = None
         self._learning: deque[tuple[int, int]] = deque(maxlen=_ODD_INTERVALS)
         self._regular: deque[tuple[int, int]] = deque(maxlen=_WINDOW)
+        # Sums over `_regular`, kept as it changes: it is noted with every image.
+        self._span = self._spanned = 0
         self._fits: deque[bool] = deque(maxlen=_FITTING)
         self._least_fits = 0
         self._odd: list[tuple[int, int]] = []
@@ -163,8 +165,13 @@ class StampGaps:
             self._unproven = 0
 
     def _note_regular(self, interval: int, periods: int) -> None:
+        if len(self._regular) == _WINDOW:
+            self._span -= self._regular[0][0]
+            self._spanned -= self._regular[0][1]
         self._regular.append((interval, periods))
-        self._period = sum(each for each, _ in self._regular) / sum(number for _, number in self._regular)
+        self._span += interval
+        self._spanned += periods
+        self._period = self._span / self._spanned
 
     def _is_whole(self, interval: int) -> bool:
         assert self._period is not None
@@ -197,6 +204,7 @@ class StampGaps:
         self._period = None
         self._silences = 0
         self._regular.clear()
+        self._span = self._spanned = 0
         self._fits.clear()
         self._least_fits = _FITTING
         self._learning.clear()

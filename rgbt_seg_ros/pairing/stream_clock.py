@@ -28,6 +28,11 @@ class StreamClock:
         if not self._seen or stamp_ns > self._seen[-1][0]:
             self._seen.append((stamp_ns, received_ns))
 
+    @property
+    def started(self) -> bool:
+        """Whether there is a present: an image has come."""
+        return bool(self._seen)
+
     def now(self, received_ns: int) -> int | None:
         """The present in stamp time, or None before the first image."""
         if not self._seen:

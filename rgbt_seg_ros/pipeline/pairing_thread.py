@@ -20,7 +20,8 @@ class PairingThread:
     Whoever receives images only leaves them here, which takes microseconds, so that no queue in front of it runs over.
 
     Args:
-        poll_period_s: how often they see that time passes [s]; not while images wait here, as these are not late.
+        poll_period_s: how often they see that time passes [s]; not while images wait here, as these are not late, and
+            not while time decides nothing: without images the thread sleeps.
         capacity: images that may wait; a further one is refused and counted.
         report: told one sentence of an image that has raised an error.
 
@@ -80,18 +81,19 @@ class PairingThread:
 
     def _run(self) -> None:
         try:
-            polled = time.monotonic()
+            polled: float | None = None  # while time decides nothing
             while True:
-                wait_s = max(0.0, polled + self._poll_period_s - time.monotonic())
+                wait_s = None
+                if polled is not None:
+                    wait_s = max(0.0, polled + self._poll_period_s - time.monotonic())
                 try:
                     handed = self._handed.get(timeout=wait_s)
                 except queue.Empty:
-                    polled = time.monotonic()
-                    for each in list(self._pipelines):
-                        self._attempt(each.poll)
+                    polled = self._poll()
                     continue
                 if handed is None:
                     return
+                polled = time.monotonic() if polled is None else polled
                 pipeline, camera, stamp_ns, message, arrival = handed
                 add = pipeline.add_rgb if camera == "rgb" else pipeline.add_thermal
                 self._attempt(partial(add, stamp_ns, message, arrival))
@@ -100,6 +102,14 @@ class PairingThread:
         except BaseException as error:
             self.failure = f"{type(error).__name__}: {error}"
             raise
+
+    def _poll(self) -> float | None:
+        """Let the pipelines see that time has passed; when that was, or None where none needs to see more of it."""
+        now = time.monotonic()
+        pipelines = list(self._pipelines)
+        for each in pipelines:
+            self._attempt(each.poll)
+        return None if all(each.idle for each in pipelines) else now
 
     def _attempt(self, action: Callable[[], None]) -> None:
         """Run an action; an error of one image must not end the thread."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from rgbt_seg_ros.base.diagnostics import Drop, Key
+from rgbt_seg_ros.base.diagnostics import Drop, Key, Stage
 from rgbt_seg_ros.pairing.nearest_pairer import Pair
 from rgbt_seg_ros.pairing.pairer import Pairer
 from rgbt_seg_ros.pairing.stamp_gaps import StampGaps
@@ -23,6 +23,8 @@ from rgbt_seg_ros.settings import Settings
 QUIET_NS = 2_000_000_000
 """In lossless mode, frames are only decided without their successors after this silence of both streams [ns]."""
 
+_PAIRING_MS = Key.STAGE_MS.of(Stage.PAIRING)
+_TRANSPORT_MS = Key.STAGE_MS.of(Stage.TRANSPORT)
 _RATE_KEYS = {"rgb": Key.RGB_HZ, "thermal": Key.THERMAL_HZ}
 _LOST_KEYS = {"rgb": Key.RGB_LOST, "thermal": Key.THERMAL_LOST}
 _MISSING_KEYS = {"rgb": Key.RGB_MISSING_ESTIMATED, "thermal": Key.THERMAL_MISSING_ESTIMATED}
@@ -37,12 +39,14 @@ class Arrival:
         lost: images of its camera just before it that have not come to the pipeline and are counted besides
             (`Pipeline.add_lost`, `refuse`).
         queued_ms: how long it had waited in the middleware's queue; None if that is not known.
+        transport_ms: from its publisher's call to the node's; None if that is not known.
     """
 
     clock_ns: int
     monotonic_ns: int
     lost: int = 0
     queued_ms: float | None = None
+    transport_ms: float | None = None
 
 
 class Pipeline:
@@ -89,6 +93,7 @@ class Pipeline:
         self._lost: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
         self._lock = threading.RLock()
+        self._flushed = True
         self._depth = settings.lossless.depth if self._lossless else 1
         self._mailbox = inference.mailbox(self._depth, supersede=not self._lossless)
 
@@ -103,30 +108,40 @@ class Pipeline:
 
     def add_rgb(self, stamp_ns: int, message: Any, arrival: Arrival | None = None) -> None:
         """Take an RGB image message, which has come now if `arrival` does not say when."""
-        with self._lock:
-            frame = self._arrive(self._rgb, self._thermal, stamp_ns, message, message.data, arrival)
-            if self._is_frozen(self._rgb):
-                return
-            if self._goes_alone(self._rgb, self._thermal):
-                self._put(Job(self.responder, frame, None))
-            else:
-                self._put_pairs(self._pairer.add_rgb(stamp_ns, frame))
-                self._check_room()
+        self._add(self._rgb, self._thermal, stamp_ns, message, message.data, arrival)
 
     def add_thermal(self, stamp_ns: int, message: Any, arrival: Arrival | None = None) -> None:
         """Take a thermal image message, as `add_rgb`."""
         # Telemetry counts images while the picture stands still.
         raw = self.settings.thermal_transport == "raw"
         picture = self.settings.thermal.rows_kept(message) if raw else message.data
+        self._add(self._thermal, self._rgb, stamp_ns, message, picture, arrival)
+
+    def _add(
+        self,
+        camera: Camera,
+        other: Camera,
+        stamp_ns: int,
+        message: Any,
+        picture: Any,
+        arrival: Arrival | None,
+    ) -> None:
         with self._lock:
-            frame = self._arrive(self._thermal, self._rgb, stamp_ns, message, picture, arrival)
-            if self._is_frozen(self._thermal):
+            started = time.perf_counter()
+            arrival = arrival or Arrival(self._clock_ns(), time.monotonic_ns())
+            frame = self._arrive(camera, other, stamp_ns, message, picture, arrival)
+            # All by the time at which it came: asking the node's clock costs as much as pairing.
+            now_ns = arrival.clock_ns
+            if self._is_frozen(camera, now_ns):
                 return
-            if self._goes_alone(self._thermal, self._rgb):
-                self._put(Job(self.responder, None, frame))
+            is_rgb = camera is self._rgb
+            if self._goes_alone(camera, other, now_ns):
+                self._put(Job(self.responder, frame, None) if is_rgb else Job(self.responder, None, frame))
             else:
-                self._put_pairs(self._pairer.add_thermal(stamp_ns, frame))
+                add = self._pairer.add_rgb if is_rgb else self._pairer.add_thermal
+                self._put_pairs(add(stamp_ns, frame), now_ns)
                 self._check_room()
+            self._statistics.record(_PAIRING_MS, 1e3 * (time.perf_counter() - started))
 
     def add_lost(self, number: int, camera: str = "rgb") -> None:
         """Take note of images of a camera that were published and did not come."""
@@ -147,13 +162,23 @@ class Pipeline:
         """Decide the frames whose next possible partner is overdue."""
         with self._lock:
             if not self._lossless:
-                present_ns = self._stream_clock.now(self._clock_ns())
+                now_ns = self._clock_ns()
+                present_ns = self._stream_clock.now(now_ns)
                 if present_ns is not None:
-                    self._put_pairs(self._pairer.poll(present_ns))
+                    self._put_pairs(self._pairer.poll(present_ns), now_ns)
             elif time.monotonic_ns() - self._last_arrival_ns > QUIET_NS:
                 # A recording has ended: what is known is all there will be. Before that, only successors decide, so
                 # that the pairs do not depend on how fast the recording is played.
-                self._put_pairs(self._pairer.flush())
+                self._put_pairs(self._pairer.flush(), self._clock_ns())
+                self._flushed = True
+
+    @property
+    def idle(self) -> bool:
+        """Whether `poll` decides nothing more until an image comes."""
+        with self._lock:
+            if self._lossless:
+                return self._flushed
+            return not self._stream_clock.started or self._pairer.idle
 
     def values(self) -> dict[str, float]:
         """Statistics together with the pairer's counts, by their keys in /diagnostics."""
@@ -200,9 +225,8 @@ class Pipeline:
         stamp_ns: int,
         message: Any,
         picture: Any,
-        arrival: Arrival | None,
+        arrival: Arrival,
     ) -> ReceivedImage:
-        arrival = arrival or Arrival(self._clock_ns(), time.monotonic_ns())
         now_ns = arrival.clock_ns
         camera.saw(stamp_ns, picture, now_ns)
         other.expect(now_ns)
@@ -211,26 +235,29 @@ class Pipeline:
         self._gaps[camera.name].add(stamp_ns, arrival.lost)
         if arrival.queued_ms is not None:
             self._statistics.record(Key.QUEUE_MS, arrival.queued_ms)
+        if arrival.transport_ms is not None:
+            self._statistics.record(_TRANSPORT_MS, arrival.transport_ms)
         self._last_arrival_ns = arrival.monotonic_ns
+        self._flushed = False
         return ReceivedImage(message, stamp_ns, self._last_arrival_ns)
 
-    def _is_frozen(self, camera: Camera) -> bool:
+    def _is_frozen(self, camera: Camera, now_ns: int) -> bool:
         """Whether the image that has just come is none to go by, and counted; a recording is taken as it is."""
-        if self._lossless or camera.state(self._clock_ns()) != CameraState.FROZEN:
+        if self._lossless or camera.state(now_ns) != CameraState.FROZEN:
             return False
         self._statistics.count(Drop.FROZEN)
         return True
 
-    def _goes_alone(self, camera: Camera, other: Camera) -> bool:
+    def _goes_alone(self, camera: Camera, other: Camera, now_ns: int) -> bool:
         """Whether the image that has just come is answered without the other camera's, and counted."""
-        if not camera.goes_alone(other, self._clock_ns()):
+        if not camera.goes_alone(other, now_ns):
             return False
         self._statistics.count(Key.ALONE)
         return True
 
-    def _put_pairs(self, pairs: list[Pair[ReceivedImage, ReceivedImage]]) -> None:
+    def _put_pairs(self, pairs: list[Pair[ReceivedImage, ReceivedImage]], now_ns: int) -> None:
         for pair in pairs:
-            self._statistics.tick(Key.PAIR_HZ, self._clock_ns())
+            self._statistics.tick(Key.PAIR_HZ, now_ns)
             self._statistics.record(Key.SKEW_MS, abs(pair.skew_ns) / 1e6)
             reused = self._rgb.is_reused(pair.rgb) + self._thermal.is_reused(pair.thermal)
             self._statistics.count(Key.REUSED, reused)

@@ -1,16 +1,25 @@
 """How a process of ours joins the ROS graph, has its callbacks served, and learns that it should end."""
 
+import contextlib
 import os
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import rclpy
 from rclpy.callback_groups import CallbackGroup
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.exceptions import InvalidHandle
+from rclpy.executors import (
+    ConditionReachedException,
+    ExternalShutdownException,
+    ShutdownException,
+    SingleThreadedExecutor,
+    TimeoutException,
+)
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
@@ -34,6 +43,25 @@ class StopRequest(threading.Event):
 
     signal_name = ""
     signal_number = 0
+    _thread: threading.Thread | None = None
+
+    def wakes(self, wake: Callable[[], None]) -> None:
+        """Have a wait in the main thread ended by a signal; called there, once.
+
+        Python runs handlers in the main thread alone, between two of its instructions: a wait inside the middleware
+        would keep them waiting. Its own note of a signal comes at once, and is read here in another thread.
+        """
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+
+        def watch() -> None:
+            while os.read(reader, 64):
+                wake()
+
+        # A daemon, which lives as long as the process.
+        self._thread = threading.Thread(target=watch, name="signals", daemon=True)
+        self._thread.start()
 
     def take(self, signal_number: int, frame: object) -> None:
         """Handle a signal."""
@@ -87,14 +115,35 @@ def init_ros() -> None:
         log.warning(fault)
 
 
-def spin_until(node: Node, ended: Callable[[], bool]) -> None:
-    """Serve a node's callbacks until `ended` says so, which is asked ten times a second at least.
+def spin_until(node: Node, ended: Callable[[], bool], stop: StopRequest | None = None) -> None:
+    """Serve a node's callbacks until `ended` says so.
 
     An exception that escapes from a callback is logged: it costs one message, not the process.
+
+    Args:
+        node: whose callbacks.
+        ended: asked after each callback, and ten times a second at least.
+        stop: where nothing but callbacks and this can change what `ended` says, which is then asked after these alone:
+            a node without work sleeps.
     """
-    executor = SingleThreadedExecutor()
+    executor = _Executor()
     executor.add_node(node)
-    _spin(executor, node, ended)
+    if stop is not None:
+        stop.wakes(partial(_wake, executor))
+    _spin(executor, node, ended, longest_s=None if stop else 0.1)
+
+
+class _Executor(SingleThreadedExecutor):
+    """One that, unlike rclpy's own, returns when it is woken and there is nothing to serve any more."""
+
+    def serve_one(self, longest_s: float | None, ended: Callable[[], bool]) -> None:
+        """Serve one callback; none if `ended` says so once it is woken, or none is due within `longest_s` [s]."""
+        try:
+            handler, _, _ = self.wait_for_ready_callbacks(longest_s, None, ended)
+        except (ConditionReachedException, ShutdownException, TimeoutException):
+            return
+        handler()
+        handler.result()  # raises what the callback has raised
 
 
 class CallbackThread:
@@ -122,13 +171,14 @@ class CallbackThread:
     def stop(self) -> None:
         """Serve no more, once the callback under way has returned; idempotent."""
         self._stopped.set()
+        _wake(self._executor)
         if self._thread.is_alive():
             self._thread.join()
         self._executor.shutdown()
 
     def _run(self) -> None:
         self.callback_group.thread = threading.get_ident()
-        _spin(self._executor, self._node, self._stopped.is_set)
+        _spin(self._executor, self._node, self._stopped.is_set, longest_s=None)
 
 
 class _OneThreadGroup(CallbackGroup):
@@ -146,7 +196,7 @@ class _OneThreadGroup(CallbackGroup):
         pass
 
 
-class _GroupExecutor(SingleThreadedExecutor):
+class _GroupExecutor(_Executor):
     """Serves one group of a node that has been added to another executor, which may be the only one it is added to."""
 
     def __init__(self, node: Node, group: CallbackGroup) -> None:
@@ -161,12 +211,19 @@ class _GroupExecutor(SingleThreadedExecutor):
         return entity.callback_group is self._group and super().can_execute(entity)
 
 
-def _spin(executor: SingleThreadedExecutor, node: Node, ended: Callable[[], bool]) -> None:
+def _wake(executor: _Executor) -> None:
+    """Have an executor look again; nothing if it has been shut down."""
+    # rclpy takes the guard condition away between its own look at it and its use.
+    with contextlib.suppress(InvalidHandle, AttributeError):
+        executor.wake()
+
+
+def _spin(executor: _Executor, node: Node, ended: Callable[[], bool], longest_s: float | None) -> None:
+    """Serve callbacks until `ended`, which is asked after each, and after `longest_s` [s] without any."""
     try:
         while not ended():
             try:
-                # A signal does not end the wait, therefore the timeout.
-                executor.spin_once(timeout_sec=0.1)
+                executor.serve_one(longest_s, ended)
             except ExternalShutdownException:
                 return
             except Exception as error:

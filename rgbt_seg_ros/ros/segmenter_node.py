@@ -10,7 +10,6 @@ import torch
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.timer import Timer
 from std_srvs.srv import SetBool
 
 from rgbt_seg_ros.base.diagnostics import ERROR, OK, WARN, status_name
@@ -24,10 +23,9 @@ from rgbt_seg_ros.ros.outputs import create_output
 from rgbt_seg_ros.ros.parameters import RosParameters
 from rgbt_seg_ros.settings import Settings
 
-CHECK_PERIOD_S = 0.2
-"""How often the node looks after its threads [s]."""
-
 DIAGNOSTICS_PERIOD_S = 1.0
+"""How often the node looks after its threads and reports [s]."""
+
 LOG_PERIOD_NS = 1_000_000_000
 """Errors of one kind are logged once in this time at most."""
 
@@ -50,7 +48,6 @@ class SegmenterNode(LifecycleNode):
         super().__init__("rgbt_segmenter")
         self.fatal = ""
         self._configured: Configured | None = None
-        self._check_timer: Timer | None = None
         self._finalized = False
         self._failure = ""
         self._waiting = ""
@@ -61,7 +58,7 @@ class SegmenterNode(LifecycleNode):
         self.create_service(SetBool, "~/enable", self._enable)
         # Steady time: diagnostics and overdue images must not stand still when /clock does.
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(DIAGNOSTICS_PERIOD_S, self._publish_diagnostics, clock=self._steady)
+        self.create_timer(DIAGNOSTICS_PERIOD_S, self._look_after, clock=self._steady)
 
     def bring_up(self) -> bool:
         """Configure and activate if parameter `autostart` says so; whether nothing failed."""
@@ -129,12 +126,14 @@ class SegmenterNode(LifecycleNode):
         self._configured.pause(self._paused)
         for note in unused_qos_overrides(self):
             self.get_logger().warning(note)
-        self._check_timer = self.create_timer(CHECK_PERIOD_S, self._check, clock=self._steady)
 
-    def _check(self) -> None:
-        """Look after the threads."""
-        if self._configured is not None and not self.fatal:
-            self._end_because(self._configured.fault())
+    def _look_after(self) -> None:
+        """End if a thread is lost, and report."""
+        fatal = self._configured.fault() if self._configured is not None and not self.fatal else ""
+        if fatal:
+            self._end_because(fatal)
+        else:
+            self._publish_diagnostics()
 
     def _end_because(self, fatal: str) -> None:
         """Have the process end, if there is a reason."""
@@ -145,9 +144,6 @@ class SegmenterNode(LifecycleNode):
 
     def _stop(self) -> None:
         """Take no more images and end what is under way; idempotent."""
-        if self._check_timer is not None:
-            self.destroy_timer(self._check_timer)
-            self._check_timer = None
         if self._configured is None:
             return
         lost = self._configured.stop(wait=not self.fatal, say=self._say_waiting)

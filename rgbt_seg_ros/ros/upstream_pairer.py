@@ -70,6 +70,11 @@ class UpstreamPairer(Generic[R, T]):
         """No pairs: upstream decides only when a frame comes."""
         return []
 
+    @property
+    def idle(self) -> bool:
+        """Always: time decides nothing."""
+        return True
+
     def flush(self) -> list[Pair[R, T]]:
         """Forget the frames that wait, as at the end of a recording; no pairs."""
         for queue in self._synchronizer.queues:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rgbt_seg_ros.base.diagnostics import PERCENTILES, Drop, Key, Stage
+from rgbt_seg_ros.base.diagnostics import BEFORE_INFERENCE, PERCENTILES, Drop, Key, Stage
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.masks.classes import UNLABELED, UNLABELED_NAME
 from rgbt_seg_ros.masks.labels import read_label
@@ -115,7 +115,7 @@ def _told_percentiles(run: RunFolder, stage: Stage) -> Percentiles:
 
 
 def _possible_rate(stages: Mapping[Stage, Percentiles]) -> float | None:
-    medians = [times.p50 for times in stages.values()]
+    medians = [times.p50 for stage, times in stages.items() if stage not in BEFORE_INFERENCE]
     known = [median for median in medians if median is not None]
     return round(1e3 / sum(known), 2) if known and len(known) == len(medians) and sum(known) > 0 else None
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypedDict
 
 import msgspec
 
-from rgbt_seg_ros.base.diagnostics import PERCENTILES, Drop, Stage
+from rgbt_seg_ros.base.diagnostics import PERCENTILES, Drop, Stage, own_cost
 from rgbt_seg_ros.base.json_files import Count, Nanoseconds, Share, encode_json
 from rgbt_seg_ros.base.whole_files import write_file
 from rgbt_seg_ros.masks.classes import UNLABELED_NAME, by_current_name
@@ -200,6 +200,10 @@ class Summary:
     bag_hash: str | None = None
     missing: Mapping[str, int] | None = None
     alone: int | None = None
+
+    @property
+    def own_cost_ms(self) -> tuple[float, float] | None:
+        return own_cost({stage: times.p50 or 0.0 for stage, times in self.stages_ms.items()})
 
     @property
     def scores(self) -> Scores | None:

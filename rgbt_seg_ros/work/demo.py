@@ -275,4 +275,9 @@ def run(args: argparse.Namespace) -> None:
     print(sentence)
     if summary.possible_hz is not None:
         print(f"Always busy, the node would give {summary.possible_hz:.1f} masks a second on this machine.")
+    if summary.own_cost_ms is not None:
+        outside, model = summary.own_cost_ms
+        print(
+            f"Outside the model a pair takes {outside:.1f} ms, {100 * outside / model:.0f} % of the model's time."
+        )
     name_run(args.output)

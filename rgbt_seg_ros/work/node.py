@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> None:
     try:
         if not node.bring_up():
             raise SystemExit(1)
-        spin_until(node, lambda: stop.is_set() or bool(node.fatal))
+        spin_until(node, lambda: stop.is_set() or bool(node.fatal), stop)
         if stop.is_set():
             node.get_logger().info(f"{stop.signal_name}: shutting down")
     finally:

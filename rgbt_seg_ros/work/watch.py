@@ -22,7 +22,7 @@ def run(args: argparse.Namespace) -> None:
         if not server.on_loopback:
             print(f"anyone who can reach port {server.server_port} of this machine can see the pictures")
         print(f"watching {viewer.target}: open {server.url} in a browser, Ctrl-C ends it", flush=True)
-        spin_until(viewer, stop.is_set)
+        spin_until(viewer, stop.is_set, stop)
         server.close()
     finally:
         viewer.destroy_node()

@@ -231,3 +231,50 @@ def test_a_constant_delay_is_no_silence(
         now += poll_ms * MS
     pairs += pairer.flush()
     assert [(pair.rgb[1], pair.thermal[1]) for pair in pairs] == recording.oracle()
+
+
+def test_a_pairer_is_idle_once_time_decides_nothing_more() -> None:
+    pairer: NearestPairer[int, int] = NearestPairer(20 * MS)
+    assert not pairer.idle
+    for i in range(20):
+        pairer.add_rgb(i * 33 * MS, i)
+        pairer.add_thermal(i * 33 * MS + 4 * MS, i)
+    pairer.add_rgb(20 * 33 * MS, 20)
+    now = 20 * 33 * MS
+    while not pairer.idle:
+        now += 10 * MS
+        pairer.poll(now)
+    assert now < SECOND
+    counts = (pairer.counts, pairer.rgb_waiting, pairer.thermal_waiting)
+    for _ in range(100):
+        now += 10 * MS
+        assert pairer.poll(now) == []
+    assert (pairer.counts, pairer.rgb_waiting, pairer.thermal_waiting) == counts
+    pairer.add_thermal(21 * 33 * MS, 21)
+    assert not pairer.idle
+
+
+@properties
+@given(recordings(), st.floats(0.2, 3.0))
+def test_polls_left_out_while_idle_change_nothing(recording: Recording, pause_s: float) -> None:
+    first = in_stamp_order(recording)
+    shift = first[-1][1] + int(pause_s * SECOND)
+    events = first + [(side, stamp + shift, (1, index)) for side, stamp, (_, index) in first]
+
+    def pairs(sleeps: bool) -> tuple[list[Pair], int]:
+        pairer: NearestPairer = NearestPairer(recording.max_dt)
+        made: list[Pair] = []
+        now, slept = events[0][1], 0
+        for event in events:
+            while now + 20 * MS < event[1]:
+                now += 20 * MS
+                if sleeps and pairer.idle:
+                    slept += 1
+                else:
+                    made += pairer.poll(now)
+            made += add(pairer, event)
+        return made, slept
+
+    made, slept = pairs(sleeps=True)
+    assert made == pairs(sleeps=False)[0]
+    assert slept > 0 or pause_s < 2

@@ -1,6 +1,7 @@
 """The thread that pairs what is handed over to it: in order, bounded, and alive after an error."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -123,3 +124,31 @@ def test_time_passes_for_what_waits_in_a_pipeline(thread: PairingThread, bench: 
         return bench.pipeline.values()["unpaired"] == 0
 
     wait_for(decided, "the end of the wait for a thermal image")
+
+
+class Counted:
+    """In place of a pipeline: counts how often it sees time, of which it needs `polls` times after an image."""
+
+    def __init__(self, needed: int) -> None:
+        self.polls, self.left, self._needed = 0, 0, needed
+
+    @property
+    def idle(self) -> bool:
+        return self.left <= 0
+
+    def add_rgb(self, *_: object) -> None:
+        self.left = self._needed
+
+    def poll(self) -> None:
+        self.polls += 1
+        self.left -= 1
+
+
+def test_a_thread_sleeps_while_time_decides_nothing(thread: PairingThread) -> None:
+    pipeline: Any = Counted(needed=3)
+    thread.serve(pipeline)
+    for images in (1, 2):
+        thread.hand_over(pipeline, "rgb", 0, RGB, Arrival(0, 0))
+        wait_for(lambda images=images: pipeline.polls == 3 * images, "what time decides")
+        time.sleep(0.1)
+        assert pipeline.polls == 3 * images

@@ -8,7 +8,7 @@ import pytest
 from places import GOLDEN
 from recorded_runs import write_labels, write_run
 
-from rgbt_seg_ros.base.diagnostics import Drop, Stage
+from rgbt_seg_ros.base.diagnostics import Drop, Stage, own_cost
 from rgbt_seg_ros.masks.classes import MFNET
 from rgbt_seg_ros.runs.evaluation import Evaluation, ImageScore, SplitScores, SubsetScores
 from rgbt_seg_ros.runs.folder import read_run
@@ -131,3 +131,9 @@ def test_a_run_of_an_older_version_has_our_names(summary: Summary) -> None:
 def test_a_run_with_one_class_keeps_its_unlabeled_pixels(summary: Summary) -> None:
     counts = {"person": ClassCounts(0.2, 3), "unlabeled": ClassCounts(0.8, 0)}
     assert Summary.from_json(replace(summary, classes=counts).to_json()).classes == counts
+
+
+def test_the_cost_outside_the_model_is_told_of_what_was_sent() -> None:
+    assert own_cost({Stage.DECODE: 1.0, Stage.INFERENCE: 40.0}) is None
+    medians = {Stage.TRANSPORT: 2.0, Stage.PAIRING: 0.5, Stage.DECODE: 1.0, Stage.INFERENCE: 40.0}
+    assert own_cost({**medians, Stage.PUBLISH: 0.25}) == (3.75, 40.0)

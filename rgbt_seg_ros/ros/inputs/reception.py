@@ -11,8 +11,8 @@ from rgbt_seg_ros.pipeline.lost_images import LostImages
 from rgbt_seg_ros.pipeline.pairing_thread import PairingThread
 from rgbt_seg_ros.pipeline.pipeline import Arrival, Pipeline
 
-_MOST_QUEUED_MS = 60_000.0
-"""A longer time in the queue is a system clock that was set [ms]."""
+_MOST_MS = 60_000.0
+"""A longer time on the way or in the queue is a system clock that was set, or another machine's [ms]."""
 
 
 class Reception:
@@ -39,10 +39,11 @@ class Reception:
     def receive(self, message: Any, info: Mapping[str, Any]) -> None:
         """An image has come."""
         now_ns, monotonic_ns = self._node.get_clock().now().nanoseconds, time.monotonic_ns()
-        queued_ms = (time.time_ns() - info["received_timestamp"]) / 1e6
+        taken_ns = time.time_ns()
+        queued_ms = _milliseconds(taken_ns - info["received_timestamp"])
+        transport_ms = _milliseconds(taken_ns - info["source_timestamp"])
         lost = self._lost.note_received(info["publication_sequence_number"])
-        queued = queued_ms if 0 <= queued_ms < _MOST_QUEUED_MS else None
-        arrival = Arrival(now_ns, monotonic_ns, lost, queued)
+        arrival = Arrival(now_ns, monotonic_ns, lost, queued_ms, transport_ms)
         self._pairing.hand_over(self._pipeline, self._camera, stamp_ns(message.header), message, arrival)
 
     def lose(self, event: Any) -> None:
@@ -52,3 +53,9 @@ class Reception:
     def _publishers(self) -> frozenset[bytes]:
         infos = self._node.get_publishers_info_by_topic(self._topic)
         return frozenset(bytes(info.endpoint_gid) for info in infos)
+
+
+def _milliseconds(nanoseconds: int) -> float | None:
+    """A time on the way; None if the clocks cannot be believed."""
+    milliseconds = nanoseconds / 1e6
+    return milliseconds if 0 <= milliseconds < _MOST_MS else None

@@ -108,17 +108,24 @@ class ThermalNormalization:
         Raises:
             ValueError: another type or shape.
         """
+        low, high = limits or self.own_limits(thermal, valid)
         _require_thermal(thermal)
-        if limits is None:
-            if valid is None and self.follows_image(thermal.dtype):
-                defects = self._defects(thermal)
-                valid = None if defects is None else ~defects
-            limits = self.limits(thermal, valid)
-        low, high = limits
         scaled = thermal.astype(np.float32)
         scaled -= low
         scaled /= high - low
         return np.clip(scaled, 0.0, 1.0, out=scaled)
+
+    def own_limits(self, thermal: np.ndarray, valid: np.ndarray | None = None) -> tuple[float, float]:
+        """Counts that become 0 and 1 where nothing else says so; the arguments are those of `__call__`.
+
+        Raises:
+            ValueError: another type or shape.
+        """
+        _require_thermal(thermal)
+        if valid is None and self.follows_image(thermal.dtype):
+            defects = self._defects(thermal)
+            valid = None if defects is None else ~defects
+        return self.limits(thermal, valid)
 
     def clean(
         self, thermal: np.ndarray, valid: np.ndarray | None = None

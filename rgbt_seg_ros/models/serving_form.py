@@ -1,5 +1,6 @@
 """A network as it is served: the same numbers by cheaper ways."""
 
+import torch
 from torch import nn
 
 from rgbt_seg_ros.models.sam2_encoder import Trunk
@@ -24,3 +25,13 @@ def serving_form(network: nn.Module) -> nn.Module:
         if isinstance(module, Trunk | SACF | HPD | MergedQkv):
             module.prepare_for_serving()
     return network
+
+
+def halve_weights(network: nn.Module, kind: torch.dtype) -> None:
+    """Keep the weights of products and convolutions in the type in which mixed precision computes these.
+
+    The same numbers as mixed precision gives with full weights, which it would convert in every run.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            module.to(kind)

@@ -241,6 +241,8 @@ class Configured:
         )
         milliseconds = segmenter.warm_up()
         log.info(f"ready: {milliseconds:.0f} ms for a VGA pair")
+        if segmenter.graph_fault:
+            log.warning(segmenter.graph_fault)
         return milliseconds
 
 

@@ -1,5 +1,6 @@
 """Arrays in, masks out: one model, its device and its classes. No ROS."""
 
-from rgbt_seg_ros.segmenter.segmenter import Segmentation, Segmenter, choose_device
+from rgbt_seg_ros.segmenter.devices import choose_device
+from rgbt_seg_ros.segmenter.segmenter import Segmentation, Segmenter
 
 __all__ = ["Segmentation", "Segmenter", "choose_device"]

@@ -15,14 +15,14 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from rgbt_seg_ros.base.errors import UserError, check_choice
-from rgbt_seg_ros.base.precision import AUTO, PRECISIONS, precision_name
 from rgbt_seg_ros.images.pair import ImagePair, resize_image, resize_valid
 from rgbt_seg_ros.images.thermal import ThermalNormalization
 from rgbt_seg_ros.models.model_file import ModelCard, file_hash, load_model, read_card, resolve_model
-from rgbt_seg_ros.models.serving_form import serving_form
+from rgbt_seg_ros.models.serving_form import halve_weights, serving_form
 from rgbt_seg_ros.segmenter.class_embeddings import ClassEmbeddings
 from rgbt_seg_ros.segmenter.class_selection import ClassSelection, own_classes, select_classes
+from rgbt_seg_ros.segmenter.device_path import EAGER_RUNS, DevicePath, Pending
+from rgbt_seg_ros.segmenter.devices import choose_device, choose_precision
 
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -67,6 +67,20 @@ class Segmenter:
         self._network = network
         self._normalize_thermal = thermal
         self._classes = own_classes(card)
+        self.device_path: DevicePath | None = None
+        if device.type == "cuda":
+            self.use_device_path()
+
+    def use_device_path(self, graphs: bool = True) -> None:
+        """Send images as bytes over the device from now on, see `DevicePath`; how CUDA devices are used anyway.
+
+        Args:
+            graphs: whether runs that come again become CUDA graphs.
+        """
+        self._network.to(memory_format=torch.channels_last)
+        if self.precision != "fp32" and self.card.arch == "shifnet":
+            halve_weights(self._network, _AUTOCAST[self.precision])
+        self.device_path = DevicePath(self._network, self._run, self.card.scaling, self.device, graphs)
 
     @classmethod
     def load(
@@ -96,7 +110,7 @@ class Segmenter:
             card=read_card(path),
             model_hash=file_hash(path),
             device=chosen_device,
-            precision=_choose_precision(precision, chosen_device),
+            precision=choose_precision(precision, chosen_device),
             thermal=thermal or ThermalNormalization(),
         )
 
@@ -109,6 +123,11 @@ class Segmenter:
     def thing_classes(self) -> tuple[str, ...]:
         """Those of the classes in use that become detections."""
         return self._classes.thing_classes
+
+    @property
+    def graph_fault(self) -> str:
+        """Why a device's runs are no CUDA graphs, in one sentence; empty if they are, and without a device."""
+        return "" if self.device_path is None else self.device_path.graph_fault
 
     def select_classes(
         self, names: Sequence[str], embeddings: ClassEmbeddings | None = None
@@ -126,10 +145,11 @@ class Segmenter:
         self._classes = classes
 
     def warm_up(self, height: int = 480, width: int = 640) -> float:
-        """Segment an empty pair of a size twice; milliseconds of the second time."""
+        """Segment an empty pair of a size until nothing is new any more; milliseconds of the last time."""
         rgb = np.zeros((height, width, 3), np.uint8)
         thermal = np.zeros((height, width), np.uint8)
-        self(rgb, thermal)
+        for _ in range(1 if self.device_path is None else EAGER_RUNS + 1):
+            self(rgb, thermal)
         return sum(self(rgb, thermal).stage_ms.values())
 
     def __call__(
@@ -161,6 +181,8 @@ class Segmenter:
         size = pairs[0].size
         if any(pair.size != size for pair in pairs):
             raise ValueError(f"a batch needs images of one size, got {[pair.size for pair in pairs]}")
+        if self.device_path is not None:
+            return self.collect(self.begin(pairs))
         started = time.perf_counter()
         inputs = self.prepare(pairs, self.network_size(size))
         self._synchronize()
@@ -182,6 +204,30 @@ class Segmenter:
             Segmentation(mask, confidence, stage_ms, classes)
             for mask, confidence in zip(masks, confidences, strict=True)
         ]
+
+    def begin(self, pairs: Sequence[ImagePair]) -> Pending:
+        """On a device: send pairs of one size on their way, and do not wait for them; `collect` takes the answers.
+
+        At most two batches may be under way, which are collected in the order in which they were begun.
+        """
+        assert self.device_path is not None
+        normalize = self._normalize_thermal
+        limits = [
+            (0.0, 1.0)
+            if pair.thermal is None
+            else pair.thermal_limits or normalize.own_limits(pair.thermal, pair.thermal_valid)
+            for pair in pairs
+        ]
+        return self.device_path.begin(pairs, limits, self.network_size(pairs[0].size), self._classes)
+
+    def collect(self, pending: Pending) -> list[Segmentation]:
+        """Wait for a batch that has been begun; raises `ValueError` as `segment` does."""
+        answers = pending.finish()
+        if not all(answer.is_finite for answer in answers):
+            raise ValueError("the network's output is not finite for this pair")
+        stage_ms = {name: milliseconds / len(answers) for name, milliseconds in pending.stage_ms.items()}
+        classes = pending.plan.classes
+        return [Segmentation(answer.mask, answer.confidence, stage_ms, classes) for answer in answers]
 
     @torch.inference_mode()
     def logits(self, pair: ImagePair, size: tuple[int, int], padded: tuple[int, int] | None = None) -> Tensor:
@@ -234,7 +280,9 @@ class Segmenter:
     def _autocast(self) -> AbstractContextManager:
         if self.precision == "fp32":
             return nullcontext()
-        return torch.autocast(self.device.type, dtype=_AUTOCAST[self.precision])
+        # Halved weights need no cache, and what it holds would be part of a graph.
+        cached = self.device_path is None
+        return torch.autocast(self.device.type, dtype=_AUTOCAST[self.precision], cache_enabled=cached)
 
     def _synchronize(self) -> None:
         if self.device.type == "cuda":
@@ -250,35 +298,3 @@ def _decide(logits: Tensor, size: tuple[int, int], classes: ClassSelection) -> t
         return answers.astype(classes.mask_type), probabilities
     mask = classes.ids[answers]
     return mask, probabilities * (mask != classes.unlabeled)
-
-
-def choose_device(device: str) -> torch.device:
-    """The device of a name: `auto` (CUDA where there is a GPU, else the CPU), `cpu`, `cuda` or `cuda:N`.
-
-    Raises:
-        UserError: no such device.
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-    except RuntimeError as error:
-        raise UserError(f"there is no device {device!r}: choose auto, cpu, cuda or cuda:N") from error
-    if chosen.type not in ("cpu", "cuda"):
-        raise UserError(f"device {device!r} is not supported: choose auto, cpu, cuda or cuda:N")
-    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
-        raise UserError(
-            f"device {device!r} was asked for but this machine has {torch.cuda.device_count()} CUDA GPUs: "
-            "use device auto or cpu"
-        )
-    return chosen
-
-
-def _choose_precision(precision: str, device: torch.device) -> str:
-    precision = precision_name(precision)
-    check_choice("precision", precision, (AUTO, *PRECISIONS))
-    if precision != AUTO:
-        return precision
-    if device.type == "cpu":
-        return "fp32"
-    return "bf16" if torch.cuda.is_bf16_supported() else "fp16"

@@ -1,0 +1,39 @@
+"""Which device a model runs on, and in which arithmetic."""
+
+import torch
+
+from rgbt_seg_ros.base.errors import UserError, check_choice
+from rgbt_seg_ros.base.precision import AUTO, PRECISIONS, precision_name
+
+
+def choose_device(device: str) -> torch.device:
+    """The device of a name: `auto` (CUDA where there is a GPU, else the CPU), `cpu`, `cuda` or `cuda:N`.
+
+    Raises:
+        UserError: no such device.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise UserError(f"there is no device {device!r}: choose auto, cpu, cuda or cuda:N") from error
+    if chosen.type not in ("cpu", "cuda"):
+        raise UserError(f"device {device!r} is not supported: choose auto, cpu, cuda or cuda:N")
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        raise UserError(
+            f"device {device!r} was asked for but this machine has {torch.cuda.device_count()} CUDA GPUs: "
+            "use device auto or cpu"
+        )
+    return chosen
+
+
+def choose_precision(precision: str, device: torch.device) -> str:
+    """The precision of a name on a device: `auto` or one of `PRECISIONS`; raises `UserError` for any other."""
+    precision = precision_name(precision)
+    check_choice("precision", precision, (AUTO, *PRECISIONS))
+    if precision != AUTO:
+        return precision
+    if device.type == "cpu":
+        return "fp32"
+    return "bf16" if torch.cuda.is_bf16_supported() else "fp16"

@@ -56,5 +56,5 @@ def main(argv=None) -> None:
 if __name__ == "__main__":
     try:
         main()
-    except UserError as error:  # what the package raises: one sentence that says what to do
+    except (UserError, OSError) as error:  # UserError: one sentence that says what to do
         raise SystemExit(f"error: {error}") from None

@@ -90,8 +90,8 @@ def class_table(classes: ClassesEntry, ignore: IgnoreEntry | None, origin: Path)
     values = {name: _value(value, f"classes.{name}", origin) for name, value in entries.items()}
     ignored = []
     for item in _ignored_items(ignore, is_colored, origin):
-        if isinstance(item, str) and item in values:
-            ignored.append(values.pop(item))
+        if isinstance(item, str) and (name := find_name(item, values)) is not None:
+            ignored.append(values.pop(name))
         elif isinstance(item, int) is not is_colored:
             ignored.append(_value(item, "ignore", origin))
         else:

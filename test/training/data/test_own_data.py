@@ -77,6 +77,11 @@ KINDS = {
     ),
     "ignored ids": ("classes: [a, b]\nignore: [2, 255]\n", IDS, np.where(IDS == 2, 255, IDS)),
     "an ignored class": (BY_ID + "ignore: background\n", IDS, np.array([255, 0, 1])[IDS]),
+    "an ignored class by its other name": (
+        BY_ID + "ignore: unlabeled\n",
+        IDS,
+        np.array([255, 0, 1])[IDS],
+    ),
     "colours": (
         "classes: {background: '#000000', car: [0, 0, 142], person: '#DC143C'}\n",
         COLORS[IDS],

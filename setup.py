@@ -36,6 +36,7 @@ TRAINING_COMMANDS = [
     "export",
     "benchmark",
 ]
+TRAINING = ["peft>=0.11", "transformers>=4.40", "huggingface_hub>=0.23"]
 
 
 def shared_files() -> list[tuple[str, list[str]]]:
@@ -87,16 +88,14 @@ setup(
         "imageio-ffmpeg>=0.5",
         "pillow>=10",
         "pyyaml>=6",
+        "accelerate>=1",
+        "omegaconf>=2.3",
+        "tensorboard>=2.15",
     ],
     extras_require={
-        "train": [
-            "transformers>=4.40",
-            "huggingface_hub>=0.23",
-            "accelerate>=1",
-            "peft>=0.11",
-            "tensorboard>=2.15",
-            "omegaconf>=2.3",
-        ],
+        # SARTM's adapters, and text encoders; all else of training needs nothing more
+        "training": TRAINING,
+        "train": TRAINING,  # its former name
         # t-SNE in training.figures
         "figures": ["scikit-learn>=1.3"],
         # run.wandb

@@ -9,12 +9,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rgbt_seg_ros.base.cli import Work, announce, command_parser, positive_number, run_command
+from rgbt_seg_ros.base.cli import Work, announce, command_parser, positive_number, require_ros, run_command
 from rgbt_seg_ros.base.file_limits import require_recording, require_stream
 from rgbt_seg_ros.base.shared_files import resolve_model
 
 
 def _prepare(args: argparse.Namespace) -> Work:
+    require_ros()
     if args.bag:
         require_recording(args.bag)
     for path in filter(None, (args.rgb, args.thermal)):

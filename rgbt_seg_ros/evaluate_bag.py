@@ -13,12 +13,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rgbt_seg_ros.base.cli import Work, announce, command_parser, positive_number, run_command
+from rgbt_seg_ros.base.cli import Work, announce, command_parser, positive_number, require_ros, run_command
 from rgbt_seg_ros.base.file_limits import require_recording
 from rgbt_seg_ros.ros.arguments import arguments_without_ros
 
 
 def _prepare(args: argparse.Namespace) -> Work:
+    require_ros()
     require_recording(args.bag)
     announce(f"reading {args.bag} and joining the ROS graph")
     from rgbt_seg_ros.work.evaluate_bag import run

@@ -18,6 +18,7 @@ from rgbt_seg_ros.base.cli import (
     number,
     positive_count,
     positive_number,
+    require_ros,
     run_command,
 )
 from rgbt_seg_ros.base.file_limits import require_recording
@@ -25,6 +26,7 @@ from rgbt_seg_ros.ros.arguments import arguments_without_ros
 
 
 def _prepare(args: argparse.Namespace) -> Work:
+    require_ros()
     require_recording(args.bag)
     if not args.describe:
         announce(f"reading {args.bag} and joining the ROS graph")

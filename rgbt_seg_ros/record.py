@@ -10,11 +10,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rgbt_seg_ros.base.cli import Work, command_parser, run_command
+from rgbt_seg_ros.base.cli import Work, command_parser, require_ros, run_command
 from rgbt_seg_ros.ros.arguments import arguments_without_ros
 
 
 def _prepare(args: argparse.Namespace) -> Work:
+    require_ros()
     from rgbt_seg_ros.work.record import run
 
     return run

@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Sequence
 
-from rgbt_seg_ros.base.cli import Work, command_parser, run_command
+from rgbt_seg_ros.base.cli import Work, command_parser, require_ros, run_command
 from rgbt_seg_ros.ros.arguments import arguments_without_ros
 
 _NAME = r"[A-Za-z][A-Za-z0-9_]*"
@@ -46,6 +46,7 @@ def host_name(text: str) -> str:
 
 
 def _prepare(args: argparse.Namespace) -> Work:
+    require_ros()
     from rgbt_seg_ros.work.watch import run
 
     return run

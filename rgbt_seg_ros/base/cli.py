@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from rgbt_seg_ros.base import interrupts
@@ -33,6 +34,7 @@ _ROS = re.compile(r"rclpy|rosidl|rpyutils|launch|ament_|tf2_|cv_bridge|message_f
 _EXTRAS = {
     "transformers": "training",
     "huggingface_hub": "training",
+    "peft": "training",
     "sklearn": "figures",
     "wandb": "wandb",
     "rerun": "rerun",
@@ -153,6 +155,16 @@ def _sentence(error: Exception) -> str:
         # Libraries write as well, and do not name the place.
         return str(disk_error(error, error.filename or "all files"))
     return f"{type(error).__name__}: {printable(error)} (--debug shows where)"
+
+
+def require_ros() -> None:
+    """Raise `UserError` where there is no ROS 2, for commands that need it."""
+    try:
+        found = find_spec("rclpy") is not None
+    except (ValueError, ModuleNotFoundError):
+        found = False
+    if not found:
+        raise UserError(missing_package(ModuleNotFoundError(name="rclpy")))
 
 
 def missing_package(error: ModuleNotFoundError) -> str:

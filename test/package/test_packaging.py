@@ -2,14 +2,20 @@
 
 import ast
 import importlib.metadata
+import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from places import REPOSITORY
+
+from rgbt_seg_ros.base.cli import _EXTRAS
 
 SHIPPED = ("launch", "config", "resource")
 # Import name -> rosdep key (ros/rosdistro, rosdep/python.yaml) of what apt has on Ubuntu 24.04.
@@ -204,3 +210,107 @@ def test_setup_py_names_every_import_with_a_lower_bound(
     assert all(re.fullmatch(r">=[\d.]+", bound) for bound in requirements.values()), requirements
     for name in imported_packages() & (ROSDEP_KEYS.keys() | FROM_PIP):
         assert PYPI_NAMES.get(name, name).replace("_", "-") in requirements
+
+
+# `rgbt` of an installed copy where no ROS package can be found: exit code and output of each command line, as JSON.
+RGBT_WITHOUT_ROS = """
+import contextlib, io, json, sys
+sys.path.insert(0, SITE_PACKAGES)
+
+class NoRos:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("rclpy", "sensor_msgs", "vision_msgs", "rosidl_runtime_c"):
+            raise ModuleNotFoundError(f"no module named {name!r}", name=name)
+
+sys.meta_path.insert(0, NoRos())
+from rgbt_seg_ros.rgbt import main
+answers = []
+for words in json.load(sys.stdin):
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        code = main(words)
+    answers.append([code, said.getvalue()])
+json.dump(answers, sys.__stdout__)
+"""
+SMALL = [
+    "train.max_steps=1",
+    "train.batch_size=1",
+    "train.eval_every=1",
+    "data.workers=0",
+    "data.name=scenes",
+]
+SMALL += [
+    "data.rendered_stills=1",
+    "data.rendered_val=1",
+    "data.rendered_height=64",
+    "data.rendered_width=96",
+]
+SMALL += ["augment.crop_height=64", "augment.crop_width=96"]
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a pair of images."""
+    folder = tmp_path_factory.mktemp("images")
+    noise = np.random.default_rng(0)
+    assert cv2.imwrite(str(folder / "rgb.png"), noise.integers(0, 256, (64, 96, 3), np.uint8))
+    assert cv2.imwrite(str(folder / "thermal.png"), noise.integers(0, 256, (64, 96), np.uint8))
+    return folder
+
+
+def test_an_installed_copy_works_without_ros(site_packages: Path, images: Path) -> None:
+    commands = [
+        ["segment", "rgb.png", "thermal.png", "-o", "out/mask.png"],
+        ["render_bag", "-o", "bag", "--duration", "0.2"],
+        ["offline", "bag", "-o", "offline"],
+        ["train", "--config", "config/train/nano/shifnet_msrs.yaml", "-o", "runs/small", *SMALL],
+        ["evaluate", "--data", "msrs", "--root", "data", "--split", "train"],
+    ]
+    for folder, name in (("vi", "rgb"), ("ir", "thermal")):
+        (images / "data" / folder).mkdir(parents=True)
+        shutil.copy(images / f"{name}.png", images / "data" / folder / "0D.png")
+    (images / "data/Segmentation_labels").mkdir()
+    assert cv2.imwrite(str(images / "data/Segmentation_labels/0D.png"), np.zeros((64, 96), np.uint8))
+    (images / "data/train.txt").write_text("0D\n")
+    ros = ("node", "play", "record", "watch", "evaluate_bag", "demo")
+    arguments = {"play": ["bag"], "record": ["-o", "r"], "evaluate_bag": ["bag", "-o", "e"]}
+    script = f"SITE_PACKAGES = {str(site_packages)!r}\n{RGBT_WITHOUT_ROS}"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        input=json.dumps([*commands, *([name, *arguments.get(name, [])] for name in ros)]),
+        capture_output=True,
+        text=True,
+        cwd=images,
+        check=True,
+    )
+    answers = json.loads(done.stdout)
+    for command, (code, said) in zip(commands, answers, strict=False):
+        assert code == 0, (command, said)
+    for name, (code, said) in zip(ros, answers[len(commands) :], strict=True):
+        assert code == 1, name
+        assert said.startswith(
+            "error: this command needs ROS 2, and its Python package rclpy is not there: "
+        ), said
+        assert said.count("\n") == 1, said
+    assert (images / "out/mask_overlay.png").is_file()
+    assert (images / "offline/report.html").is_file()
+    assert (images / "runs/small/best.safetensors").is_file()
+
+
+def test_the_line_of_python_works(site_packages: Path, images: Path) -> None:
+    page = (REPOSITORY / "docs" / "install_pip.md").read_text()
+    ((program, _, code),) = [
+        shlex.split(line) for line in page.splitlines() if line.startswith("python3 -c ")
+    ]
+    assert program == "python3"
+    script = f"import sys; sys.path.insert(0, {str(site_packages)!r}); {code}"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=images)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("[[")
+
+
+def test_extras_are_those_of_the_page(distribution: importlib.metadata.Distribution) -> None:
+    page = (REPOSITORY / "docs" / "install_pip.md").read_text()
+    extras = set(distribution.metadata.get_all("Provides-Extra") or [])
+    assert set(re.findall(r"^\| `'\.\[(\w+)\]'`", page, re.MULTILINE)) == extras - {"train", "test"}
+    assert set(_EXTRAS.values()) <= extras

@@ -28,6 +28,7 @@ TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
 UPSTREAM = {
     *("cd", "docker", "git", "mkdir", "rviz2", "sed", "source", "ssh"),
     *("ros2 bag", "ros2 lifecycle", "ros2 service", "ros2 topic", "ros2 run tf2_ros"),
+    *("python3 -m venv", "python3 -c", "rgbt/bin/pip"),
 }
 """Programs of others: what they are given is not checked."""
 TOPICS = re.compile(r"/?(\w+/)?(rgb|thermal)/(image|camera_info)|/rgbt_segmenter/\w+|__ns|~/\w+")

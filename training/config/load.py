@@ -14,6 +14,7 @@ from yaml import YAMLError
 from rgbt_seg_ros.base.errors import UserError, meant, nearest
 from rgbt_seg_ros.base.file_limits import MAX_DEPTH
 from rgbt_seg_ros.base.precision import precision_name
+from rgbt_seg_ros.base.shared_files import share_path
 from rgbt_seg_ros.base.text import quoted, shown
 from rgbt_seg_ros.base.whole_files import write_file
 from rgbt_seg_ros.base.yaml_files import check_yaml, read_yaml_text
@@ -92,6 +93,8 @@ def _read_layers(path: Path, above: tuple[Path, ...] = ()) -> list[tuple[str, An
 
 
 def _read_yaml(path: Path) -> Any:
+    if not os.path.isfile(path) and path.parts[:1] == ("config",):
+        path = _shipped(path)
     if not os.path.isfile(path):  # also where a name is too long for one
         raise UserError(
             f"there is no configuration file {path}: the ready ones are in the folders of config/train"
@@ -106,6 +109,14 @@ def _read_yaml(path: Path) -> Any:
         return OmegaConf.to_container(OmegaConf.load(StringIO(text)))
     except (YAMLError, OmegaConfBaseException, OSError, ValueError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is not a YAML configuration: {_first_line(error)}") from error
+
+
+def _shipped(path: Path) -> Path:
+    """A file below `config/` of this installation, where there is such a one."""
+    try:
+        return share_path(str(path))
+    except (UserError, OSError):
+        return path
 
 
 def _read_override(override: str) -> Any:

@@ -10,7 +10,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from browser import chromium, visit
+from axe import axe_script, violations
+from browser import DESKTOP, PHONE, chromium, visit
 from pages import DOCS
 from places import REPOSITORY
 
@@ -112,3 +113,13 @@ def test_pages_opened_as_files_are_searched(site: Path) -> None:
         )
         assert visited.errors == []
         assert all(request.startswith(("file:", "data:", "blob:")) for request in visited.requests)
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["desktop", "phone"])
+def test_no_serious_violation(site: Path, size: tuple[int, int], scheme: str) -> None:
+    """Of accessibility, by axe-core: a page of text and code, and one of tables."""
+    script = axe_script()
+    with chromium() as browser:
+        for name in ("index", "troubleshooting"):
+            with visit(browser, (site / f"{name}.html").as_uri(), size, scheme) as visited:
+                assert violations(visited, script) == []

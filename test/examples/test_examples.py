@@ -89,21 +89,11 @@ def test_a_folder_becomes_masks(pairs: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(cv2.imread(str(masks / "01.png"), cv2.IMREAD_UNCHANGED), expected)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (("examples.folder_to_masks", "no_folder", "examples"), "No such file or directory: 'no_folder'"),
-        (("examples.one_pair", "none.png", "none.png"), "there is no image none.png"),
-    ],
-)
-def test_what_cannot_be_read_is_one_sentence(arguments: tuple[str, ...], sentence: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", *arguments], cwd=REPOSITORY, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: ")
-    assert sentence in done.stderr
-    assert done.stderr.count("\n") == 1
+def test_a_folder_that_is_not_there_is_one_sentence() -> None:
+    command = [sys.executable, "-m", "examples.folder_to_masks", "no_folder", "examples"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(r"error: .*No such file or directory: 'no_folder'\n", done.stderr)
 
 
 def test_a_folder_of_rendered_pairs_is_there_for_everybody(

@@ -34,6 +34,7 @@ def test_no_serious_violation(
     for size in (DESKTOP, PHONE):
         with visit(browser, path.as_uri(), size, scheme) as visited:
             assert violations(visited, script) == []
-            visited.page.get_by_role("button", name="Keys: ?").click()
-            assert violations(visited, script) == []
+            if size == PHONE:
+                visited.page.get_by_role("button", name="Keys: ?").click()
+                assert violations(visited, script) == []
             assert visited.errors == []

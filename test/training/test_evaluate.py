@@ -135,7 +135,9 @@ def test_tta_and_official_are_other_scores(
     assert averaged["confusion"] != native["confusion"]
     # The stills enter the network at their own size in both; only absent classes count otherwise.
     capsys.readouterr()
-    official = _scores([*_arguments(root), "--protocol", "official"], tmp_path / "official.json")
+    page = ("--report", str(tmp_path / "official"))
+    official = _scores([*_arguments(root), "--protocol", "official", *page], tmp_path / "official.json")
+    assert "one without labels counts 0" in (tmp_path / "official/report.html").read_text()
     table = " ".join(capsys.readouterr().out.split())
     assert "official protocol: a class without labels counts 0 in the means" in table
     assert official["protocol"] == "official"

@@ -302,3 +302,12 @@ def keys_of(section: str) -> set[str]:
     """What the first column of its table names."""
     cells = re.findall(r"^\| (`.+?) \|", section, re.MULTILINE)
     return {key for cell in cells for key in re.findall(r"`(\w+)`", cell)}
+
+
+def test_every_extra_that_is_named_exists():
+    setup = (REPOSITORY / "setup.py").read_text()
+    named = {
+        extra for page in PAGES for extra in re.findall(r"(?:\.|rgbt_seg_ros)\[([a-z]+)\]", text_of(page))
+    }
+    assert len(named) >= 5
+    assert [extra for extra in sorted(named) if f'"{extra}": ' not in setup] == []

@@ -113,7 +113,7 @@ def test_summary_scores_against_labels(folder: Path) -> None:
     assert summary["labelled_masks"] == 10
     assert summary["frame_miou"][str(stamp(0))] == pytest.approx(summary["miou"])
     assert summary["acc"]["car"] == 1.0
-    words = " ".join((folder / "report.html").read_text().split())
+    words = " ".join(write_report(folder).read_text().split())
     assert "is over the classes that have labels. The others have no score (–)." in words
 
 

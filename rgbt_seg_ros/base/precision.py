@@ -1,7 +1,7 @@
 """What a network computes in: one vocabulary for the node, the commands and training."""
 
 AUTO = "auto"
-"""What suits the device; where a network is used, not where it is trained."""
+"""What suits the device."""
 
 PRECISIONS = ("fp32", "bf16", "fp16")
 

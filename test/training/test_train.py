@@ -155,7 +155,7 @@ def test_run_folder_is_never_overwritten(tmp_path: Path, capsys: pytest.CaptureF
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
-        ((), "the run has no length: give train.max_steps=N or train.epochs=N"),
+        ((), "the run has no length: give train.max_steps=N, train.epochs=N or train.budget_minutes=N"),
         (("train.class_weights=[1,2]",), "train.class_weights has 2 values for 9 classes"),
         (("model.embeddings=none.safetensors",), "there is no class embedding file none.safetensors"),
         (

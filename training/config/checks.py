@@ -5,7 +5,7 @@ import math
 from operator import attrgetter
 
 from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.base.precision import PRECISIONS
+from rgbt_seg_ros.base.precision import AUTO, PRECISIONS
 from rgbt_seg_ros.images.choices import PALETTES
 from rgbt_seg_ros.models.choices import WORDS
 
@@ -66,6 +66,7 @@ def _check_shares(config: Config) -> None:
     shares = {
         "data.rendered_share": config.data.rendered_share,
         "data.rendered_share_end": config.data.rendered_share_end,
+        "data.rendered_until": config.data.rendered_until,
         "augment.paste": config.augment.paste,
         "augment.close_up": config.augment.close_up,
         "augment.smoke": config.augment.smoke,
@@ -86,7 +87,7 @@ def _check_choices(config: Config) -> None:
         "augment.scale_of": SCALES_OF,
         "loss.prototype_means": PROTOTYPE_MEANS,
     }
-    choices |= {"train.precision": PRECISIONS, "train.schedule": SCHEDULES}
+    choices |= {"train.precision": (AUTO, *PRECISIONS), "train.schedule": SCHEDULES}
     choices |= {"train.protocol": PROTOCOLS}
     for key, allowed in choices.items():
         choice = attrgetter(key)(config)
@@ -98,6 +99,8 @@ def _check_counts(config: Config) -> None:
     train = config.train
     counts = {
         "model.rank": config.model.rank,
+        "data.rendered_stills": config.data.rendered_stills,
+        "data.rendered_uses": config.data.rendered_uses,
         "train.max_steps": train.max_steps,
         "train.epochs": train.epochs,
         "train.batch_size": train.batch_size,
@@ -115,10 +118,17 @@ def _check_counts(config: Config) -> None:
 
 def _check_long_runs(config: Config) -> None:
     train = config.train
-    if train.checkpoint_every is not None and train.checkpoint_epochs is not None:
-        raise UserError("train.checkpoint_every and train.checkpoint_epochs are both given: leave one out")
-    if train.checkpoint_epochs is not None and not train.checkpoint_epochs > 0.0:
-        raise UserError(f"train.checkpoint_epochs is {train.checkpoint_epochs:g}: it must be above 0")
+    for keys in (
+        ("checkpoint_every", "checkpoint_epochs", "checkpoint_minutes"),
+        ("max_steps", "budget_minutes"),
+    ):
+        given = [f"train.{key}" for key in keys if getattr(train, key) is not None]
+        if len(given) > 1:
+            raise UserError(f"{given[0]} and {given[1]} are both given: leave one out")
+    for key in ("budget_minutes", "eval_minutes", "checkpoint_epochs", "checkpoint_minutes"):
+        value = getattr(train, key)
+        if value is not None and not 0.0 < value < math.inf:
+            raise UserError(f"train.{key} is {value:g}: it must be above 0")
     if not 0.0 < train.plateau_factor < 1.0:
         raise UserError(f"train.plateau_factor is {train.plateau_factor:g}: it must be above 0 and below 1")
     if train.plateau_patience < 0:

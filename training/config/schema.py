@@ -31,10 +31,13 @@ class DataConfig:
         keep_in_memory: decode every image once; right for small sets.
         rendered_share, rendered_share_end: share of training samples drawn from the renderer at the first and the
             last step, linear between.
-        rendered_stills: distinct stills of the renderer (drawn on first use and kept in memory).
+        rendered_until: share of the run before which all samples are rendered; the two shares above hold for the rest.
+        rendered_stills: stills of the renderer that are in use at a time, kept in memory from their first use on.
+        rendered_uses: how often a still is shown before a new one takes its place; null: it is always the same stills.
         rendered_height, rendered_width: their size in pixels.
         rendered_val: stills to validate on where `name` is `scenes`, of other seeds than the training stills.
-        workers: processes that prepare samples; 0 prepares them in the training process.
+        workers: processes that draw, read and crop samples ahead (`training.engine.ring`), for each training process; 0
+            prepares them in the training process. The samples are the same for any number.
     """
 
     name: str = "msrs"
@@ -46,7 +49,9 @@ class DataConfig:
     keep_in_memory: bool = True
     rendered_share: float = 0.0
     rendered_share_end: float = 0.0
+    rendered_until: float = 0.0
     rendered_stills: int = 1000
+    rendered_uses: int | None = None
     rendered_height: int = 480
     rendered_width: int = 640
     rendered_val: int = 20
@@ -55,7 +60,7 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Random changes of training samples; see `training.data.augment`.
+    """Random changes of training samples: geometry by `training.data.crop`, appearance by `training.data.augment`.
 
     Attributes:
         crop_height, crop_width: size of training samples in pixels, after scaling.
@@ -77,6 +82,7 @@ class AugmentConfig:
         thermal_noise: largest standard deviation of noise on thermal in [0, 1].
         thermal_stripes: largest standard deviation of column noise (stripes of a sensor) on thermal in [0, 1].
         thermal_agc: probability that thermal is stretched as by a camera's automatic gain control.
+        thermal_negative: probability that thermal is black-hot.
         drop_rgb, drop_thermal: probabilities that one modality is missing (zeros after scaling); never both.
     """
 
@@ -102,6 +108,7 @@ class AugmentConfig:
     thermal_noise: float = 0.02
     thermal_stripes: float = 0.0
     thermal_agc: float = 0.0
+    thermal_negative: float = 0.0
     drop_rgb: float = 0.0
     drop_thermal: float = 0.0
 
@@ -179,6 +186,9 @@ class TrainConfig:
 
     Attributes:
         max_steps: steps (updates of the weights) of the run; null: `epochs` tells.
+        budget_minutes: length of the run as time, validations and saving included, instead of either. What follows the
+            course of a run (learning rate, rendered share) then goes by the share of the time that is gone. Such a run
+            can be resumed, but not to the bit: what a step sees depends on the machine's speed.
         epochs: length of the run in passes over the training images, used where `max_steps` is null.
         batch_size: pairs in one forward pass of one process.
         accumulate: forward passes of every process in one step, so a step sees batch_size x accumulate x processes
@@ -192,21 +202,23 @@ class TrainConfig:
         lovasz: weight of the Lovász-softmax loss of SHIFNet beside its cross-entropy, see `training.losses.lovasz`.
         ema_decay: decay of the moving average of the trained weights that is validated and saved; 0: none.
         clip_norm: largest norm of the gradient.
-        precision: `fp32`, or autocast in `bf16` or `fp16`.
+        precision: `fp32`, or autocast in `bf16` or `fp16`; `auto`: `bf16` on a GPU, `fp32` on a CPU.
         checkpointing: recompute the trunk's activations in the backward pass: less memory, more time.
         threads: CPU threads of the training process; null: PyTorch's choice.
         protocol: of the validations that choose the best weights: `native`, or `official` as the papers' tables, see
             `training.scoring.protocols`.
         eval_every: steps between two validations, each of which saves the state to resume from.
+        eval_minutes: minutes between two validations, instead of `eval_every`; null: steps tell.
         log_every: steps between two lines of `metrics.jsonl`.
         pictures_every: evaluations between two sheets of predictions.
-        checkpoint_every, checkpoint_epochs: steps, or passes over the training images, after each of which the weights
-            are also kept as `checkpoints/step_NNNNNN.safetensors`; null: never.
+        checkpoint_every, checkpoint_epochs, checkpoint_minutes: steps, passes over the training images, or minutes,
+            after each of which the weights are also kept as `checkpoints/step_NNNNNN.safetensors`; null: never.
         checkpoints_kept: how many of these files stay, the last ones.
     """
 
     max_steps: int | None = None
     epochs: int | None = None
+    budget_minutes: float | None = None
     batch_size: int = 4
     accumulate: int = 1
     seed: int = 0
@@ -227,10 +239,12 @@ class TrainConfig:
     threads: int | None = None
     protocol: str = "native"
     eval_every: int = 200
+    eval_minutes: float | None = None
     log_every: int = 20
     pictures_every: int = 5
     checkpoint_every: int | None = None
     checkpoint_epochs: float | None = None
+    checkpoint_minutes: float | None = None
     checkpoints_kept: int = 3
 
 

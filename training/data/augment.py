@@ -1,23 +1,20 @@
-"""Random changes of training samples: geometry of RGB, thermal and label together, appearance of each alone.
+"""Random changes of a batch's appearance, on the device that trains: each of RGB or thermal alone.
 
-torchvision's v2 transforms treat every image they are given alike. Its ColorJitter on a whole sample would also change
-thermal, and fail on its one channel. So only geometry is given the sample; appearance is given one image.
+Geometry, which both share with the label, comes before it (`training.data.crop`).
 """
 
-from typing import Any
+from dataclasses import dataclass
+from enum import IntEnum, auto
 
+import numpy as np
 import torch
 from torch import Tensor
-from torchvision import tv_tensors
-from torchvision.transforms import v2
-from torchvision.transforms.v2 import functional as VF
+from torch.nn import functional as F
 
-from rgbt_seg_ros.images.thermal import ThermalNormalization
-from rgbt_seg_ros.masks.classes import UNLABELED
 from rgbt_seg_ros.models.scaling import InputScaling
 
 from ..config.schema import AugmentConfig
-from .sample import Sample
+from .crop import INSIDE, THERMAL_KNOWN, THERMAL_SPAN, CroppedSample
 
 _CLOUDS = (4, 5)
 """Random values of smoke over an image's height and width; it is smooth between them."""
@@ -28,227 +25,205 @@ _THICKEST_SMOKE = 6.0
 _SMOKE_GREY = (40.0, 210.0)
 """Pixel values of smoke, from night to daylight; its clouds vary by as much as the first."""
 
+_GREY = (0.2989, 0.587, 0.114)
+"""What red, green and blue add to brightness."""
 
-class ValidMask(tv_tensors.Mask):
-    """Whether thermal is known, bool [H, W]; a type of its own because it is resized unlike a label."""
+_AGC_STEP = 3
+"""Every third pixel in both directions tells the range of an image well enough."""
 
 
-def crop_relative_factor(image: tuple[int, int], crop: tuple[int, int]) -> float:
-    """How much an image is enlarged at scale 1 of the papers' training code, whose random scale is that of the crop.
+class _Draw(IntEnum):
+    """Places of a sample's random numbers, one for each use, so that no change moves another's."""
 
-    Landscape images become as high as the crop; very long ones no longer than four times its width.
+    SMOKE = 0
+    SMOKE_DEPTH = auto()
+    SMOKE_GREY = auto()
+    JITTER = auto()
+    BRIGHTNESS = auto()
+    CONTRAST = auto()
+    SATURATION = auto()
+    BLUR = auto()
+    BLUR_SIGMA = auto()
+    GAMMA = auto()
+    GAMMA_EXPONENT = auto()
+    NEGATIVE = auto()
+    AGC = auto()
+    AGC_DARK = auto()
+    AGC_BRIGHT = auto()
+    GAIN = auto()
+    OFFSET = auto()
+    NOISE = auto()
+    STRIPES = auto()
+    DROP = auto()
+    CLOUDS = auto()
 
-    Args:
-        image, crop: (height, width).
+
+DRAWS = _Draw.CLOUDS + 2 * _CLOUDS[0] * _CLOUDS[1]
+"""Random numbers in [0, 1) that a sample is given."""
+
+
+@dataclass(frozen=True)
+class RawBatch:
+    """Crops as worker processes made them.
+
+    Attributes:
+        crops: of B samples.
+        draws: float64 [B, `DRAWS`] in [0, 1).
+        seeds: int64 [B], of the noise of each sample.
     """
-    height, width = crop
-    return min(max(height, 4 * width) / max(image), min(height, 4 * width) / min(image))
 
-
-class RandomScaledCrop(v2.Transform):
-    """A crop of the image scaled at random; smaller than the crop where the scaled image is.
-
-    The window is cut out before it is resized, which costs as much as its result and not as the scaled image; it is of
-    whole pixels, so each axis has the scale within half a pixel over the window.
-
-    Args:
-        size: height and width of the crop.
-        short_side: the image is first shrunk to this short side; None: its own.
-        min_scale, max_scale: range of the factor after that.
-        scale_of: `image`, or `crop`: the factor is that of `crop_relative_factor`, whatever the short side.
-        focus: probability that the crop is laid around a pixel of a class drawn among those in the label other than 0.
-    """
-
-    def __init__(
-        self,
-        size: tuple[int, int],
-        short_side: int | None,
-        min_scale: float,
-        max_scale: float,
-        focus: float = 0.0,
-        scale_of: str = "image",
-    ) -> None:
-        super().__init__()
-        self.size = size
-        self.short_side = short_side
-        self.min_scale = min_scale
-        self.max_scale = max_scale
-        self.focus = focus
-        self.scale_of = scale_of
-
-    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        height, width = VF.get_size(flat_inputs[0])
-        scale = self._base(height, width) * float(torch.empty(()).uniform_(self.min_scale, self.max_scale))
-        row, column = self._aim(flat_inputs)
-        top, rows, out_height = _window(height, self.size[0], scale, row)
-        left, columns, out_width = _window(width, self.size[1], scale, column)
-        return {"window": (top, left, rows, columns), "size": [out_height, out_width]}
-
-    def _base(self, height: int, width: int) -> float:
-        """Factor on an image at scale 1."""
-        if self.scale_of == "crop":
-            return crop_relative_factor((height, width), self.size)
-        return 1.0 if self.short_side is None else min(1.0, self.short_side / min(height, width))
-
-    def _aim(self, flat_inputs: list[Any]) -> tuple[int | None, int | None]:
-        """Row and column of a pixel that the crop must contain, or None and None."""
-        if self.focus == 0.0 or torch.rand(()) >= self.focus:
-            return None, None
-        label = next(
-            image.as_subclass(Tensor)
-            for image in flat_inputs
-            if isinstance(image, tv_tensors.Mask) and not isinstance(image, ValidMask)
-        )
-        counts = torch.bincount(label.flatten(), minlength=UNLABELED + 1)
-        classes = counts[1:UNLABELED].nonzero().flatten() + 1
-        if len(classes) == 0:
-            return None, None
-        places = (label == classes[torch.randint(len(classes), ())]).nonzero()
-        row, column = places[torch.randint(len(places), ())].tolist()
-        return row, column
-
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        window = VF.crop(inpt, *params["window"])
-        size = params["size"]
-        if list(window.shape[-2:]) == size:
-            return window
-        if isinstance(inpt, ValidMask):
-            # Known is what is made of known pixels alone.
-            share = VF.resize_image(window.as_subclass(Tensor)[None].float(), size, antialias=True)
-            return tv_tensors.wrap(share[0] > 0.999, like=inpt)
-        if isinstance(inpt, tv_tensors.Mask):
-            # v2 resizes masks with `nearest`, whose samples lie up to half a pixel beside the images'.
-            exact = v2.InterpolationMode.NEAREST_EXACT
-            ids = VF.resize_image(window.as_subclass(Tensor)[None], size, interpolation=exact)
-            return tv_tensors.wrap(ids[0], like=inpt)
-        return VF.resize(window, size, antialias=True)
-
-
-def _window(length: int, crop: int, scale: float, aim: int | None) -> tuple[int, int, int]:
-    """Along one axis of `length` pixels: first pixel and number of pixels cut out, and their number once scaled.
-
-    The window contains the pixel `aim`, if there is one.
-    """
-    cut = min(length, max(1, round(crop / scale)))
-    scaled = crop if cut < length else min(crop, max(1, round(length * scale)))
-    if aim is None:
-        return int(torch.randint(length - cut + 1, ())), cut, scaled
-    first = aim - int(torch.randint(cut, ()))
-    return min(max(first, 0), length - cut), cut, scaled
+    crops: CroppedSample
+    draws: np.ndarray
+    seeds: np.ndarray
 
 
 class Augmentation:
-    """From a sample to network inputs, changed at random (torch's random numbers).
+    """From crops to network inputs, each sample changed as its own random numbers say.
 
     Args:
         config: kinds, rates and strengths.
-        short_side: of the images that the network sees in service; None: native.
         scaling: the model's input scaling.
+        device: where everything is computed.
     """
 
-    def __init__(self, config: AugmentConfig, short_side: int | None, scaling: InputScaling) -> None:
+    def __init__(self, config: AugmentConfig, scaling: InputScaling, device: torch.device) -> None:
         self.config = config
         self.scaling = scaling
-        self.normalize = ThermalNormalization()
-        size = (config.crop_height, config.crop_width)
-        self.geometry = v2.Compose(
-            [
-                RandomScaledCrop(
-                    size, short_side, config.min_scale, config.max_scale, config.focus, config.scale_of
-                ),
-                v2.RandomHorizontalFlip(config.flip),
-            ]
-        )
-        # Zero is missing to the network; padding comes last, so that no change of appearance touches it.
-        self.pad = v2.RandomCrop(
-            size, pad_if_needed=True, fill={tv_tensors.Image: 0.0, tv_tensors.Mask: UNLABELED}
-        )
-        strength = config.jitter_strength
-        sigma = (0.1, 2.0) if config.blur_sigma is None else config.blur_sigma
-        self.colour = v2.Compose(
-            [
-                v2.RandomApply(
-                    [v2.ColorJitter(brightness=strength, contrast=strength, saturation=strength)],
-                    p=config.jitter,
-                ),
-                v2.RandomApply([v2.GaussianBlur(config.blur_size, sigma)], p=config.blur),
-            ]
-        )
+        self.device = device
+        self._generator = torch.Generator(device)
 
-    def __call__(self, sample: Sample) -> dict[str, Tensor]:
-        """`rgb` and `thermal` float32 [3, h, w], scaled; `label` int64 [h, w]."""
-        images = {
-            "rgb": tv_tensors.Image(torch.from_numpy(sample.rgb).permute(2, 0, 1)),
-            "thermal": tv_tensors.Image(
-                torch.from_numpy(self.normalize(sample.thermal, sample.thermal_valid))
-            ),
-            "label": tv_tensors.Mask(torch.from_numpy(sample.label)),
+    def __call__(self, batch: RawBatch) -> dict[str, Tensor]:
+        """`rgb` and `thermal` float32 [B, 3, H, W], scaled, zero where missing; `label` int64 [B, H, W]."""
+        rgb, thermal, label, known = (
+            torch.from_numpy(image).to(self.device)
+            for image in (batch.crops.rgb, batch.crops.thermal, batch.crops.label, batch.crops.known)
+        )
+        draws = torch.from_numpy(batch.draws)  # stays here: it decides what is computed
+        inside = (known & INSIDE > 0)[:, None]
+        thermal_known = (known & THERMAL_KNOWN > 0)[:, None]
+        seen = rgb.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+        seen = self.scaling.rgb(self._change_rgb(seen, draws))
+        warm = thermal[:, None].to(torch.float32).div_(THERMAL_SPAN)
+        warm = self._change_thermal(warm, thermal_known, draws, batch.seeds.tolist())
+        keep_rgb, keep_thermal = self._kept(draws)
+        # Zero is missing to the network.
+        return {
+            "rgb": seen.mul_(inside & keep_rgb),
+            "thermal": self.scaling.thermal(warm[:, 0]) * (thermal_known & keep_thermal),
+            "label": label.long(),
         }
-        if sample.thermal_valid is not None:
-            images["valid"] = ValidMask(torch.from_numpy(sample.thermal_valid))
-        images = self.geometry(images)
-        # One plane a channel: the colour operations take half as long again on interleaved pixels.
-        rgb = self.scaling.rgb(self.change_rgb(images["rgb"].as_subclass(Tensor).contiguous()))
-        thermal = self.scaling.thermal(self.change_thermal(images["thermal"].as_subclass(Tensor))[0])
-        if "valid" in images:
-            thermal = thermal * images["valid"].as_subclass(Tensor)
-        rgb, thermal = self.drop_modality(rgb, thermal)
-        padded = self.pad(tv_tensors.Image(rgb), tv_tensors.Image(thermal), images["label"])
-        rgb, thermal, label = (image.as_subclass(Tensor) for image in padded)
-        # Views (the scaling's expand, a crop) share memory, which batches of worker processes cannot.
-        return {"rgb": rgb.contiguous(), "thermal": thermal.contiguous(), "label": label.long()}
 
-    def change_rgb(self, rgb: Tensor) -> Tensor:
-        """Smoke, colour jitter, blur and gamma on uint8 [3, h, w]."""
-        if self.config.smoke > 0.0 and torch.rand(()) < self.config.smoke:
-            rgb = self.see_through_smoke(rgb)
-        rgb = self.colour(rgb)
-        if torch.rand(()) < self.config.gamma:
-            exponent = self.config.gamma_range ** float(torch.empty(()).uniform_(-1.0, 1.0))
-            rgb = VF.adjust_gamma(rgb, exponent)
+    def _change_rgb(self, rgb: Tensor, draws: Tensor) -> Tensor:
+        """Smoke, colour jitter, blur and gamma on float32 [B, 3, H, W] from 0 to 255, in place."""
+        changes = (
+            (self.config.smoke, _Draw.SMOKE, self._see_through_smoke),
+            (self.config.jitter, _Draw.JITTER, self._jitter),
+            (self.config.blur, _Draw.BLUR, self._blur),
+            (self.config.gamma, _Draw.GAMMA, self._bend),
+        )
+        for rate, draw, change in changes:
+            changed = (draws[:, draw] < rate).nonzero().flatten()
+            if len(changed):
+                there = changed.to(self.device)
+                rgb[there] = change(rgb[there], draws[changed].float().to(self.device))
         return rgb
 
-    def see_through_smoke(self, rgb: Tensor) -> Tensor:
-        """Grey in front of uint8 [3, h, w], in clouds: from a haze to nothing to be seen, of the same shape.
+    def _see_through_smoke(self, rgb: Tensor, draws: Tensor) -> Tensor:
+        """Grey in front of float32 [n, 3, H, W], in clouds: from a haze to nothing to be seen.
 
         What is seen is J t + A (1 - t) with the transmission t = exp(-optical depth): Koschmieder's law, Eq. 1 of He,
         Sun and Tang, "Single Image Haze Removal Using Dark Channel Prior".
         """
-        clouds = torch.rand(2, 1, *_CLOUDS)
-        density, shade = VF.resize(clouds, list(rgb.shape[-2:]), antialias=False)
+        clouds = draws[:, _Draw.CLOUDS :].reshape(-1, 2, *_CLOUDS)
+        clouds = F.interpolate(clouds, rgb.shape[-2:], mode="bilinear", align_corners=False)
+        density, shade = clouds.split(1, dim=1)
         # Squared, as thin smoke is the more common; some is everywhere.
-        depth = _THICKEST_SMOKE * float(torch.rand(())) ** 2 * (0.25 + density)
-        transmission = torch.exp(-depth)
+        depth = _THICKEST_SMOKE * _each(draws, _Draw.SMOKE_DEPTH) ** 2 * (0.25 + density)
         darkest, brightest = _SMOKE_GREY
-        grey = darkest + (brightest - darkest) * float(torch.rand(())) + darkest * shade
-        return (rgb * transmission + grey * (1.0 - transmission)).to(torch.uint8)
+        grey = darkest + (brightest - darkest) * _each(draws, _Draw.SMOKE_GREY) + darkest * shade
+        return torch.lerp(grey.expand_as(rgb), rgb, torch.exp(-depth))
 
-    def change_thermal(self, thermal: Tensor) -> Tensor:
-        """Gain, offset, noise and column stripes on float32 [1, h, w] in [0, 1]; stays in that range.
+    def _jitter(self, rgb: Tensor, draws: Tensor) -> Tensor:
+        """Brightness, contrast and saturation of float32 [n, 3, H, W], each by its own factor."""
+        names = (_Draw.BRIGHTNESS, _Draw.CONTRAST, _Draw.SATURATION)
+        brightness, contrast, saturation = (
+            1.0 + self.config.jitter_strength * (2.0 * _each(draws, name) - 1.0) for name in names
+        )
+        rgb = rgb.mul_(brightness).clamp_(0.0, 255.0)
+        mean = _brightness(rgb).mean((-2, -1), keepdim=True)
+        rgb = torch.lerp(mean.expand_as(rgb), rgb, contrast).clamp_(0.0, 255.0)
+        return torch.lerp(_brightness(rgb).expand_as(rgb), rgb, saturation).clamp_(0.0, 255.0)
+
+    def _blur(self, rgb: Tensor, draws: Tensor) -> Tensor:
+        """Gaussian blur of float32 [n, 3, H, W], each with its own standard deviation."""
+        count, channels, height, width = rgb.shape
+        fixed, half = self.config.blur_sigma, self.config.blur_size // 2
+        drawn = 0.1 + 1.9 * draws[:, _Draw.BLUR_SIGMA, None]
+        sigma = drawn if fixed is None else torch.full_like(drawn, fixed)
+        lines = torch.exp(-0.5 * (torch.arange(-half, half + 1, device=self.device) / sigma) ** 2)
+        lines = (lines / lines.sum(1, keepdim=True)).repeat_interleave(channels, 0)[:, None, None]
+        mode = "reflect" if min(height, width) > half else "replicate"
+        planes = F.pad(rgb.reshape(1, count * channels, height, width), (half, half, half, half), mode)
+        across = F.conv2d(planes, lines, groups=len(lines))
+        return F.conv2d(across, lines.transpose(2, 3), groups=len(lines)).view_as(rgb)
+
+    def _bend(self, rgb: Tensor, draws: Tensor) -> Tensor:
+        """Another gamma of float32 [n, 3, H, W]."""
+        exponent = self.config.gamma_range ** (2.0 * _each(draws, _Draw.GAMMA_EXPONENT) - 1.0)
+        return rgb.div_(255.0).pow_(exponent).mul_(255.0)
+
+    def _change_thermal(self, thermal: Tensor, known: Tensor, draws: Tensor, seeds: list[int]) -> Tensor:
+        """Polarity, gain, offset, noise and column stripes on float32 [B, 1, H, W] in [0, 1], in place.
 
         Stripes are the noise of the readout of an uncooled sensor: its columns have an amplifier each.
         """
-        if self.config.thermal_agc > 0.0 and torch.rand(()) < self.config.thermal_agc:
-            thermal = self.control_gain(thermal)
-        gain = 1.0 + self.config.thermal_gain * float(torch.empty(()).uniform_(-1.0, 1.0))
-        offset = self.config.thermal_offset * float(torch.empty(()).uniform_(-1.0, 1.0))
-        noise = self.config.thermal_noise * float(torch.rand(())) * torch.randn_like(thermal)
-        columns = torch.randn(thermal.shape[-1])
-        stripes = self.config.thermal_stripes * float(torch.rand(())) * columns
-        return (gain * thermal + offset + noise + stripes).clamp(0.0, 1.0)
+        config, width = self.config, thermal.shape[-1]
+        negative = (draws[:, _Draw.NEGATIVE] < config.thermal_negative).nonzero().flatten().to(self.device)
+        thermal[negative] = 1.0 - thermal[negative]
+        stretched = (draws[:, _Draw.AGC] < config.thermal_agc).nonzero().flatten()
+        draws = draws.float().to(self.device)
+        if len(stretched):
+            there = stretched.to(self.device)
+            thermal[there] = self._control_gain(thermal[there], known[there], draws[there])
+        thermal.mul_(1.0 + config.thermal_gain * (2.0 * _each(draws, _Draw.GAIN) - 1.0))
+        thermal.add_(config.thermal_offset * (2.0 * _each(draws, _Draw.OFFSET) - 1.0))
+        if config.thermal_noise > 0.0:
+            noise = torch.stack([self._normal(seed, *thermal.shape[1:]) for seed in seeds])
+            thermal.add_(noise.mul_(config.thermal_noise * _each(draws, _Draw.NOISE)))
+        if config.thermal_stripes > 0.0:
+            stripes = torch.stack([self._normal(seed + 1, 1, 1, width) for seed in seeds])
+            thermal.add_(stripes.mul_(config.thermal_stripes * _each(draws, _Draw.STRIPES)))
+        return thermal.clamp_(0.0, 1.0)
 
-    def control_gain(self, thermal: Tensor) -> Tensor:
-        """Thermal as a camera shows it that gives every scene its whole range of grey levels."""
-        low, high = thermal.quantile(torch.tensor([0.01, 0.99])).tolist()
-        dark, bright = torch.rand(2).tolist()
-        dark, bright = 0.4 * dark, 0.6 + 0.4 * bright
-        return dark + (bright - dark) * (thermal - low) / max(high - low, 1.0 / 255.0)
+    def _normal(self, seed: int, *shape: int) -> Tensor:
+        """Normal random numbers that depend on the seed alone, not on what else is in the batch."""
+        return torch.randn(shape, generator=self._generator.manual_seed(seed), device=self.device)
 
-    def drop_modality(self, rgb: Tensor, thermal: Tensor) -> tuple[Tensor, Tensor]:
-        """Scaled inputs, one of them sometimes missing: zeros, as in service."""
-        draw = float(torch.rand(()))
-        if draw < self.config.drop_rgb:
-            return torch.zeros_like(rgb), thermal
-        if draw < self.config.drop_rgb + self.config.drop_thermal:
-            return rgb, torch.zeros_like(thermal)
-        return rgb, thermal
+    def _control_gain(self, thermal: Tensor, known: Tensor, draws: Tensor) -> Tensor:
+        """Thermal [n, 1, H, W] as of a camera that gives every scene its whole range of grey levels."""
+        every = np.s_[..., ::_AGC_STEP, ::_AGC_STEP]
+        values = thermal[every].masked_fill(~known[every], torch.nan).flatten(1)
+        limits = values.nanquantile(torch.tensor([0.01, 0.99], device=self.device), dim=1)
+        # Nothing is known of a sample: nothing is to be stretched.
+        low, high = limits.nan_to_num()[:, :, None, None, None]
+        dark = 0.4 * _each(draws, _Draw.AGC_DARK)
+        bright = 0.6 + 0.4 * _each(draws, _Draw.AGC_BRIGHT)
+        return dark + (bright - dark) * (thermal - low) / (high - low).clamp_min(1.0 / 255.0)
+
+    def _kept(self, draws: Tensor) -> tuple[Tensor, Tensor]:
+        """Whether RGB and thermal are there, bool [B, 1, 1, 1] each; never neither."""
+        draw = draws[:, _Draw.DROP].reshape(-1, 1, 1, 1)
+        no_rgb = draw < self.config.drop_rgb
+        no_thermal = (draw < self.config.drop_rgb + self.config.drop_thermal) & ~no_rgb
+        return (~no_rgb).to(self.device), (~no_thermal).to(self.device)
+
+
+def _each(draws: Tensor, name: _Draw) -> Tensor:
+    """One random number of each sample, [n, 1, 1, 1]."""
+    return draws[:, name].reshape(-1, 1, 1, 1)
+
+
+def _brightness(rgb: Tensor) -> Tensor:
+    """[n, 3, H, W] -> [n, 1, H, W]."""
+    red, green, blue = (weight * plane for weight, plane in zip(_GREY, rgb.split(1, dim=1), strict=True))
+    return red.add_(green).add_(blue)

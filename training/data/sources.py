@@ -35,10 +35,16 @@ class RenderedScenes:
 
 
 class KeptInMemory:
-    """A source whose samples are made once, on first use."""
+    """A source whose samples are made once, on first use.
 
-    def __init__(self, source: SampleSource) -> None:
+    Args:
+        source: makes them.
+        latest: a sample is dropped when one is asked for that lies so many places behind it; None: never.
+    """
+
+    def __init__(self, source: SampleSource, latest: int | None = None) -> None:
         self.source = source
+        self.latest = latest
         self._kept: dict[int, Sample] = {}
 
     def __len__(self) -> int:
@@ -46,6 +52,8 @@ class KeptInMemory:
 
     def __getitem__(self, index: int) -> Sample:
         if index not in self._kept:
+            if self.latest is not None:
+                self._kept = {i: kept for i, kept in self._kept.items() if abs(index - i) <= self.latest}
             self._kept[index] = self.source[index]
         return self._kept[index]
 
@@ -115,7 +123,10 @@ def training_sources(config: DataConfig) -> tuple[SampleSource | None, SampleSou
             "set data.rendered_share=0 data.rendered_share_end=0"
         )
     size = (config.rendered_height, config.rendered_width)
-    rendered = KeptInMemory(RenderedScenes(config.rendered_stills, size))
+    if config.rendered_uses is None:
+        rendered = KeptInMemory(RenderedScenes(config.rendered_stills, size))
+    else:
+        rendered = KeptInMemory(RenderedScenes(_VALIDATION_SEED, size), latest=config.rendered_stills)
     if config.name == "scenes":
         return None, rendered
     real: SampleSource = open_dataset(

@@ -1,8 +1,10 @@
-"""The batches of a run in their order, made by worker processes."""
+"""The batches of a run in their order: made ahead by worker processes, changed at random on the device."""
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.masks.classes import BACKGROUND
@@ -10,56 +12,91 @@ from rgbt_seg_ros.models import ModelCard
 
 from ..config import Config
 from ..data.augment import Augmentation
+from ..data.crop import RandomCrop
 from ..data.paste import PasteObjects
 from ..data.sample import SampleSource
-from ..data.stream import TrainingStream, collate
-from .interrupts import ignore_interrupts
+from ..data.stream import Job, RenderedShare, TrainingStream
+from .ring import SampleRing
 
 Batch = dict[str, Tensor]
 
 
-def batches_of_run(
-    config: Config,
-    card: ModelCard,
-    real: SampleSource | None,
-    rendered: SampleSource,
-    pairs_a_step: int,
-    steps: int,
-    done: int,
-) -> DataLoader:
-    """All batches that are left; `train.batch_size` is that of one process.
+@dataclass(frozen=True)
+class Shard:
+    """Which of a run's batches a process has.
+
+    Attributes:
+        index: number of this process.
+        processes: of the run.
+        first: number of the first batch that is left, counted in all processes.
+        last: number of batches of the run; None: without end.
+    """
+
+    index: int
+    processes: int
+    first: int
+    last: int | None
+
+    def jobs(self, stream: TrainingStream, batch_size: int, done: Callable[[int], float]) -> Iterator[Job]:
+        """What the samples of this process are made of; `done(k)` tells how far the run is at sample k."""
+        batch = self.first + self.index
+        while self.last is None or batch < self.last:
+            for k in range(batch * batch_size, (batch + 1) * batch_size):
+                yield stream.job(k, done(k))
+            batch += self.processes
+
+
+class RunBatches:
+    """All batches that are left to a process, once; `train.batch_size` is that of one process.
 
     Args:
         config: of the run.
         card: of the model, with its input scaling and classes.
         real: samples of a data set, or None for rendered ones alone.
         rendered: samples of the renderer.
-        pairs_a_step: of all processes.
-        steps: of the whole run.
-        done: steps that lie behind.
+        shard: which batches.
+        done: how far the run is at a sample, from 0 to 1; asked when the sample is begun.
+        device: where batches are to be.
 
     Raises:
         UserError: objects are to be pasted, and class 0 is one of them.
     """
-    stream = TrainingStream(
-        real,
-        rendered,
-        (config.data.rendered_share, config.data.rendered_share_end),
-        Augmentation(config.augment, config.model.short_side, card.scaling),
-        steps * pairs_a_step,
-        config.train.seed,
-        _paste_objects(config, card, real),
-    )
-    return DataLoader(
-        stream,
-        batch_size=config.train.batch_size,
-        sampler=range(done * pairs_a_step, len(stream)),
-        num_workers=config.data.workers,
-        collate_fn=collate,
-        worker_init_fn=_start_worker,
-        # An own generator: starting the loader draws a number, which a resumed run must not draw twice.
-        generator=torch.Generator().manual_seed(config.train.seed),
-    )
+
+    def __init__(
+        self,
+        config: Config,
+        card: ModelCard,
+        real: SampleSource | None,
+        rendered: SampleSource,
+        shard: Shard,
+        done: Callable[[int], float],
+        device: torch.device,
+    ) -> None:
+        self._config = config
+        self._shard = shard
+        self._done = done
+        self._stream = TrainingStream(
+            real,
+            rendered,
+            RenderedShare.of(config.data),
+            RandomCrop(config.augment, config.model.short_side),
+            config.train.seed,
+            _paste_objects(config, card, real),
+            config.data.rendered_stills,
+            config.data.rendered_uses,
+        )
+        self._augment = Augmentation(config.augment, card.scaling, device)
+
+    def __iter__(self) -> Generator[Batch | UserError, None, None]:
+        """Batches on the device; a sample that cannot be read ends in an error as a value, in its place.
+
+        Processes of a run must agree to stop (`training.engine.trainer`), which one that raised could not.
+        """
+        augment, batch_size = self._config.augment, self._config.train.batch_size
+        size = (augment.crop_height, augment.crop_width)
+        ring = SampleRing(self._stream, size, batch_size, self._config.data.workers)
+        for made in ring.batches(self._shard.jobs(self._stream, batch_size, self._done)):
+            yield made if isinstance(made, UserError) else self._augment(made)
 
 
 def _paste_objects(config: Config, card: ModelCard, real: SampleSource | None) -> PasteObjects | None:
@@ -73,8 +110,3 @@ def _paste_objects(config: Config, card: ModelCard, real: SampleSource | None) -
             "set both to 0"
         )
     return PasteObjects(real, augment.paste, augment.close_up)
-
-
-def _start_worker(_: int) -> None:
-    ignore_interrupts()
-    torch.set_num_threads(1)

@@ -42,6 +42,7 @@ class PlateauNumbers(TypedDict):
 
 class _OfLaterVersions(TypedDict, total=False):
     plateau: PlateauNumbers
+    seconds: float
 
 
 class StateNumbers(_OfLaterVersions):

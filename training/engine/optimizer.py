@@ -8,22 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rgbt_seg_ros.base.errors import UserError
-
 from ..config.schema import TrainConfig
-
-
-def run_steps(train: TrainConfig, images: int, pairs_a_step: int) -> int:
-    """Steps of a whole run: `max_steps`, or as many as let `epochs` times `images` pairs pass.
-
-    Raises:
-        UserError: neither is given.
-    """
-    if train.max_steps is not None:
-        return train.max_steps
-    if train.epochs is None:
-        raise UserError("the run has no length: give train.max_steps=N or train.epochs=N")
-    return math.ceil(train.epochs * images / pairs_a_step)
 
 
 def decay_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -35,7 +20,7 @@ def decay_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]
     ]
 
 
-def learning_rate(train: TrainConfig, steps: int, step: int, plateau: float = 1.0) -> float:
+def learning_rate(train: TrainConfig, done: float, step: int, plateau: float = 1.0) -> float:
     """Learning rate of a step (the first is 0) of a run: linear warm-up, then falling to zero at the end.
 
     It depends on nothing else, so a resumed run needs no state of it; but for the schedule `plateau`, where it stays
@@ -43,7 +28,7 @@ def learning_rate(train: TrainConfig, steps: int, step: int, plateau: float = 1.
 
     Args:
         train: schedule, warm-up and rate.
-        steps: of the whole run.
+        done: share of the run that lies behind, 0 to 1.
         step: this one.
         plateau: `Plateau.scale`.
     """
@@ -51,7 +36,7 @@ def learning_rate(train: TrainConfig, steps: int, step: int, plateau: float = 1.
     warmup = train.warmup_ratio + (1.0 - train.warmup_ratio) * risen
     if train.schedule == "plateau":
         return train.lr * warmup * plateau
-    left = max(0.0, 1.0 - step / steps)
+    left = max(0.0, 1.0 - done)
     if train.schedule == "cosine":
         return train.lr * warmup * 0.5 * (1.0 - math.cos(math.pi * left))
     return train.lr * warmup * left**train.poly_power
@@ -99,11 +84,13 @@ class MovingAverage:
     def update(self, state: Mapping[str, Tensor]) -> None:
         """Take the tensors of one more step in; integers (counts) are copied."""
         kept = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        for name, mean in self.tensors.items():
-            if mean.is_floating_point():
-                mean.lerp_(state[name], 1 - kept)
-            else:
-                mean.copy_(state[name])
+        floats = [name for name, mean in self.tensors.items() if mean.is_floating_point()]
+        # At once: on a GPU hundreds of small tensors one by one take longer than a forward pass.
+        torch._foreach_lerp_(
+            [self.tensors[name] for name in floats], [state[name] for name in floats], 1 - kept
+        )
+        for name in self.tensors.keys() - set(floats):
+            self.tensors[name].copy_(state[name])
         self.updates += 1
 
     @contextmanager

@@ -38,6 +38,7 @@ class RunState:
         step: steps done.
         best: the best validation mIoU so far, -1 before the first.
         unlogged: losses since the last line of the log.
+        seconds: that a run whose length is a time has had; None in others.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class RunState:
         self.step = 0
         self.best = -1.0
         self.unlogged: list[float] = []
+        self.seconds: float | None = None
 
     def averaged(self) -> AbstractContextManager[None]:
         """The network as it is validated and kept: with the moving average of its tensors, if there is one."""
@@ -106,7 +108,7 @@ class RunState:
             "scaler": None if scaler is None else scaler.state_dict(),
             "processes": self._accelerator.num_processes,
             "frozen_hash": self._frozen_hash,
-        }
+        } | ({} if self.seconds is None else {"seconds": self.seconds})
         return SavedState(tensors, numbers)
 
     def restore(self, run: Path) -> None:
@@ -139,6 +141,7 @@ class RunState:
         self.step, self.best = numbers["step"], numbers["best"]
         self.unlogged = [float("nan") if loss is None else loss for loss in numbers["unlogged"]]
         self.watch = LossWatch.from_numbers(numbers["watch"])
+        self.seconds = numbers.get("seconds")
         if "plateau" in numbers:
             self.plateau.restore(numbers["plateau"])
         random, process = saved.tensors["random"], self._accelerator.process_index

@@ -4,8 +4,8 @@ import dataclasses
 import logging
 import math
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Generator, Sequence
+from contextlib import closing, nullcontext
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -16,7 +16,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from rgbt_seg_ros.base.errors import UserError
@@ -32,14 +32,15 @@ from ..scoring.counts import score
 from ..scoring.protocols import protocol_for
 from ..scoring.sheets import save_prediction_sheet
 from ..weights.initial_model import initial_model
-from .batches import Batch, batches_of_run
+from .batches import Batch, RunBatches, Shard
 from .gradients import StepLoss, accumulate_gradients, convert_batch_norm, synchronize_statistics
 from .interrupts import Interruption, interrupts
 from .kept_models import KeptModels
 from .loss_watch import overwhelming_term
-from .optimizer import decay_groups, learning_rate, run_steps
+from .optimizer import decay_groups, learning_rate
 from .plateau import Plateau
 from .processes import make_accelerator
+from .run_length import Minutes, RunLength
 from .run_log import RunLog, tracking
 from .run_state import RunState, kept
 
@@ -69,8 +70,8 @@ class Trainer:
         self.validation = validation_source(config.data)
         self.real, self.rendered = training_sources(config.data)
         self.pairs_a_step = config.train.batch_size * config.train.accumulate * self.accelerator.num_processes
-        images = len(self.rendered if self.real is None else self.real)
-        self.steps = run_steps(config.train, images, self.pairs_a_step)
+        images = config.data.rendered_stills if self.real is None else len(self.real)
+        self.length = RunLength(config.train, images, self.pairs_a_step)
         network = convert_batch_norm(self.accelerator, network)
         optimizer = torch.optim.AdamW(decay_groups(network, config.train.weight_decay), lr=config.train.lr)
         self.parallel, self.optimizer = self.accelerator.prepare(network, optimizer)
@@ -90,16 +91,34 @@ class Trainer:
         self.kept_models = KeptModels(self.run, config.train, images, self.pairs_a_step)
         if resume:
             self.state.restore(self.run)
-        self.batches = self.accelerator.prepare(
-            batches_of_run(
-                config, self.card, self.real, self.rendered, self.pairs_a_step, self.steps, self.state.step
-            )
+        self.length.start(self.state.seconds or 0.0)
+        self.batches = RunBatches(
+            config,
+            self.card,
+            self.real,
+            self.rendered,
+            self._shard(),
+            self.length.done_at_pair,
+            self.accelerator.device,
         )
         self._timed_from = (time.perf_counter(), self.state.step)
         self._balance_told = False
+        self._evaluations = self.state.step // config.train.eval_every
+
+    def _shard(self) -> Shard:
+        """The batches that this process has of those that are left."""
+        processes = self.accelerator.num_processes
+        a_step = self.config.train.accumulate * processes
+        last = None if self.length.steps is None else self.length.steps * a_step
+        return Shard(self.accelerator.process_index, processes, self.state.step * a_step, last)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing left to train."""
+        return self.length.over(self.state.step)
 
     def fit(self) -> None:
-        """Train to the last step; Ctrl-C and SIGTERM save and stop.
+        """Train to the end; Ctrl-C and SIGTERM save and stop.
 
         Raises:
             UserError: a sample cannot be read, the loss is not finite or diverges.
@@ -109,26 +128,47 @@ class Trainer:
         run_log = RunLog(self.run, self.state.step, self.accelerator.log) if main_process else nullcontext()
         tracked = tracking(self.accelerator, self.config)
         with interrupts() as interrupted, tracked, run_log as log, self._progress() as progress:
-            task = progress.add_task("training", total=self.steps, completed=self.state.step, loss=math.nan)
+            task = progress.add_task(
+                "training", total=1.0, steps=self.state.step, length=str(self.length), loss=math.nan
+            )
             if self.state.step == 0:
                 self._save()  # before any model file: a run that is killed with that and no state could not go on
+            self.length.start(self.state.seconds or 0.0)
+            validated, kept_last = (
+                Minutes(minutes, self.length.seconds)
+                for minutes in (self.config.train.eval_minutes, self.config.train.checkpoint_minutes)
+            )
             self._timed_from = (time.perf_counter(), self.state.step)
-            for items in self._items_of_steps():
-                loss = self._train_step(self._agree_to_go_on(items, interrupted))
-                progress.update(task, completed=self.state.step, loss=loss.total)
-                self._log_losses(log, loss)
-                if self.kept_models.due(self.state.step):
-                    self._keep_model()
-                    self._timed_from = (time.perf_counter(), self.state.step)
-                if self.state.step % self.config.train.eval_every == 0 or self.state.step == self.steps:
-                    self.console.print(self._evaluate(log), soft_wrap=True)
-                    self._save()
-                    self._timed_from = (time.perf_counter(), self.state.step)
+            with closing(self._items_of_steps()) as steps:
+                for items in steps:
+                    loss = self._train_step(self._agree_to_go_on(items, interrupted))
+                    done = self.length.done(self.state.step)
+                    progress.update(task, completed=done, steps=self.state.step, loss=loss.total)
+                    self._log_losses(log, loss)
+                    seconds = self.length.seconds
+                    if self.kept_models.due(self.state.step) or kept_last.passed(seconds):
+                        self._keep_model()
+                        self._timed_from = (time.perf_counter(), self.state.step)
+                    if self.is_over and self.length.steps is None:
+                        self._save_averaged(
+                            self.run / "last.safetensors"
+                        )  # in time, whatever validation takes
+                    if self._validation_is_due() or validated.passed(seconds) or self.is_over:
+                        self.console.print(self._evaluate(log), soft_wrap=True)
+                        self._save()
+                        self._timed_from = (time.perf_counter(), self.state.step)
+                    if self.is_over:
+                        break
 
-    def _items_of_steps(self) -> Iterator[list[Batch | UserError]]:
-        batches = iter(self.batches)
-        while step := list(islice(batches, self.config.train.accumulate)):
-            yield step
+    def _validation_is_due(self) -> bool:
+        """By steps; by minutes the loop itself tells."""
+        train = self.config.train
+        return train.eval_minutes is None and self.state.step % train.eval_every == 0
+
+    def _items_of_steps(self) -> Generator[list[Batch | UserError], None, None]:
+        with closing(iter(self.batches)) as batches:
+            while step := list(islice(batches, self.config.train.accumulate)):
+                yield step
 
     def _agree_to_go_on(self, items: Sequence[Batch | UserError], interrupted: Interruption) -> list[Batch]:
         """The batches of a step, unless a process has met an error or an interrupt.
@@ -136,16 +176,20 @@ class Trainer:
         Then all of them stop: alone it would leave the others waiting.
         """
         errors = [item for item in items if isinstance(item, UserError)]
-        flags = torch.tensor([float(bool(errors)), float(interrupted.is_set())])
-        failed, stopped = self.accelerator.reduce(flags.to(self.accelerator.device)).tolist()
+        seconds = self.length.now() / self.accelerator.num_processes
+        flags = torch.tensor([float(bool(errors)), float(interrupted.is_set()), seconds])
+        failed, stopped, self.length.seconds = self.accelerator.reduce(
+            flags.to(self.accelerator.device)
+        ).tolist()
+        if self.length.steps is None:
+            self.state.seconds = self.length.seconds
         if errors:
             raise errors[0]
         if failed:
             raise UserError("another process of this run stopped: see its error")
         if stopped:
-            if self.accelerator.is_main_process and not (self.run / "best.safetensors").exists():
-                with self.state.averaged():
-                    self._save_model(self.run / "last.safetensors", {})
+            if not (self.run / "best.safetensors").exists():
+                self._save_averaged(self.run / "last.safetensors")
             self._save()
             raise Interrupted(interrupted.number)
         return [item for item in items if not isinstance(item, UserError)]
@@ -160,10 +204,9 @@ class Trainer:
             list(self.state.parameters.values()), self.config.train.clip_norm
         )
         self._check(loss, norm)
+        done = self.length.done(self.state.step)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(
-                self.config.train, self.steps, self.state.step, self.state.plateau.scale
-            )
+            group["lr"] = learning_rate(self.config.train, done, self.state.step, self.state.plateau.scale)
         self.optimizer.step()
         synchronize_statistics(self.accelerator, self.network)
         self.state.step += 1
@@ -230,19 +273,24 @@ class Trainer:
                     self._save_model(
                         self.run / "best.safetensors", {**scores.to_json(), "on": self._validation_name()}
                     )
-                evaluation = self.state.step // self.config.train.eval_every
-                if evaluation % self.config.train.pictures_every == 0 or self.state.step == self.steps:
+                self._evaluations += 1
+                if self._evaluations % self.config.train.pictures_every == 0 or self.is_over:
                     self._save_pictures(log, segmenter)
         classes = " ".join(f"{name} {value:.2f}" for name, value in scores.iou.items() if value is not None)
         return f"step {self.state.step}: mIoU {miou:.3f} (best {self.state.best:.3f}): {classes}"
 
     def _keep_model(self) -> None:
         """One more file in `checkpoints/`, and the state to go on from here."""
+        self._save_averaged(self.kept_models.path(self.state.step))
         if self.accelerator.is_main_process:
-            with self.state.averaged():
-                self._save_model(self.kept_models.path(self.state.step), {})
             self.kept_models.remove_old()
         self._save()
+
+    def _save_averaged(self, path: Path) -> None:
+        """A model file of the weights as they are now, averaged, without scores."""
+        if self.accelerator.is_main_process:
+            with self.state.averaged():
+                self._save_model(path, {})
 
     def _save(self) -> None:
         if not self.state.save(self.run):
@@ -267,7 +315,7 @@ class Trainer:
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
+            TextColumn("step {task.fields[steps]} ({task.fields[length]})"),
             TextColumn("loss {task.fields[loss]:.3f}"),
             TimeRemainingColumn(),
         )

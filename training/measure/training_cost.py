@@ -18,8 +18,9 @@ from ..config.schema import FOLDER
 from ..data.sources import DATASETS, open_dataset
 from ..data.validation_lists import committed_list
 from ..engine.gradients import accumulate_gradients
-from ..engine.optimizer import decay_groups, run_steps
+from ..engine.optimizer import decay_groups
 from ..engine.processes import make_accelerator
+from ..engine.run_length import run_steps
 from ..losses.build import build_criterion
 from ..weights.initial_model import initial_model, untrained_model
 from .multiply_adds import training_multiply_adds

@@ -32,11 +32,13 @@ def run(args: argparse.Namespace, config: Config) -> None:
         save_config(trainer.run / "config.yaml", config)
         print(_headline(trainer))
         if cost is not None:
-            print(_estimate(cost, trainer.steps))
-    if trainer.state.step < trainer.steps:
+            print(_estimate(cost, trainer.length.steps))
+    if not trainer.is_over:
         trainer.fit()
     elif main_process:
-        print(f"the run is complete: step {trainer.state.step} of {trainer.steps}")
+        print(
+            f"the run is complete: step {trainer.state.step} of {trainer.length.steps or trainer.state.step}"
+        )
     if main_process:
         print(f"best mIoU {trainer.state.best:.3f}")
         best = trainer.run / "best.safetensors"
@@ -45,12 +47,14 @@ def run(args: argparse.Namespace, config: Config) -> None:
 
 
 def _is_short(config: Config) -> bool:
-    """Whether a run is over before its estimate is worth two steps."""
-    return config.train.max_steps is not None and config.train.max_steps < _LONG
+    """Whether a run is over before its estimate is worth two steps, or its time is known."""
+    train = config.train
+    return train.budget_minutes is not None or (train.max_steps is not None and train.max_steps < _LONG)
 
 
-def _estimate(cost: dict[str, Any], steps: int) -> str:
+def _estimate(cost: dict[str, Any], steps: int | None) -> str:
     """Time and memory of a run, by a step that was tried on random pairs."""
+    assert steps is not None  # a run by time needs no estimate
     seconds = cost["seconds_per_step"]
     memory = cost["peak_memory"] / 1e9
     return (
@@ -66,7 +70,7 @@ def _headline(trainer: Trainer) -> str:
     trained = sum(parameter.numel() for parameter in trainer.state.parameters.values()) / 1e6
     processes = accelerator.num_processes
     return (
-        f"{model.arch} {model.size}: {trained:.3f} of {count:.3f} M parameters trained, {trainer.steps} steps of "
+        f"{model.arch} {model.size}: {trained:.3f} of {count:.3f} M parameters trained, {trainer.length} of "
         f"{trainer.pairs_a_step} pairs, on {accelerator.device.type}"
         + (f" by {processes} processes" if processes > 1 else "")
     )

@@ -78,7 +78,7 @@ def test_saved_configuration_reads_back_equal(tmp_path: Path) -> None:
         ("data.name=fmb augment.paste=0.5", "augment.paste needs a class 0 of everything else"),
         ("augment.smoke=-1", "augment.smoke is -1: it must be within 0 and 1"),
         ("data.name=scenes augment.paste=0.5", "augment.paste needs a data set to take objects from"),
-        ("train.precision=fp8", "it must be one of fp32, bf16, fp16"),
+        ("train.precision=fp8", "it must be one of auto, fp32, bf16, fp16"),
         (
             "data.thermal_palette=blue",
             "data.thermal_palette is 'blue': it must be one of auto, none, white-hot",

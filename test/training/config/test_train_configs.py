@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 import torch
 from places import REPOSITORY
@@ -16,12 +17,11 @@ from training_runs import metrics, train_here, write_official_layouts
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.models import load_model, read_card
-from rgbt_seg_ros.models.scaling import InputScaling
 from rgbt_seg_ros.segmenter.class_embeddings import load_class_embeddings
 from training import evaluate
 from training.config import Config, load_config
 from training.config.schema import LossConfig
-from training.data.augment import Augmentation
+from training.data.crop import RandomCrop
 from training.data.sources import DATASETS, class_set_of
 from training.engine.trainer import Trainer
 from training.measure.training_cost import training_images
@@ -159,14 +159,14 @@ def test_the_random_scale_is_that_of_the_crop(name, least, largest, mean, filled
     config = committed(name)
     assert config.augment.scale_of == "crop"
     image = DATASETS[config.data.name].size
-    geometry = Augmentation(config.augment, config.model.short_side, InputScaling()).geometry
+    geometry = RandomCrop(config.augment, config.model.short_side)
     crop = (config.augment.crop_height, config.augment.crop_width)
-    torch.manual_seed(0)
+    random, label = np.random.default_rng(0), np.zeros(image, np.uint8)
     factors, shares = [], []
     for _ in range(4000):
-        drawn = geometry.transforms[0].make_params([torch.empty(3, *image)])
-        factors.append(drawn["size"][0] / drawn["window"][2])
-        shares.append(math.prod(drawn["size"]) / math.prod(crop))
+        rows, columns = geometry.windows(label, random)
+        factors.append(rows.scaled / rows.count)
+        shares.append(rows.scaled * columns.scaled / math.prod(crop))
     assert [min(factors), max(factors)] == pytest.approx([least, largest], abs=0.02)
     assert [fmean(factors), fmean(shares)] == pytest.approx([mean, filled], abs=0.02)
 

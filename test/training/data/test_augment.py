@@ -1,3 +1,5 @@
+"""Random changes of samples: geometry of all images together, appearance of each alone."""
+
 import dataclasses
 
 import numpy as np
@@ -7,7 +9,8 @@ import torch
 from rgbt_seg_ros.masks.classes import UNLABELED
 from rgbt_seg_ros.models.scaling import InputScaling
 from training.config.schema import AugmentConfig
-from training.data.augment import Augmentation
+from training.data.augment import DRAWS, Augmentation, RawBatch
+from training.data.crop import CroppedSample, RandomCrop
 from training.data.sample import Sample
 
 NOTHING = AugmentConfig(
@@ -67,12 +70,45 @@ def _ramp_sample(axis: int) -> Sample:
     return Sample("ramp", np.dstack([ramp] * 3), ramp, ramp)
 
 
+def _batch(
+    samples: list[Sample], config: AugmentConfig, seed: int, short_side: int | None = None
+) -> RawBatch:
+    """The samples as worker processes hand them over."""
+    count, size = len(samples), (config.crop_height, config.crop_width)
+    # Not zeros: what is left of the sample that lay there before must not shine through.
+    crops = CroppedSample(
+        np.full((count, *size, 3), 99, np.uint8),
+        np.full((count, *size), 9999, np.uint16),
+        np.full((count, *size), 99, np.uint8),
+        np.full((count, *size), 99, np.uint8),
+    )
+    draws, seeds = np.empty((count, DRAWS)), np.empty(count, np.int64)
+    crop = RandomCrop(config, short_side)
+    for i, sample in enumerate(samples):
+        random = np.random.default_rng(seed)
+        crop(sample, random, crops[i])
+        draws[i], seeds[i] = random.random(DRAWS), random.integers(2**62)
+    return RawBatch(crops, draws, seeds)
+
+
+def _change(
+    sample: Sample,
+    config: AugmentConfig,
+    seed: int = 0,
+    short_side: int | None = None,
+    scaling: InputScaling = SCALING,
+) -> dict[str, torch.Tensor]:
+    augmentation = Augmentation(config, scaling, torch.device("cpu"))
+    return {
+        name: image[0] for name, image in augmentation(_batch([sample], config, seed, short_side)).items()
+    }
+
+
 def _augment(
     sample: Sample, seed: int = 0, short_side: int | None = None, **changes: float
 ) -> dict[str, torch.Tensor]:
     config = dataclasses.replace(NOTHING, **changes)  # type: ignore[arg-type]
-    torch.manual_seed(seed)
-    return Augmentation(config, short_side, SCALING)(sample)
+    return _change(sample, config, seed, short_side)
 
 
 def _pixel_values(rgb: torch.Tensor) -> torch.Tensor:
@@ -227,16 +263,14 @@ def test_holes_stay_missing_through_every_change() -> None:
     )
     scaling = InputScaling(thermal_mean=0.5, thermal_std=0.25)
     for seed in range(10):
-        torch.manual_seed(seed)
         config = dataclasses.replace(
             NOTHING, crop_height=160, crop_width=224, min_scale=0.6, max_scale=2.0, flip=0.5
         )
-        thermal = Augmentation(config, None, scaling)(poisoned)["thermal"][0]
+        thermal = _change(poisoned, config, seed, scaling=scaling)["thermal"][0]
         known = torch.tensor((100 / 255 - 0.5) / 0.25)
         assert torch.all((thermal == 0.0) | torch.isclose(thermal, known, atol=1e-3))
-        torch.manual_seed(seed)
         config = dataclasses.replace(config, **THERMAL_CHANGES)
-        out = Augmentation(config, None, scaling)(poisoned)
+        out = _change(poisoned, config, seed, scaling=scaling)
         assert (out["label"] == 0).any()
         assert not out["thermal"][:, out["label"] == 0].any()
         assert out["thermal"][:, out["label"] == 1].any()
@@ -268,10 +302,8 @@ def test_stripes_are_the_same_down_each_column() -> None:
 def test_recipe_of_the_paper_makes_crops_of_its_size(height: int, width: int, crop: tuple[int, int]) -> None:
     config = AugmentConfig(crop_height=crop[0], crop_width=crop[1])
     image = np.full((height, width), 7, np.uint8)
-    augmentation = Augmentation(config, None, SCALING)
     for seed in range(6):
-        torch.manual_seed(seed)
-        out = augmentation(Sample("plain", np.dstack([image] * 3), image, image))
+        out = _change(Sample("plain", np.dstack([image] * 3), image, image), config, seed)
         assert out["rgb"].shape == out["thermal"].shape == (3, *crop)
         assert out["label"].shape == crop
         assert set(out["label"].unique().tolist()) <= {7, UNLABELED}
@@ -310,15 +342,17 @@ def test_gain_control_spreads_a_dark_thermal_image_over_the_greys() -> None:
 
 
 def test_smoke_is_grey_and_hides_from_a_little_to_all_of_the_colour() -> None:
-    augment = Augmentation(dataclasses.replace(NOTHING, smoke=1.0), None, SCALING)
-    red = torch.zeros(3, 96, 128, dtype=torch.uint8)
-    red[0] = 255
+    red = np.zeros((96, 128, 3), np.uint8)
+    red[..., 0] = 255
+    sample = Sample("red", red, red[..., 0], red[..., 1])
+    mean, std = (
+        torch.tensor(values)[:, None, None] for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    )
     shares = []
     for seed in range(60):
-        torch.manual_seed(seed)
-        seen = augment.change_rgb(red).float()
-        assert torch.equal(seen[1], seen[2])
-        assert (seen[0] >= seen[1]).all()
+        seen = (_augment(sample, seed, smoke=1.0)["rgb"] * std + mean) * 255.0
+        torch.testing.assert_close(seen[1], seen[2], atol=1e-3, rtol=0.0)
+        assert (seen[0] >= seen[1] - 1e-3).all()
         shares.append(float((seen[0] - seen[1]).mean()) / 255)
     assert min(shares) < 0.1
     assert max(shares) > 0.9
@@ -330,8 +364,30 @@ def test_blur_of_a_fixed_width_is_that_of_its_kernel() -> None:
     rgb[48, 64] = 255
     sample = Sample("point", rgb, rgb[..., 0] + 1, rgb[..., 0])
     config = dataclasses.replace(NOTHING, blur=1.0, blur_size=3, blur_sigma=0.8)
-    seen = _pixel_values(Augmentation(config, None, SCALING)(sample)["rgb"])
+    seen = _pixel_values(_change(sample, config)["rgb"])
     line = torch.exp(-(torch.tensor([-1.0, 0.0, 1.0]) ** 2) / (2 * 0.8**2))
     line = line / line.sum()
     assert torch.allclose(seen[47:50, 63:66], 255 * torch.outer(line, line), atol=0.6)
     assert seen.sum() == pytest.approx(255, abs=6)
+
+
+def test_black_hot_thermal_is_turned_round_and_its_padding_is_not() -> None:
+    sample = _noise_sample()
+    plain = _augment(sample, crop_height=128)["thermal"][0]
+    negative = _augment(sample, crop_height=128, thermal_negative=1.0)["thermal"][0]
+    inside = plain > 0.0
+    torch.testing.assert_close(negative[inside], 1.0 - plain[inside])
+    assert inside.sum() == 96 * 128
+    assert not negative[~inside].any()
+
+
+def test_what_becomes_of_a_sample_does_not_depend_on_the_others_in_its_batch() -> None:
+    changes = {**EVERY_GEOMETRY, **RGB_CHANGES, **THERMAL_CHANGES, "drop_rgb": 0.3}
+    config = dataclasses.replace(NOTHING, **changes)  # type: ignore[arg-type]
+    augment = Augmentation(config, SCALING, torch.device("cpu"))
+    samples = [_noise_sample(), _disk_sample(), _one_pattern_sample(3)]
+    together = augment(_batch(samples, config, seed=4))
+    for i, sample in enumerate(samples):
+        alone = augment(_batch([sample], config, seed=4))
+        for name in ("rgb", "thermal", "label"):
+            torch.testing.assert_close(together[name][i], alone[name][0])

@@ -1,55 +1,88 @@
 """The samples of a training run in their order."""
 
 import numpy as np
-import torch
+import pytest
 
+from training.config.schema import AugmentConfig
+from training.data.augment import DRAWS
+from training.data.crop import CroppedSample, RandomCrop
 from training.data.sample import Sample
-from training.data.stream import TrainingStream
+from training.data.stream import RenderedShare, TrainingStream
+
+CONFIG = AugmentConfig(crop_height=2, crop_width=3, min_scale=1.0, max_scale=1.0)
 
 
-def _stream(share: tuple[float, float], seed: int = 0, length: int = 40) -> TrainingStream:
-    def name_and_noise(sample: Sample) -> dict[str, torch.Tensor]:
-        return {"name": torch.tensor([ord(letter) for letter in sample.name]), "noise": torch.rand(3)}
+def _source(kind: int, count: int = 5) -> list[Sample]:
+    """Samples of random pixels whose red tells the source, and whose label the number."""
 
-    image = np.zeros((2, 2), np.uint8)
-    real = [Sample(f"r{i}", np.zeros((2, 2, 3), np.uint8), image, image) for i in range(5)]
-    rendered = [Sample(f"s{i}", np.zeros((2, 2, 3), np.uint8), image, image) for i in range(5)]
-    return TrainingStream(real, rendered, share, name_and_noise, length, seed)
+    def sample(i: int) -> Sample:
+        pixels = np.random.default_rng((kind, i)).integers(0, 256, (4, 6, 3), np.uint8)
+        pixels[..., 0] = kind
+        return Sample(f"{kind}_{i}", pixels, pixels[..., 1], np.full((4, 6), i, np.uint8))
+
+    return [sample(i) for i in range(count)]
+
+
+def _stream(share: RenderedShare, seed: int = 0, **endless: int) -> TrainingStream:
+    return TrainingStream(
+        _source(1), _source(2, 100 if endless else 5), share, RandomCrop(CONFIG, None), seed, **endless
+    )
+
+
+def _made(stream: TrainingStream, k: int, done: float = 0.0) -> bytes:
+    crop = CroppedSample(
+        np.empty((2, 3, 3), np.uint8),
+        np.empty((2, 3), np.uint16),
+        np.empty((2, 3), np.uint8),
+        np.empty((2, 3), np.uint8),
+    )
+    draws = np.empty(DRAWS)
+    seed = stream.make(stream.job(k, done), crop, draws)
+    parts = (crop.rgb, crop.thermal, crop.label, crop.known, draws)
+    return b"".join(part.tobytes() for part in parts) + str(seed).encode()
+
+
+HALF = RenderedShare(0.5, 0.5)
 
 
 def test_stream_sample_depends_on_seed_and_number_alone() -> None:
-    first, second = _stream((0.5, 0.5)), _stream((0.5, 0.5))
-    forward = [first[k] for k in range(40)]
-    torch.manual_seed(99)
-    for k in reversed(range(40)):
-        assert torch.equal(forward[k]["name"], second[k]["name"])
-        assert torch.equal(forward[k]["noise"], second[k]["noise"])
-    other = _stream((0.5, 0.5), seed=1)
-    assert any(not torch.equal(forward[k]["noise"], other[k]["noise"]) for k in range(40))
-
-
-def test_stream_leaves_the_training_process_random_numbers_alone() -> None:
-    torch.manual_seed(3)
-    expected = torch.rand(2)
-    torch.manual_seed(3)
-    _stream((0.5, 0.5))[0]
-    assert torch.equal(torch.rand(2), expected)
+    first, second, other = _stream(HALF), _stream(HALF), _stream(HALF, seed=1)
+    forward = [_made(first, k) for k in range(40)]
+    assert forward == [_made(second, k) for k in reversed(range(40))][::-1]
+    assert len(set(forward)) == 40
+    assert not set(forward) & {_made(other, k) for k in range(40)}
 
 
 def test_stream_shows_each_real_sample_once_an_epoch_in_a_new_order() -> None:
-    stream = _stream((0.0, 0.0))
-    names = [chr(stream[k]["name"][1]) for k in range(40)]
-    epochs = [names[start : start + 5] for start in range(0, 40, 5)]
-    assert all(sorted(epoch) == list("01234") for epoch in epochs)
-    assert len({tuple(epoch) for epoch in epochs}) > 4
+    stream = _stream(RenderedShare(0.0, 0.0))
+    jobs = [stream.job(k, 0.0) for k in range(40)]
+    assert not any(job.rendered for job in jobs)
+    epochs = [tuple(job.place for job in jobs[start : start + 5]) for start in range(0, 40, 5)]
+    assert all(sorted(epoch) == list(range(5)) for epoch in epochs)
+    assert len(set(epochs)) > 4
 
 
 def test_stream_mixes_by_its_share() -> None:
-    def rendered_share(stream: TrainingStream, numbers: range) -> float:
-        return sum(chr(stream[k]["name"][0]) == "s" for k in numbers) / len(numbers)
+    def rendered(share: RenderedShare, done: float) -> float:
+        stream = _stream(share)
+        return sum(stream.job(k, done).rendered for k in range(400)) / 400
 
-    assert rendered_share(_stream((0.0, 0.0)), range(40)) == 0.0
-    assert rendered_share(_stream((1.0, 1.0)), range(40)) == 1.0
-    fading = _stream((1.0, 0.0), length=400)
-    assert rendered_share(fading, range(100)) > 0.75
-    assert rendered_share(fading, range(300, 400)) < 0.25
+    assert rendered(RenderedShare(0.0, 0.0), 0.5) == 0.0
+    assert rendered(RenderedShare(1.0, 1.0), 0.5) == 1.0
+    assert rendered(RenderedShare(1.0, 0.0), 0.25) == pytest.approx(0.75, abs=0.08)
+    assert rendered(RenderedShare(1.0, 0.0), 1.0) == 0.0
+    later = RenderedShare(0.6, 0.2, until=0.5)
+    assert rendered(later, 0.49) == 1.0
+    assert rendered(later, 0.75) == pytest.approx(0.4, abs=0.08)
+
+
+def test_endless_stills_are_shown_so_often_and_far_apart() -> None:
+    stream = _stream(RenderedShare(1.0, 1.0), kept=12, uses=3)
+    indices = [stream.job(k, 0.0).place for k in range(200)]
+    places = {still: [k for k, index in enumerate(indices) if index == still] for still in range(10, 50)}
+    assert all(len(found) == 3 for found in places.values())
+    assert min(np.diff(found).min() for found in places.values()) >= 12
+    # None that is so old that it is no longer kept.
+    newest = np.maximum.accumulate(indices)
+    assert (newest - indices).max() < 12
+    assert max(indices) == 199 // 3

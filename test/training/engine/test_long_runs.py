@@ -11,7 +11,16 @@ import numpy as np
 import pytest
 import torch
 from places import REPOSITORY
-from training_runs import TIMEOUT_S, TINY, assert_same_state, losses, metrics, train_here, train_tiny
+from training_runs import (
+    TIMEOUT_S,
+    TINY,
+    assert_same_state,
+    losses,
+    metrics,
+    train_here,
+    train_tiny,
+    write_msrs,
+)
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.text import duration
@@ -113,10 +122,10 @@ def test_the_rate_falls_as_pytorchs_own_scheduler_lets_it(factor: float, patienc
 
 def test_the_schedule_warms_up_and_then_stays_but_for_the_factor() -> None:
     train = TrainConfig(lr=0.1, warmup_steps=4, schedule="plateau")
-    assert [learning_rate(train, 100, step) for step in (0, 3, 99)] == pytest.approx([0.025, 0.1, 0.1])
-    assert learning_rate(train, 100, 99, 0.64) == pytest.approx(0.064)
-    assert learning_rate(TrainConfig(lr=0.1, schedule="poly"), 100, 50, 0.5) == learning_rate(
-        TrainConfig(lr=0.1, schedule="poly"), 100, 50
+    assert [learning_rate(train, step / 100, step) for step in (0, 3, 99)] == pytest.approx([0.025, 0.1, 0.1])
+    assert learning_rate(train, 0.99, 99, 0.64) == pytest.approx(0.064)
+    assert learning_rate(TrainConfig(lr=0.1, schedule="poly"), 0.5, 50, 0.5) == learning_rate(
+        TrainConfig(lr=0.1, schedule="poly"), 0.5, 50
     )
 
 
@@ -259,3 +268,37 @@ def test_wandb_that_is_not_there_is_said(tmp_path: Path, capsys: pytest.CaptureF
         pytest.skip("the package wandb is here")
     assert train_tiny(tmp_path / "run", "train.max_steps=2", "run.wandb=robots") == 1
     assert "run.wandb needs the package wandb: run `pip install wandb`" in capsys.readouterr().err
+
+
+def test_a_run_by_time_ends_with_it_and_keeps_models_meanwhile(tmp_path: Path) -> None:
+    """Rendered scenes only at first, then the data set, new stills all the time; it goes on after an interrupt."""
+    run = tmp_path / "run"
+    data = (
+        "data.name=msrs",
+        f"data.root={write_msrs(tmp_path / 'msrs')}",
+        "data.rendered_until=0.5",
+        "data.rendered_uses=2",
+        "data.workers=1",
+    )
+    minutes = ("train.budget_minutes=0.1", "train.eval_minutes=0.04", "train.checkpoint_minutes=0.02")
+    assert train_tiny(run, *data, *minutes, "train.precision=auto", "augment.paste=0.5") == 0
+    lines = metrics(run)
+    rates = [line["lr"] for line in lines if "lr" in line]
+    assert rates[-1] < 0.2 * max(rates)
+    assert sum("val" in line for line in lines) >= 2
+    assert 1 <= len(list((run / "checkpoints").iterdir())) <= 3
+    last = read_card(run / "last.safetensors").training["steps"]
+    state = load_state(run).numbers
+    assert last == state["step"] == lines[-1]["step"] > 1
+    assert state["seconds"] >= 6.0
+    assert train_here("--resume", str(run)) == 0
+    assert load_state(run).numbers["step"] == last
+    assert train_here("--resume", str(run), "train.budget_minutes=0.15") == 0
+    assert load_state(run).numbers["step"] > last
+
+
+def test_a_length_is_a_number_of_steps_or_a_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train_tiny(tmp_path / "both", "train.max_steps=3", "train.budget_minutes=1") == 1
+    assert "train.max_steps and train.budget_minutes are both given" in capsys.readouterr().err
+    assert train_tiny(tmp_path / "none") == 1
+    assert "train.budget_minutes=N" in capsys.readouterr().err

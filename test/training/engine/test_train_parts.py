@@ -14,14 +14,14 @@ from training.engine.optimizer import (
     learning_rate,
     optimizer_tensors,
     restore_optimizer,
-    run_steps,
 )
+from training.engine.run_length import Minutes, RunLength, run_steps
 from training.engine.trained_state import frozen_hash, trained_parameters, trained_state
 
 
 def test_learning_rate_warms_up_and_falls_to_zero() -> None:
     train = TrainConfig(lr=0.1, warmup_steps=10, poly_power=0.9)
-    rates = [learning_rate(train, 100, step) for step in range(101)]
+    rates = [learning_rate(train, step / 100, step) for step in range(101)]
     assert rates[0] == pytest.approx(0.01)
     assert rates[:10] == sorted(rates[:10])
     assert rates[10:] == sorted(rates[10:], reverse=True)
@@ -31,14 +31,14 @@ def test_learning_rate_warms_up_and_falls_to_zero() -> None:
 
 def test_learning_rate_may_warm_up_from_a_share_of_it() -> None:
     train = TrainConfig(lr=0.1, warmup_steps=9, warmup_ratio=0.1, poly_power=0.0)
-    assert [learning_rate(train, 100, step) for step in (0, 4, 8, 50)] == pytest.approx(
+    assert [learning_rate(train, step / 100, step) for step in (0, 4, 8, 50)] == pytest.approx(
         [0.02, 0.06, 0.1, 0.1]
     )
 
 
 def test_cosine_schedule_is_a_half_wave() -> None:
     train = TrainConfig(lr=0.1, warmup_steps=1, schedule="cosine")
-    rates = [learning_rate(train, 100, step) for step in range(101)]
+    rates = [learning_rate(train, step / 100, step) for step in range(101)]
     assert rates == pytest.approx([0.05 * (1 + math.cos(math.pi * step / 100)) for step in range(101)])
 
 
@@ -157,3 +157,30 @@ def test_watch_goes_on_from_its_numbers() -> None:
     other.add(3.0)
     watch.add(3.0)
     assert other == watch
+
+
+def test_a_run_by_time_is_as_far_as_its_time_is_spent() -> None:
+    length = RunLength(TrainConfig(budget_minutes=10.0), images=8, pairs_a_step=4)
+    length.start(150.0)
+    assert length.steps is None
+    assert length.done(step=123456) == pytest.approx(0.25)
+    assert 0.25 <= length.done_at_pair(7) < 0.9
+    assert not length.over(step=123456)
+    length.start(600.0)
+    assert length.over(step=0)
+
+
+def test_a_run_by_steps_is_as_far_as_its_steps_are_done() -> None:
+    length = RunLength(TrainConfig(max_steps=8), images=8, pairs_a_step=4)
+    assert (length.done(2), length.done_at_pair(8), length.over(7), length.over(8)) == (
+        0.25,
+        0.25,
+        False,
+        True,
+    )
+
+
+def test_minutes_pass_once_each() -> None:
+    minutes = Minutes(0.5, seconds=100.0)
+    assert [minutes.passed(seconds) for seconds in (129.0, 131.0, 140.0, 162.0)] == [False, True, False, True]
+    assert not Minutes(None, 0.0).passed(1e9)

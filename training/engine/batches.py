@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
 import torch
+from accelerate import Accelerator
 from torch import Tensor
 
 from rgbt_seg_ros.base.errors import UserError
@@ -36,6 +37,13 @@ class Shard:
     processes: int
     first: int
     last: int | None
+
+    @classmethod
+    def of(cls, accelerator: Accelerator, accumulate: int, step: int, steps: int | None) -> "Shard":
+        """Of this process, in a run of so many steps (None: without end) after so many of them."""
+        a_step = accumulate * accelerator.num_processes
+        last = None if steps is None else steps * a_step
+        return cls(accelerator.process_index, accelerator.num_processes, step * a_step, last)
 
     def jobs(self, stream: TrainingStream, batch_size: int, done: Callable[[int], float]) -> Iterator[Job]:
         """What the samples of this process are made of; `done(k)` tells how far the run is at sample k."""

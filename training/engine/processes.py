@@ -1,11 +1,15 @@
 """The processes, device and precision of training, as accelerate has them."""
 
 from datetime import timedelta
+from importlib.util import find_spec
 
 import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
 
+from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.precision import AUTO
+
+from ..config import Config
 
 
 def make_accelerator(precision: str, cpu: bool = False, log_with: str | None = None) -> Accelerator:
@@ -27,3 +31,17 @@ def make_accelerator(precision: str, cpu: bool = False, log_with: str | None = N
         # One process draws pictures and writes files while the others wait for it.
         kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(hours=1))],
     )
+
+
+def accelerator_of(config: Config) -> Accelerator:
+    """The accelerator of a run.
+
+    Raises:
+        UserError: it is to be tracked by a package that is not there, or in float16 without a GPU.
+    """
+    precision = config.train.precision
+    if config.run.wandb is not None and find_spec("wandb") is None:
+        raise UserError("run.wandb needs the package wandb: run `pip install wandb`, or leave it out")
+    if precision == "fp16" and not torch.cuda.is_available():
+        raise UserError("train.precision is fp16, which needs a GPU: choose bf16 or fp32")
+    return make_accelerator(precision, log_with=None if config.run.wandb is None else "wandb")

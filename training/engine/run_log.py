@@ -1,28 +1,37 @@
 """What a run tells while it goes on: `metrics.jsonl`, TensorBoard and its pictures."""
 
+import logging
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import numpy as np
 from accelerate import Accelerator
 from PIL import Image
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors.torch import save
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
 from rgbt_seg_ros.base.json_files import MalformedJson, decode_json, encode_json
 from rgbt_seg_ros.base.whole_files import LinesFile, refuse_links, write_file
 from rgbt_seg_ros.images.checked_files import read_checked
 from rgbt_seg_ros.runs.evaluation import SplitScores
+from rgbt_seg_ros.segmenter import Segmenter
 
 from ..config import Config
+from ..data.sample import Sample
 from .gradients import StepLoss
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+_LOG = logging.getLogger(__name__)
 
 
 class RunLog:
@@ -44,7 +53,7 @@ class RunLog:
         self._lines = LinesFile(path, keep=True)
         for folder in ("tensorboard", "pictures"):
             refuse_links(run / folder / "file", run)
-        self._tensorboard = SummaryWriter(str(run / "tensorboard"), purge_step=step + 1)
+        self._tensorboard = _tensorboard(run / "tensorboard", step)
 
     def training(self, step: int, loss: float, lr: float, seconds_per_step: float, last: StepLoss) -> None:
         """Means over the steps since the last call; of a loss of several terms also those of the last step."""
@@ -60,7 +69,8 @@ class RunLog:
         named = {"miou": scores.miou, "macc": scores.macc}
         named |= {f"iou/{name}": value for name, value in scores.iou.items()}
         self._add({f"val/{name}": value for name, value in named.items() if value is not None}, step)
-        self._tensorboard.flush()
+        if self._tensorboard is not None:
+            self._tensorboard.flush()
 
     def class_similarity(self, step: int, tensors: Mapping[str, Tensor] | None) -> None:
         """Keep how alike classes are (`training.losses.criterion.Criterion.class_similarity`) in a file of its own."""
@@ -68,15 +78,24 @@ class RunLog:
             kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
             write_file(self.run / "class_similarity" / f"step_{step:06d}.safetensors", save(kept))
 
-    def picture(self, step: int, path: Path) -> None:
-        """Also show an image file in TensorBoard."""
-        with Image.open(BytesIO(read_checked(path)[0])) as image:
-            pixels = np.array(image.convert("RGB"))
-        self._tensorboard.add_image("predictions", pixels, step, dataformats="HWC")
+    def predictions(self, step: int, segmenter: Segmenter, samples: Sequence[Sample]) -> None:
+        """A sheet of what the segmenter makes of samples, in `pictures/` and TensorBoard."""
+        try:
+            from ..scoring.sheets import save_prediction_sheet
+        except ImportError as error:
+            _LOG.warning("warning: there is no %s here: no pictures of predictions are drawn", error.name)
+            return
+        path = self.run / "pictures" / f"step_{step:06d}.png"
+        save_prediction_sheet(path, segmenter, samples)
+        if self._tensorboard is not None:
+            with Image.open(BytesIO(read_checked(path)[0])) as image:
+                pixels = np.array(image.convert("RGB"))
+            self._tensorboard.add_image("predictions", pixels, step, dataformats="HWC")
 
     def _add(self, values: dict[str, float], step: int) -> None:
-        for name, value in values.items():
-            self._tensorboard.add_scalar(name, value, step)
+        if self._tensorboard is not None:
+            for name, value in values.items():
+                self._tensorboard.add_scalar(name, value, step)
         if self._track is not None:
             self._track(values, step)
 
@@ -85,10 +104,21 @@ class RunLog:
 
     def __exit__(self, *_: object) -> None:
         self._lines.close()
-        self._tensorboard.close()
+        if self._tensorboard is not None:
+            self._tensorboard.close()
 
     def _write(self, values: dict[str, Any]) -> None:
         self._lines.add(encode_json(values))
+
+
+def _tensorboard(folder: Path, step: int) -> "SummaryWriter | None":
+    """TensorBoard's writer; None, which is said, where there is no TensorBoard, as on a bare training machine."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        _LOG.warning("warning: there is no tensorboard here: the run's numbers are in metrics.jsonl alone")
+        return None
+    return SummaryWriter(str(folder), purge_step=step + 1)
 
 
 @dataclass(frozen=True)
@@ -133,3 +163,15 @@ def tracking(accelerator: Accelerator, config: Config) -> Iterator[None]:
         # Not `end_training`, which also ends the process group.
         for tracker in accelerator.trackers:
             tracker.finish()
+
+
+def progress_bar(console: Console) -> Progress:
+    """How far a run is; its tasks have the fields `steps`, `length` and `loss`."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("step {task.fields[steps]} ({task.fields[length]})"),
+        TextColumn("loss {task.fields[loss]:.3f}"),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=console, disable=console.quiet)

@@ -6,17 +6,14 @@ import math
 import time
 from collections.abc import Generator, Sequence
 from contextlib import closing, nullcontext
-from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import torch
-from accelerate import Accelerator
 from accelerate.utils import set_seed
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from rgbt_seg_ros.base.errors import UserError
@@ -30,7 +27,6 @@ from ..data.sources import training_sources, validation_source
 from ..losses.build import build_criterion
 from ..scoring.counts import score
 from ..scoring.protocols import protocol_for
-from ..scoring.sheets import save_prediction_sheet
 from ..weights.initial_model import initial_model
 from .batches import Batch, RunBatches, Shard
 from .gradients import StepLoss, accumulate_gradients, convert_batch_norm, synchronize_statistics
@@ -39,9 +35,9 @@ from .kept_models import KeptModels
 from .loss_watch import overwhelming_term
 from .optimizer import decay_groups, learning_rate
 from .plateau import Plateau
-from .processes import make_accelerator
+from .processes import accelerator_of
 from .run_length import Minutes, RunLength
-from .run_log import RunLog, tracking
+from .run_log import RunLog, progress_bar, tracking
 from .run_state import RunState, kept
 
 _LOG = logging.getLogger(__name__)
@@ -63,7 +59,7 @@ class Trainer:
     def __init__(self, config: Config, resume: bool = False) -> None:
         self.config = config
         self.run = Path(config.run.dir)
-        self.accelerator = _accelerator(config)
+        self.accelerator = accelerator_of(config)
         self.console = Console(quiet=not self.accelerator.is_main_process)
         set_seed(config.train.seed)
         network, self.card = initial_model(config)
@@ -97,20 +93,13 @@ class Trainer:
             self.card,
             self.real,
             self.rendered,
-            self._shard(),
+            Shard.of(self.accelerator, config.train.accumulate, self.state.step, self.length.steps),
             self.length.done_at_pair,
             self.accelerator.device,
         )
         self._timed_from = (time.perf_counter(), self.state.step)
         self._balance_told = False
         self._evaluations = self.state.step // config.train.eval_every
-
-    def _shard(self) -> Shard:
-        """The batches that this process has of those that are left."""
-        processes = self.accelerator.num_processes
-        a_step = self.config.train.accumulate * processes
-        last = None if self.length.steps is None else self.length.steps * a_step
-        return Shard(self.accelerator.process_index, processes, self.state.step * a_step, last)
 
     @property
     def is_over(self) -> bool:
@@ -127,7 +116,7 @@ class Trainer:
         main_process = self.accelerator.is_main_process
         run_log = RunLog(self.run, self.state.step, self.accelerator.log) if main_process else nullcontext()
         tracked = tracking(self.accelerator, self.config)
-        with interrupts() as interrupted, tracked, run_log as log, self._progress() as progress:
+        with interrupts() as interrupted, tracked, run_log as log, progress_bar(self.console) as progress:
             task = progress.add_task(
                 "training", total=1.0, steps=self.state.step, length=str(self.length), loss=math.nan
             )
@@ -153,17 +142,18 @@ class Trainer:
                         self._save_averaged(
                             self.run / "last.safetensors"
                         )  # in time, whatever validation takes
-                    if self._validation_is_due() or validated.passed(seconds) or self.is_over:
+                    if self._is_validated(validated, seconds):
                         self.console.print(self._evaluate(log), soft_wrap=True)
                         self._save()
                         self._timed_from = (time.perf_counter(), self.state.step)
                     if self.is_over:
                         break
 
-    def _validation_is_due(self) -> bool:
-        """By steps; by minutes the loop itself tells."""
+    def _is_validated(self, minutes: Minutes, seconds: float) -> bool:
+        """Whether this step is followed by a validation: by minutes where they are given, else by steps."""
         train = self.config.train
-        return train.eval_minutes is None and self.state.step % train.eval_every == 0
+        by_steps = train.eval_minutes is None and self.state.step % train.eval_every == 0
+        return minutes.passed(seconds) or by_steps or self.is_over
 
     def _items_of_steps(self) -> Generator[list[Batch | UserError], None, None]:
         with closing(iter(self.batches)) as batches:
@@ -302,30 +292,9 @@ class Trainer:
         save_model(path, self.network, card, half=self.config.run.half)
 
     def _save_pictures(self, log: RunLog, segmenter: Segmenter) -> None:
-        path = self.run / "pictures" / f"step_{self.state.step:06d}.png"
         count = min(_PICTURED, len(self.validation))
-        save_prediction_sheet(path, segmenter, [self.validation[i] for i in range(count)])
-        log.picture(self.state.step, path)
+        log.predictions(self.state.step, segmenter, [self.validation[i] for i in range(count)])
 
     def _validation_name(self) -> str:
         data = self.config.data
         return "rendered stills" if data.name == "scenes" else f"{data.name} {data.val_split}"
-
-    def _progress(self) -> Progress:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("step {task.fields[steps]} ({task.fields[length]})"),
-            TextColumn("loss {task.fields[loss]:.3f}"),
-            TimeRemainingColumn(),
-        )
-        return Progress(*columns, console=self.console, disable=self.console.quiet)
-
-
-def _accelerator(config: Config) -> Accelerator:
-    precision = config.train.precision
-    if config.run.wandb is not None and find_spec("wandb") is None:
-        raise UserError("run.wandb needs the package wandb: run `pip install wandb`, or leave it out")
-    if precision == "fp16" and not torch.cuda.is_available():
-        raise UserError("train.precision is fp16, which needs a GPU: choose bf16 or fp32")
-    return make_accelerator(precision, log_with=None if config.run.wandb is None else "wandb")

@@ -27,7 +27,7 @@ SIZES = ("nano", *SAM2_SIZES)
 
 SHIFNET = Words(
     title="SHIFNet",
-    arguments=("fusion", "decoder", "sem"),
+    arguments=("fusion", "decoder", "sem", "detail", "centred"),
     choices={"fusion": ("sacf", "uniform", "add", "concat"), "decoder": ("hpd", "segformer", "ppm")},
 )
 SARTM = Words(

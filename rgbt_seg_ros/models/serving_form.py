@@ -6,6 +6,7 @@ from torch import nn
 from rgbt_seg_ros.models.sam2_encoder import Trunk
 from rgbt_seg_ros.models.sartm.encoder import SartmEncoder
 from rgbt_seg_ros.models.sartm.lora import MergedQkv
+from rgbt_seg_ros.models.shifnet.detail import DetailHead
 from rgbt_seg_ros.models.shifnet.hpd import HPD
 from rgbt_seg_ros.models.shifnet.sacf import SACF
 
@@ -22,7 +23,7 @@ def serving_form(network: nn.Module) -> nn.Module:
         if isinstance(module, SartmEncoder):
             module.merge_lora()
     for module in list(network.modules()):
-        if isinstance(module, Trunk | SACF | HPD | MergedQkv):
+        if isinstance(module, Trunk | SACF | HPD | DetailHead | MergedQkv):
             module.prepare_for_serving()
     return network
 

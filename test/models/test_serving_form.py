@@ -123,3 +123,15 @@ def test_it_is_taken_only_where_it_is_cheaper():
 def test_networks_without_text_have_nothing_to_prepare():
     config = {"size": "nano", "fusion": "add", "decoder": "segformer"}
     assert similarities(serving_form(build_model("shifnet", config, torch.eye(3, 384)))) == 0
+
+
+def test_a_head_at_stride_2_gives_the_same_numbers_in_both_forms_and_in_training():
+    torch.manual_seed(0)
+    config = {"size": "nano", "detail": True, "centred": True}
+    plain = build_model("shifnet", config, torch.randn(9, 384)).double()
+    served = serving_form(copy.deepcopy(plain))
+    assert similarities(served) == 2 * 4 + 1
+    images = [image.double() for image in pair()]
+    with torch.inference_mode():
+        torch.testing.assert_close(served(*images), plain.eval()(*images), atol=1e-9, rtol=1e-9)
+    assert similarities(served.train()) == 0

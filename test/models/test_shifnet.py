@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 from sam2.modeling.backbones.hieradet import Hiera
+from torch.func import functional_call
 from torch.nn import functional as F
 
+from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.models.shifnet.network import SHIFNet
 from training.measure.multiply_adds import forward_multiply_adds
 from training.weights.released_shifnet import import_shifnet
@@ -162,3 +164,55 @@ def _level(name: str) -> str:
     """`fpn_stride16` -> `fpn2`."""
     kind, stride = name.split("_stride")
     return f"{kind}{ {'4': 0, '8': 1, '16': 2, '32': 3}[stride] }"
+
+
+def test_detail_and_centred_are_options_of_nano_alone():
+    plain, ours = (
+        SHIFNet("nano", class_embeddings(9, 384), detail=on, centred=on).eval() for on in (False, True)
+    )
+    added = sum(p.numel() for p in ours.parameters()) - sum(p.numel() for p in plain.parameters())
+    assert 0 < added < 30_000
+    assert (
+        forward_multiply_adds(ours, (256, 320)).total < 1.25 * forward_multiply_adds(plain, (256, 320)).total
+    )
+    for wrong in ({"size": "tiny", "detail": True}, {"size": "nano", "decoder": "ppm", "centred": True}):
+        with pytest.raises(UserError, match="an addition of ours to SHIFNet nano"):
+            SHIFNet(class_embeddings=class_embeddings(9, 384), **wrong)
+
+
+def test_detail_sees_what_is_smaller_than_the_stride_of_the_decoder():
+    """A pixel of the image moves the logits around it by more than those some pixels away, at stride 2."""
+    torch.manual_seed(0)
+    model = SHIFNet("nano", class_embeddings(9, 384), detail=True).eval()
+    fused = torch.zeros(1, 64, 16, 16)
+    images = torch.zeros(2, 3, 64, 64)
+    dotted = images.clone()
+    dotted[0, :, 32, 32] = 5.0
+    classes = model.class_embeddings
+    with torch.inference_mode():
+        change = (
+            (model.hpd.detail(fused, dotted, classes) - model.hpd.detail(fused, images, classes))
+            .abs()[0]
+            .sum(0)
+        )
+    assert change.shape == (32, 32)
+    assert change[15:18, 15:18].max() > 0
+    far = torch.ones(32, 32, dtype=torch.bool)
+    far[13:20, 13:20] = False
+    assert not change[far].any()
+
+
+def test_centred_classes_are_compared_around_the_centre_of_the_trained_ones():
+    torch.manual_seed(0)
+    vectors = class_embeddings(4, 384) + 0.2  # alike, as texts of one domain are
+    model = SHIFNet("nano", vectors, detail=True, centred=True).eval()
+    torch.testing.assert_close(model.state_dict()["hpd.centre"], vectors.mean(dim=0))
+    images = torch.randn(2, 1, 3, 64, 64)
+    with torch.inference_mode():
+        whole = model(*images)
+        some = functional_call(model, {"class_embeddings": vectors[[1, 3]]}, tuple(images))
+        model.hpd.centre.zero_()
+        plain = model(*images)
+    # (The fusion takes the mean of the classes that it is asked for.)
+    assert (some.argmax(1) == (whole[:, 3] > whole[:, 1]).long()).float().mean() > 0.8
+    assert whole.std(dim=1).mean() > 1.2 * plain.std(dim=1).mean()

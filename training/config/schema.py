@@ -123,6 +123,8 @@ class ModelConfig:
         fusion: of SHIFNet: `sacf`, `uniform`, `add` or `concat` (its Table VI).
         decoder: of SHIFNet: `hpd`, `segformer` or `ppm` (its Table VII).
         sem: of SHIFNet: the semantic enhancement module of `hpd` (its Table VIII).
+        detail: of SHIFNet nano: answer at stride 2 instead of 4, with a look at the images; not in the paper.
+        centred: of SHIFNet nano: compare with class embeddings less their mean; not in the paper.
         rank: of SARTM: rank of LoRA.
         neck: of SARTM: how the neck fuses levels, `avg` (its Eq. 8) or `sum` (as SAM 2 does).
         auxiliary: of SARTM: head beside the mask decoder, `fpn`, `deeplab`, `segformer` (its Table VIII) or `off`.
@@ -143,6 +145,8 @@ class ModelConfig:
     fusion: str = "sacf"
     decoder: str = "hpd"
     sem: bool = True
+    detail: bool = False
+    centred: bool = False
     rank: int = 16
     neck: str = "avg"
     auxiliary: str = "fpn"

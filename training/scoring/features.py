@@ -78,13 +78,13 @@ class FeatureProbe:
         """Features of positions and the classes there: float32 [P, C], int64 [P]; 255: not labelled.
 
         They are what SHIFNet compares with text, [D, H/4, W/4], and SARTM's coarsest fused map, whose class means its
-        language losses shape; of SHIFNet's other decoders the finest fused map.
+        language losses shape; of SHIFNet's other decoders the finest fused map, and of its detail head what it is told.
         """
         with self._captured() as maps, torch.inference_mode():
             logits = self._logits(sample)
             decoder = getattr(self._network, "hpd", None)
             if decoder is not None:
-                features = decoder.pixel_embeddings(maps)
+                features = decoder.fused(maps) if decoder.head is None else decoder.pixel_embeddings(maps)
             else:
                 features = maps[-1 if self.segmenter.card.arch == "sartm" else 0]
         height, width = features.shape[-2:]

@@ -94,7 +94,8 @@ def _load_start(network: nn.Module, model: ModelConfig) -> str | None:
         return None
     path = resolve_model(model.start_from)
     own = network.state_dict()
-    tensors = {**load_model(path).state_dict(), "class_embeddings": own["class_embeddings"]}
+    of_classes = {name: own[name] for name in ("class_embeddings", "hpd.centre") if name in own}
+    tensors = {**load_model(path).state_dict(), **of_classes}
     if faults := misfits(own, tensors):
         raise UserError(
             f"model.start_from: the weights in {path} do not fit the network ({faults[0]}): "

@@ -19,7 +19,7 @@ class SegformerDecoder(nn.Module):
         self.dropout = nn.Dropout2d(0.1)
         self.classifier = nn.Conv2d(channels, classes, 1)
 
-    def forward(self, levels: Sequence[Tensor], class_embeddings: Tensor) -> Tensor:
+    def forward(self, levels: Sequence[Tensor], class_embeddings: Tensor, images: Tensor) -> Tensor:
         """Four maps [B, C, H/s, W/s], strides 4, 8, 16, 32 -> logits [B, N, H, W]."""
         projected = []
         for projection, level in zip(self.level_proj, levels, strict=True):
@@ -60,7 +60,7 @@ class PpmDecoder(nn.Module):
         self.dropout = nn.Dropout2d(0.1)
         self.classifier = nn.Conv2d(channels, classes, 1)
 
-    def forward(self, levels: Sequence[Tensor], class_embeddings: Tensor) -> Tensor:
+    def forward(self, levels: Sequence[Tensor], class_embeddings: Tensor, images: Tensor) -> Tensor:
         """Four maps [B, C, H/s, W/s], strides 4, 8, 16, 32 -> logits [B, N, H, W]."""
         *finer, coarsest = levels
         x = self.ppm(coarsest)

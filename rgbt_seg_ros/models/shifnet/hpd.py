@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rgbt_seg_ros.models.shifnet.detail import DetailHead
 from rgbt_seg_ros.models.text_similarity import TextSimilarity, text_similarity
 
 
@@ -72,9 +73,19 @@ class HPD(nn.Module):
     """Decoder from four fused levels to class logits (Eqs. 15-19).
 
     Without `sem` (Table VIII) a level is not enhanced, and the 1x1 convolution that merges both takes the level alone.
+    With `detail`, which is ours, it answers at stride 2 (see `DetailHead`). With `centred`, also ours, classes are
+    compared by what sets them apart: their embeddings less the mean of those that the network is trained with.
     """
 
-    def __init__(self, channels: int, text_dim: int, config: HpdConfig, sem: bool = True) -> None:
+    def __init__(
+        self,
+        channels: int,
+        class_embeddings: Tensor,
+        config: HpdConfig,
+        sem: bool = True,
+        detail: bool = False,
+        centred: bool = False,
+    ) -> None:
         super().__init__()
         levels = range(4)
         self.sem = nn.ModuleList(SEM(channels, config) for _ in levels) if sem else None
@@ -82,35 +93,52 @@ class HPD(nn.Module):
         self.merge = nn.ModuleList(nn.Conv2d(merged, channels, 1) for _ in levels)
         self.level_proj = nn.ModuleList(nn.Linear(channels, config.level) for _ in levels)
         self.fuse = nn.Conv2d(4 * config.level, config.fused, 1)
-        self.head = nn.Conv2d(config.fused, text_dim, 1)
+        text_dim = class_embeddings.shape[1]
+        # One of both; the first keeps the names of the released weights.
+        self.head = None if detail else nn.Conv2d(config.fused, text_dim, 1)
+        self.detail = DetailHead(config.fused, text_dim) if detail else None
+        # Saved: other classes, which a node can be asked for, are compared around the same centre.
+        self.register_buffer("centre", class_embeddings.detach().float().mean(dim=0) if centred else None)
+        self.centre: Tensor | None
         self.dropout = nn.Dropout2d(0.1)
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
         self.text_similarity: TextSimilarity | None = None
 
-    def forward(self, levels: Sequence[Tensor], class_embeddings: Tensor) -> Tensor:
+    def forward(self, levels: Sequence[Tensor], class_embeddings: Tensor, images: Tensor) -> Tensor:
         """Logits at the input's resolution.
 
         Args:
             levels: four maps [B, C, H/s, W/s] with strides 4, 8, 16, 32.
             class_embeddings: [N, D].
+            images: [2B, 3, H, W], RGB in the first half of the batch.
 
         Returns:
             [B, N, H, W].
         """
+        if self.centre is not None:
+            class_embeddings = class_embeddings - self.centre
         classes = F.normalize(class_embeddings, dim=-1)
         fused = self.fused(levels)
+        if self.detail is not None:
+            logits = self.logit_scale.exp() * self.detail(fused, images, classes)
+            return F.interpolate(logits, scale_factor=2, mode="bilinear", align_corners=False)
+        logits = self.logit_scale.exp() * self._cosine(fused, classes)
+        return F.interpolate(logits, scale_factor=4, mode="bilinear", align_corners=True)
+
+    def _cosine(self, fused: Tensor, classes: Tensor) -> Tensor:
+        """[B, fused, h, w], [N, D] -> [B, N, h, w]."""
         if self.text_similarity is not None:
             dots, norm = self.text_similarity(fused.permute(0, 2, 3, 1), classes)
-            cosine = (dots / norm.clamp_min(1e-12)).permute(0, 3, 1, 2)
-        else:
-            pixels = F.normalize(self.dropout(self.head(fused)), dim=1)
-            cosine = torch.einsum("bdhw,nd->bnhw", pixels, classes)
-        logits = self.logit_scale.exp() * cosine
-        return F.interpolate(logits, scale_factor=4, mode="bilinear", align_corners=True)
+            return (dots / norm.clamp_min(1e-12)).permute(0, 3, 1, 2)
+        assert self.head is not None
+        pixels = F.normalize(self.dropout(self.head(fused)), dim=1)
+        return torch.einsum("bdhw,nd->bnhw", pixels, classes)
 
     def pixel_embeddings(self, levels: Sequence[Tensor]) -> Tensor:
         """Embeddings in text space before normalisation: [B, D, H/4, W/4]."""
-        return self.head(self.fused(levels))
+        assert self.head is not None
+        embeddings: Tensor = self.head(self.fused(levels))
+        return embeddings
 
     def fused(self, levels: Sequence[Tensor]) -> Tensor:
         """All levels in one map: [B, fused, H/4, W/4]."""
@@ -128,7 +156,7 @@ class HPD(nn.Module):
 
     def prepare_for_serving(self) -> None:
         """Compare with classes as `TextSimilarity` does; training mode ends it."""
-        self.text_similarity = text_similarity(self.head)
+        self.text_similarity = None if self.head is None else text_similarity(self.head)
 
     def train(self, mode: bool = True) -> "HPD":
         if mode:

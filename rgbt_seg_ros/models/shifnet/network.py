@@ -13,7 +13,7 @@ from rgbt_seg_ros.models.shifnet.decoders import PpmDecoder, SegformerDecoder
 from rgbt_seg_ros.models.shifnet.encoder import ShifnetEncoder
 from rgbt_seg_ros.models.shifnet.fusion import AddFusion, ConcatFusion
 from rgbt_seg_ros.models.shifnet.hpd import HPD, HpdConfig
-from rgbt_seg_ros.models.shifnet.sacf import SACF, UniformFusion
+from rgbt_seg_ros.models.shifnet.sacf import SACF, ConvNeXtBlock, UniformFusion
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,9 @@ SIZES = {
     ),
     **{name: ShifnetSize(trunk) for name, trunk in SAM2_TRUNKS.items()},
 }
+_LAYER_SCALE = 0.1
+"""Of ConvNeXt blocks that are trained from random numbers."""
+
 _CLASSIFIERS = {"segformer": SegformerDecoder, "ppm": PpmDecoder}
 
 
@@ -54,9 +57,12 @@ class SHIFNet(nn.Module):
         fusion: `sacf`, `uniform`, `add` or `concat` (Table VI).
         decoder: `hpd`, `segformer` or `ppm` (Table VII).
         sem: whether `hpd` has its semantic enhancement module (Table VIII).
+        detail: whether `hpd` answers at stride 2 instead of 4; ours, for `nano` alone (see `DetailHead`).
+        centred: whether `hpd` compares with class embeddings less their mean; ours, for `nano` alone.
 
     Raises:
-        UserError: no such size, fusion or decoder, or `sem` switched off in a decoder that has none.
+        UserError: no such size, fusion or decoder, `sem` switched off in a decoder that has none, or `detail` or
+            `centred` in a network of the paper.
     """
 
     def __init__(
@@ -66,6 +72,8 @@ class SHIFNet(nn.Module):
         fusion: str = "sacf",
         decoder: str = "hpd",
         sem: bool = True,
+        detail: bool = False,
+        centred: bool = False,
     ) -> None:
         super().__init__()
         check_size("SHIFNet", size)
@@ -74,13 +82,22 @@ class SHIFNet(nn.Module):
         config = SIZES[size]
         self.fusion, self.decoder = fusion, decoder
         self.encoder = ShifnetEncoder(config.trunk, config.channels)
-        classes, text_dim = class_embeddings.shape
+        text_dim = class_embeddings.shape[1]
+        if (detail or centred) and not (config.from_scratch and decoder == "hpd"):
+            word = "detail" if detail else "centred"
+            raise UserError(
+                f"{word} is an addition of ours to SHIFNet nano with the decoder hpd: leave it out"
+            )
         self.add_module(fusion, nn.ModuleList(_fusion(fusion, config, text_dim) for _ in range(4)))
-        self.add_module(decoder, _decoder(decoder, config, classes, text_dim, sem))
+        self.add_module(decoder, _decoder(decoder, config, class_embeddings, sem, detail, centred))
         self.register_buffer("class_embeddings", class_embeddings.detach().clone().float())
         self.class_embeddings: Tensor
         if config.from_scratch:
             init_from_scratch(self.encoder)
+            for module in self.modules():
+                if isinstance(module, ConvNeXtBlock):
+                    # At the paper's 1e-6, which is for pretrained features, a block hardly learns.
+                    nn.init.constant_(module.gamma, _LAYER_SCALE)
         else:
             self.encoder.freeze_base()
 
@@ -99,7 +116,7 @@ class SHIFNet(nn.Module):
         images = torch.cat(padded_pair(rgb, thermal))  # [2B, 3, H', W']
         height, width = rgb.shape[-2:]
         fused = self.fuse(self.encoder(images))
-        logits = self.get_submodule(self.decoder)(fused, self.class_embeddings)
+        logits = self.get_submodule(self.decoder)(fused, self.class_embeddings, images)
         return logits[..., :height, :width]
 
     def fuse(self, features: list[Tensor]) -> list[Tensor]:
@@ -120,11 +137,13 @@ def _fusion(name: str, config: ShifnetSize, text_dim: int) -> nn.Module:
     return ConcatFusion(config.channels) if name == "concat" else AddFusion()
 
 
-def _decoder(name: str, config: ShifnetSize, classes: int, text_dim: int, sem: bool) -> nn.Module:
+def _decoder(
+    name: str, config: ShifnetSize, class_embeddings: Tensor, sem: bool, detail: bool, centred: bool
+) -> nn.Module:
     if name == "hpd":
-        return HPD(config.channels, text_dim, config.hpd, sem)
+        return HPD(config.channels, class_embeddings, config.hpd, sem, detail, centred)
     if not sem:
         raise UserError(
             f"the decoder {name} has no SEM to switch off: leave sem out, or choose the decoder hpd"
         )
-    return _CLASSIFIERS[name](config.channels, classes)
+    return _CLASSIFIERS[name](config.channels, len(class_embeddings))

@@ -1,0 +1,96 @@
+"""A last step at half the image's resolution, for small networks: at a quarter, as HPD answers, small things vanish."""
+
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from rgbt_seg_ros.models.text_similarity import TextSimilarity, text_similarity
+
+_STEM, _MIXED, _COARSE, _FINE = 16, 24, 40, 32
+
+
+def _conv(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
+    """3x3 convolution, batch normalisation, ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False),
+        nn.BatchNorm2d(out_channels, eps=1e-3),
+        nn.ReLU(),
+    )
+
+
+class DetailHead(nn.Module):
+    """Joins a decoder's map with what stems see of both images, and compares with the classes at stride 2.
+
+    Not of the paper. The stems are a single convolution each: they add edges, and what it is the decoder tells.
+
+    Args:
+        channels: of the decoder's map.
+        text_dim: of the class embeddings.
+    """
+
+    def __init__(self, channels: int, text_dim: int) -> None:
+        super().__init__()
+        self.rgb_stem = _conv(3, _STEM, stride=2)
+        self.thermal_stem = _conv(1, _STEM, stride=2)
+        self.mix = _conv(2 * _STEM, _MIXED)
+        self.reduce = nn.Conv2d(channels, _COARSE, 1)
+        self.dropout = nn.Dropout2d(0.1)
+        self.join = _conv(_MIXED + _COARSE, _FINE)
+        self.head = nn.Conv2d(_FINE, text_dim, 1)
+        self.text_similarity: TextSimilarity | None = None
+
+    def forward(self, fused: Tensor, images: Tensor, classes: Tensor) -> Tensor:
+        """Cosines of pixels and classes.
+
+        Args:
+            fused: [B, C, H/4, W/4].
+            images: [2B, 3, H, W], RGB in the first half of the batch, thermal in the second.
+            classes: [N, D], of length 1.
+
+        Returns:
+            [B, N, H/2, W/2].
+        """
+        rgb, thermal = images.chunk(2)
+        # Thermal has three equal channels.
+        fine = self.mix(torch.cat([self.rgb_stem(rgb), self.thermal_stem(thermal[:, :1])], dim=1))
+        coarse = self.dropout(self.reduce(fused))
+        coarse = F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
+        pixels = self.join(torch.cat([fine, coarse], dim=1)).permute(0, 2, 3, 1)
+        if self.text_similarity is not None:
+            dots, norm = self.text_similarity(pixels, classes)
+        else:
+            dots, norm = self._similarity(pixels, classes)
+        return (dots / norm.clamp_min(1e-6)).permute(0, 3, 1, 2)
+
+    def _similarity(self, pixels: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
+        """What `TextSimilarity` tells, for weights that are trained: pixels [..., C] -> dots [..., N], norm [..., 1].
+
+        |W x + b|^2 = [x; 1]^T G [x; 1] with G = [W b]^T [W b]: at this resolution embeddings themselves would take most
+        of a training step's memory.
+        """
+        # (Shapes alone, on the device `meta`, know no autocast.)
+        exact = nullcontext() if pixels.is_meta else torch.autocast(pixels.device.type, enabled=False)
+        with exact:
+            x = pixels.to(self.head.weight.dtype)
+            stacked = torch.cat([self.head.weight.flatten(1), self._bias()[:, None]], dim=1)  # [D, C + 1]
+            directions = classes.to(stacked.dtype) @ stacked  # [N, C + 1]
+            gram = stacked.T @ stacked
+            dots = F.linear(x, directions[:, :-1], directions[:, -1])
+            rest = F.linear(x, gram[:-1, :-1], 2.0 * gram[:-1, -1])
+            square = (x * rest).sum(dim=-1, keepdim=True) + gram[-1, -1]
+            return dots, square.clamp_min(1e-8).sqrt()
+
+    def _bias(self) -> Tensor:
+        assert self.head.bias is not None
+        return self.head.bias
+
+    def prepare_for_serving(self) -> None:
+        """Compare with classes as `TextSimilarity` does; training mode ends it."""
+        self.text_similarity = text_similarity(self.head)
+
+    def train(self, mode: bool = True) -> "DetailHead":
+        if mode:
+            self.text_similarity = None
+        return super().train(mode)

@@ -37,7 +37,8 @@ class DataConfig:
         rendered_height, rendered_width: their size in pixels.
         rendered_val: stills to validate on where `name` is `scenes`, of other seeds than the training stills.
         workers: processes that draw, read and crop samples ahead (`training.engine.ring`), for each training process; 0
-            prepares them in the training process. The samples are the same for any number.
+            prepares them in the training process; null: one for each CPU core but one, at least one. The samples are
+            the same for any number.
     """
 
     name: str = "msrs"
@@ -55,7 +56,7 @@ class DataConfig:
     rendered_height: int = 480
     rendered_width: int = 640
     rendered_val: int = 20
-    workers: int = 1
+    workers: int | None = 1
 
 
 @dataclass(frozen=True)

@@ -11,22 +11,10 @@ from matplotlib.ticker import MaxNLocator
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.whole_files import new_file
 from rgbt_seg_ros.masks.classes import UNLABELED, UNLABELED_NAME, palette_for
-from rgbt_seg_ros.masks.overlay import colorize, draw_overlay, thermal_picture
+from rgbt_seg_ros.masks.overlay import colorize, draw_overlay
 
 from .inspection import InspectedImage, Inspection
-from .sample import Sample
-
-NOTHING = (205, 205, 205)
-"""Grey: pixels of no class, and missing thermal. Not black, which is a class's colour, and the coldest thermal."""
-
-
-def picture_of_thermal(sample: Sample) -> np.ndarray:
-    """Thermal in false colours, grey where it is missing: uint8 [H, W, 3]."""
-    picture = thermal_picture(sample.thermal)
-    if sample.thermal_valid is not None:
-        picture[~sample.thermal_valid] = NOTHING
-    return picture
-
+from .sample import NOTHING, Sample, picture_of_thermal
 
 ROWS = 6
 _COLUMNS = 4

@@ -5,6 +5,8 @@ from typing import Protocol
 
 import numpy as np
 
+from rgbt_seg_ros.masks.overlay import thermal_picture
+
 # MFNet and MSRS tell day from night by the last letter of a name.
 _SUBSET_LETTERS = {"D": "day", "N": "night"}
 
@@ -40,3 +42,15 @@ def subset_of(sample_name: str) -> str | None:
     """`day` or `night` if the name says so, as MFNet's and MSRS's do (00123D, 01234N)."""
     number, letter = sample_name[:-1], sample_name[-1:]
     return _SUBSET_LETTERS.get(letter) if number.isdigit() else None
+
+
+NOTHING = (205, 205, 205)
+"""Grey: pixels of no class, and missing thermal. Not black, which is a class's colour, and the coldest thermal."""
+
+
+def picture_of_thermal(sample: Sample) -> np.ndarray:
+    """Thermal in false colours, grey where it is missing: uint8 [H, W, 3]."""
+    picture = thermal_picture(sample.thermal)
+    if sample.thermal_valid is not None:
+        picture[~sample.thermal_valid] = NOTHING
+    return picture

@@ -1,5 +1,6 @@
 """The batches of a run in their order: made ahead by worker processes, changed at random on the device."""
 
+import os
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
@@ -102,7 +103,10 @@ class RunBatches:
         """
         augment, batch_size = self._config.augment, self._config.train.batch_size
         size = (augment.crop_height, augment.crop_width)
-        ring = SampleRing(self._stream, size, batch_size, self._config.data.workers)
+        workers = self._config.data.workers
+        if workers is None:
+            workers = max(1, len(os.sched_getaffinity(0)) - 1)
+        ring = SampleRing(self._stream, size, batch_size, workers)
         for made in ring.batches(self._shard.jobs(self._stream, batch_size, self._done)):
             yield made if isinstance(made, UserError) else self._augment(made)
 

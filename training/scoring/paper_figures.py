@@ -20,8 +20,7 @@ from rgbt_seg_ros.masks.overlay import colorize
 from rgbt_seg_ros.masks.scores import image_miou
 from rgbt_seg_ros.models.safetensors_file import open_tensors
 
-from ..data.contact_sheet import NOTHING, picture_of_thermal
-from ..data.sample import Sample
+from ..data.sample import NOTHING, Sample, picture_of_thermal
 from .features import FeatureProbe, sample_pixels
 from .protocols import segment_sample
 

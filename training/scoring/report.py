@@ -20,8 +20,7 @@ from rgbt_seg_ros.runs.summary import LabelledMasks
 from rgbt_seg_ros.runs.writer import RunWriter
 from rgbt_seg_ros.segmenter import Segmentation, Segmenter
 
-from ..data.contact_sheet import picture_of_thermal
-from ..data.sample import Sample, SampleSource
+from ..data.sample import Sample, SampleSource, picture_of_thermal
 from .protocols import Protocol, segment_sample
 
 

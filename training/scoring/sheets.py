@@ -17,8 +17,7 @@ from rgbt_seg_ros.masks.overlay import colorize
 from rgbt_seg_ros.masks.scores import ConfusionMatrix, image_miou
 from rgbt_seg_ros.segmenter import Segmenter
 
-from ..data.contact_sheet import NOTHING, picture_of_thermal
-from ..data.sample import Sample
+from ..data.sample import NOTHING, Sample, picture_of_thermal
 from .protocols import segment_sample
 
 _COLUMNS = ("RGB", "thermal", "label", "prediction", "errors (red)")

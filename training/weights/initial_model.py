@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import cast
 
-from torch import nn
+from torch import Tensor, nn
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.shared_files import share_path
@@ -94,7 +94,9 @@ def _load_start(network: nn.Module, model: ModelConfig) -> str | None:
         return None
     path = resolve_model(model.start_from)
     own = network.state_dict()
-    of_classes = {name: own[name] for name in ("class_embeddings", "hpd.centre") if name in own}
+    of_classes: dict[str, Tensor] = {
+        name: own[name] for name in ("class_embeddings", "hpd.centre") if name in own
+    }
     tensors = {**load_model(path).state_dict(), **of_classes}
     if faults := misfits(own, tensors):
         raise UserError(

@@ -13,8 +13,7 @@ from PIL import Image
 from rgbt_seg_ros.masks.scores import ConfusionMatrix
 from rgbt_seg_ros.scenes.still import render_still
 from rgbt_seg_ros.segmenter import Segmenter
-from training.data.contact_sheet import NOTHING, picture_of_thermal
-from training.data.sample import Sample
+from training.data.sample import NOTHING, Sample, picture_of_thermal
 from training.scoring.sheets import SheetRow, save_confusion, save_prediction_sheet, save_sheet
 
 NAMES = ("road", "person", "car")

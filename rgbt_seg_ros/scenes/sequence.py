@@ -17,7 +17,7 @@ from rgbt_seg_ros.scenes.cameras.sensors import (
     to_counts_8bit,
     to_counts_16bit,
 )
-from rgbt_seg_ros.scenes.cameras.shading import look_up, radiance, temperature
+from rgbt_seg_ros.scenes.cameras.shading import look_up, radiance, temperature, with_visible_sun
 from rgbt_seg_ros.scenes.paint.geometry import Camera
 from rgbt_seg_ros.scenes.still import check_condition
 from rgbt_seg_ros.scenes.street.world import World, clear_way, make_camera, make_world
@@ -159,7 +159,9 @@ def _frames(
         camera, light = view.route(t), view.light(t)
         if kind == "rgb":
             canvas = view.world.draw(camera, t)
-            image = expose(color_sensor, light, radiance(canvas, look_up(canvas), light, t, view.seed), noise)
+            surfaces = look_up(canvas)
+            seen = with_visible_sun(light, surfaces)
+            image = expose(color_sensor, seen, radiance(canvas, surfaces, light, t, view.seed), noise)
             yield TimedFrame("rgb", round(t * 1e9), image, canvas.label(), canvas.instance())
             continue
         canvas = view.world.draw(_shrunk(camera, thermal_size), t)

@@ -13,14 +13,18 @@ from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.masks.classes import MFNET
 from rgbt_seg_ros.scenes.__main__ import main
 from rgbt_seg_ros.scenes.cameras.light import make_light
-from rgbt_seg_ros.scenes.cameras.shading import look_up, radiance, temperature
+from rgbt_seg_ros.scenes.cameras.makes import as_other_make
+from rgbt_seg_ros.scenes.cameras.shading import look_up, radiance, temperature, with_visible_sun
 from rgbt_seg_ros.scenes.conditions import CONDITIONS
-from rgbt_seg_ros.scenes.paint.canvas import BUMP
+from rgbt_seg_ros.scenes.paint.canvas import BUMP, Canvas
 from rgbt_seg_ros.scenes.paint.geometry import Camera, Pose, clip_near
 from rgbt_seg_ros.scenes.paint.textures import SETTS
 from rgbt_seg_ros.scenes.sequence import TimedFrame, render_sequence
-from rgbt_seg_ros.scenes.still import SceneSample, render_still
+from rgbt_seg_ros.scenes.still import SceneSample, render_anywhere, render_still
 from rgbt_seg_ros.scenes.street.world import make_camera, make_world
+from rgbt_seg_ros.scenes.things.people import make_person
+from rgbt_seg_ros.scenes.things.postures import POSTURES
+from rgbt_seg_ros.scenes.worlds.anywhere import KINDS, make_place, pick_kind
 
 SMALL = (120, 160)
 PERSON = MFNET.names.index("person")
@@ -263,3 +267,84 @@ def test_stills_are_also_of_coarse_thermal_cameras() -> None:
         fine = thermal - cv2.blur(thermal, (3, 3))
         details.append(fine.std() / thermal.std())
     assert np.quantile(details, 0.9) > 2.5 * np.quantile(details, 0.05)
+
+
+@cache
+def places() -> list[SceneSample]:
+    return [render_anywhere(seed, (180, 240)) for seed in range(60)]
+
+
+def test_places_are_the_same_for_the_same_seed_and_of_every_kind() -> None:
+    again = render_anywhere(5, (180, 240))
+    assert digest(places()[5].rgb, places()[5].thermal) == digest(again.rgb, again.thermal)
+    assert {pick_kind(np.random.default_rng([seed, 11])) for seed in range(60)} == set(KINDS)
+    for kind in KINDS:
+        world, camera = make_place(np.random.default_rng(3), kind, SMALL)
+        assert world.draw(camera, 0.0).label().shape == SMALL
+        assert all(building.distance(world.draw(camera, 0.0)) is not None for building in world.buildings[:1])
+    seen = np.unique(np.concatenate([np.unique(place.label) for place in places()]))
+    assert seen.tolist() == list(range(len(MFNET.names)))
+
+
+def test_places_show_people_and_cars_from_far_to_close() -> None:
+    heights, cars = [], []
+    for place in places():
+        _, _, boxes, _ = cv2.connectedComponentsWithStats((place.label == PERSON).astype(np.uint8))
+        heights += boxes[1:, 3].tolist()
+        cars.append((place.label == MFNET.names.index("car")).mean())
+    assert np.quantile(heights, 0.3) < 25
+    assert np.quantile(heights, 0.9) > 70
+    assert max(cars) > 0.2
+
+
+def test_thermal_of_places_is_of_many_makes() -> None:
+    """Some pictures use all greys evenly, some a few; in a few people are darker than what is around them."""
+    spans = [np.ptp(np.percentile(place.thermal, [5, 95])) for place in places()]
+    assert min(spans) < 60
+    assert max(spans) > 180
+    sensed = np.tile(np.arange(40, 200, dtype=np.uint8), (120, 1))
+    shown = [as_other_make(np.random.default_rng(seed), sensed).astype(float) for seed in range(200)]
+    rising = np.array([picture[:, 120:].mean() - picture[:, :40].mean() for picture in shown])
+    assert 0.02 < (rising < 0).mean() < 0.12
+    assert (np.abs(rising) > 20).mean() > 0.9
+
+
+def test_what_stands_around_may_be_warmer_than_people() -> None:
+    """A warm wall must be no car: in some places much of the background is as warm as people are."""
+    warm = []
+    for place in places():
+        person = place.label == PERSON
+        if person.sum() > 50:
+            warm.append((place.thermal[place.label == 0] > np.median(place.thermal[person])).mean())
+    assert np.quantile(warm, 0.9) > 0.3
+    assert np.quantile(warm, 0.3) < 0.1
+
+
+@pytest.mark.parametrize("posture", POSTURES)
+def test_people_in_a_posture_keep_their_limbs(posture: str) -> None:
+    person = replace(make_person(np.random.default_rng(1), Pose(0.0, 4.0, 1.2), 1.0), speed=0.0)
+    standing, joints = person._joints(0.0), replace(person, posture=posture)._joints(0.0)
+    assert joints.keys() == standing.keys()
+    assert min(joint[1] for joint in joints.values()) > -0.25  # drawn no lower than the ground
+    for first, second in (("neck", "head"), ("lshoulder", "lelbow"), ("relbow", "rhand"), ("neck", "hip")):
+        lengths = [np.linalg.norm(places[first] - places[second]) for places in (standing, joints)]
+        assert lengths[0] == pytest.approx(lengths[1], abs=1e-6)
+    top = max(joint[1] for joint in joints.values())
+    assert (top > 0.9) == (posture == "upright")
+    camera = Camera(height=240, width=320, focal=300.0, horizon=110.0, x=0.0, y=1.4, z=0.0, yaw=0.0)
+    canvas = Canvas(camera)
+    canvas.begin(1)
+    replace(person, posture=posture).draw(canvas, 0.0)
+    assert (canvas.label() == PERSON).sum() > 1500
+
+
+def test_the_sun_does_not_shine_through_things() -> None:
+    rng = np.random.default_rng(0)
+    world = make_world(rng)
+    surfaces = look_up(world.draw(make_camera(rng, world.street, SMALL), 0.0))
+    light = replace(make_light(np.random.default_rng(0), "day"), sun_glare=10.0)
+    rows, columns = np.nonzero(cv2.erode((~surfaces.is_sky).astype(np.uint8), np.ones((15, 15), np.uint8)))
+    hidden = replace(light, sun_at=(columns[0] / SMALL[1], rows[0] / SMALL[0]))
+    assert with_visible_sun(hidden, surfaces).sun_glare == 0.0
+    free = replace(surfaces, is_sky=np.ones(SMALL, bool))
+    assert with_visible_sun(hidden, free).sun_glare == 10.0

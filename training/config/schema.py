@@ -34,6 +34,8 @@ class DataConfig:
         rendered_until: share of the run before which all samples are rendered; the two shares above hold for the rest.
         rendered_stills: stills of the renderer that are in use at a time, kept in memory from their first use on.
         rendered_uses: how often a still is shown before a new one takes its place; null: it is always the same stills.
+        rendered_anywhere: stills to train on show places of any kind as cameras of any make see them
+            (`rgbt_seg_ros.scenes.worlds`), not streets alone; those to validate on are streets always.
         rendered_height, rendered_width: their size in pixels.
         rendered_val: stills to validate on where `name` is `scenes`, of other seeds than the training stills.
         workers: processes that draw, read and crop samples ahead (`training.engine.ring`), for each training process; 0
@@ -53,6 +55,7 @@ class DataConfig:
     rendered_until: float = 0.0
     rendered_stills: int = 1000
     rendered_uses: int | None = None
+    rendered_anywhere: bool = False
     rendered_height: int = 480
     rendered_width: int = 640
     rendered_val: int = 20

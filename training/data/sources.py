@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.masks.classes import MFNET, ClassSet
-from rgbt_seg_ros.scenes.still import render_still
+from rgbt_seg_ros.scenes.still import render_anywhere, render_still
 
 from ..config.schema import DATA_NAMES, FOLDER, DataConfig
 from .on_disk import DatasetOnDisk, Fmb15Dataset, FmbDataset, MfnetDataset, MsrsDataset, Pst900Dataset
@@ -16,12 +16,22 @@ _VALIDATION_SEED = 1_000_000
 
 
 class RenderedScenes:
-    """Stills of the renderer, of consecutive seeds; `size` is (H, W) in pixels."""
+    """Stills of the renderer, of consecutive seeds: of streets, or of places of any kind.
 
-    def __init__(self, count: int, size: tuple[int, int], first_seed: int = 0) -> None:
+    Args:
+        count: of stills.
+        size: (H, W) in pixels.
+        first_seed: of the first still.
+        anywhere: not streets alone.
+    """
+
+    def __init__(
+        self, count: int, size: tuple[int, int], first_seed: int = 0, anywhere: bool = False
+    ) -> None:
         self.count = count
         self.size = size
         self.first_seed = first_seed
+        self.anywhere = anywhere
 
     def __len__(self) -> int:
         return self.count
@@ -30,7 +40,7 @@ class RenderedScenes:
         if not 0 <= index < self.count:
             raise IndexError(index)
         seed = self.first_seed + index
-        still = render_still(seed, self.size)
+        still = render_anywhere(seed, self.size) if self.anywhere else render_still(seed, self.size)
         return Sample(f"scene{seed}", still.rgb, still.thermal, still.label)
 
 
@@ -123,10 +133,12 @@ def training_sources(config: DataConfig) -> tuple[SampleSource | None, SampleSou
             "set data.rendered_share=0 data.rendered_share_end=0"
         )
     size = (config.rendered_height, config.rendered_width)
+    anywhere = config.rendered_anywhere
     if config.rendered_uses is None:
-        rendered = KeptInMemory(RenderedScenes(config.rendered_stills, size))
+        rendered = KeptInMemory(RenderedScenes(config.rendered_stills, size, anywhere=anywhere))
     else:
-        rendered = KeptInMemory(RenderedScenes(_VALIDATION_SEED, size), latest=config.rendered_stills)
+        endless = RenderedScenes(_VALIDATION_SEED, size, anywhere=anywhere)
+        rendered = KeptInMemory(endless, latest=config.rendered_stills)
     if config.name == "scenes":
         return None, rendered
     real: SampleSource = open_dataset(

@@ -1,6 +1,6 @@
 """From a painted canvas to what reaches the two cameras: light for RGB, degrees for thermal."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -106,6 +106,21 @@ def _texture(
 def _tile_index(along: np.ndarray, across: np.ndarray) -> np.ndarray:
     rows, columns = along.astype(np.int32), across.astype(np.int32)
     return (rows & (TILE - 1)) * TILE + (columns & (TILE - 1))
+
+
+_SUN = 0.02
+"""Radius of the sun with its corona, in shares of the image's width."""
+
+
+def with_visible_sun(light: Light, surfaces: Surfaces) -> Light:
+    """The light with as much of the sun's glare as reaches the camera: none through what stands before it."""
+    if light.sun_glare == 0.0:
+        return light
+    height, width = surfaces.is_sky.shape
+    radius = max(1, round(_SUN * width))
+    u, v = (int(share * side) for share, side in zip(light.sun_at, (width, height), strict=True))
+    around = surfaces.is_sky[max(v - radius, 0) : v + radius + 1, max(u - radius, 0) : u + radius + 1]
+    return replace(light, sun_glare=light.sun_glare * float(around.mean()))
 
 
 def radiance(canvas: Canvas, surfaces: Surfaces, light: Light, drift: float, seed: int) -> np.ndarray:

@@ -6,7 +6,7 @@ one sees, such as the open wheels of a bicycle, are drawn into a second map of p
 the larger one is in front.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -149,6 +149,20 @@ class Canvas:
         for first, thing in self._begun:
             owners[first:] = thing
         return owners.take(np.maximum(self.part, self.veil))
+
+    def repaint(self, change: Callable[[Paint, int, int], Paint]) -> None:
+        """Give every part but the sky another paint: `change(paint, class id, thing)`; thing 0 is what stands still."""
+        owners = np.zeros(len(self._rows), np.int64)
+        for first, thing in self._begun:
+            owners[first:] = thing
+        for number, row in enumerate(self._rows):
+            if row[-2] == SKY:
+                continue
+            paint = Paint(row[0:3], row[4], row[3], row[5], int(row[11]), row[12:15])
+            new = change(paint, self._labels[number], int(owners[number]))
+            self._rows[number] = (
+                *new.color, new.grain, new.heat, new.heat_grain, *row[6:11], new.tile, *new.glow, *row[15:]
+            )  # fmt: skip
 
     def stand_at(self, x: float, z: float, y: float = 0.0, reach: float = 0.0) -> float:
         """Start an object at a place in the world: sets depth and texture anchor; returns pixels per metre there.

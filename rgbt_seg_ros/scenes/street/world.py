@@ -27,12 +27,24 @@ class Thing(Protocol):
         ...
 
 
+class Surrounding(Protocol):
+    """A building, or a piece of a wall."""
+
+    def distance(self, canvas: Canvas) -> float:
+        """Metres to its far end."""
+        ...
+
+    def draw(self, canvas: Canvas) -> None:
+        """Paint it."""
+        ...
+
+
 @dataclass(frozen=True)
 class World:
     """A street scene; independent of light, camera and time."""
 
     street: Street
-    buildings: tuple[Building, ...]
+    buildings: tuple[Surrounding, ...]
     things: tuple[Thing, ...]
 
     def draw(self, camera: Camera, t: float) -> Canvas:
@@ -94,7 +106,7 @@ def _ground_points(thing: Thing) -> np.ndarray:
     return np.array([[pose.x, pose.z]])
 
 
-def _apart(things: Sequence[Thing]) -> list[Thing]:
+def apart(things: Sequence[Thing]) -> list[Thing]:
     """The things without those that stand in a car; of two cars that overlap the first stays."""
     points = [_ground_points(thing) for thing in things]
     owner = np.repeat(np.arange(len(things)), [len(group) for group in points])
@@ -128,7 +140,7 @@ def make_world(rng: np.random.Generator, travel: float = 0.0, crowd: int = 1) ->
         things += add_riders(rng, street, length, warmth)
         things += add_cars(rng, street, length, sunlit)
         things += add_people(rng, street, length, warmth)
-    return World(street, tuple(_build(rng, street, end, travel)), tuple(_apart(things)))
+    return World(street, tuple(_build(rng, street, end, travel)), tuple(apart(things)))
 
 
 def make_camera(rng: np.random.Generator, street: Street, size: tuple[int, int]) -> Camera:

@@ -7,6 +7,7 @@ import numpy as np
 from rgbt_seg_ros.scenes.paint.canvas import PERSON, Canvas, Paint, scaled
 from rgbt_seg_ros.scenes.paint.geometry import Pose, capsule, ellipse
 from rgbt_seg_ros.scenes.paint.textures import CLOTH, FINE
+from rgbt_seg_ros.scenes.things.postures import UPRIGHT, in_posture
 
 _SKIN = ((0.55, 0.36, 0.26), (0.45, 0.28, 0.19), (0.22, 0.13, 0.09), (0.62, 0.44, 0.34))
 _CLOTHES = (
@@ -52,6 +53,7 @@ class Person:
     bag: Paint | None
     hat: Paint | None
     riding: bool = False
+    posture: str = UPRIGHT
 
     def at(self, t: float) -> Pose:
         """Where the person is after t seconds."""
@@ -96,7 +98,7 @@ class Person:
         if self.riding:
             for name in ("neck", "head", "lshoulder", "rshoulder"):
                 joints[name] = joints[name] + np.array([0.0, -0.01, 0.1])
-        return joints
+        return in_posture(joints, self.posture)
 
     def draw(self, canvas: Canvas, t: float) -> None:
         """Paint the figure, far limbs first."""
@@ -167,6 +169,8 @@ class Person:
         neck, hip = at["neck"], at["hip"]
         along = hip - neck
         across = np.array([1.0, 0.0])
+        if self.posture != UPRIGHT:
+            across = np.array([along[1], -along[0]]) / max(float(np.hypot(*along)), 1e-6)
         hem = neck + along * self.coat_length
         flare = 1.0 + 0.25 * max(0.0, self.coat_length - 1.1)
         outline = [

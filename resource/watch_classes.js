@@ -110,10 +110,10 @@ function colorAt(data, pixel) {
   return `#${[0, 1, 2].map((i) => data[4 * pixel + i].toString(16).padStart(2, "0")).join("")}`;
 }
 
-// The newest picture of a stream as it is; null where none has come.
+// The newest picture of a stream as it is; null where none has come, or none comes any more.
 function pixelsOf(name) {
   const image = document.querySelector(`#figure-${name} img`);
-  if (!image?.naturalWidth) return null;
+  if (!image?.naturalWidth || image.closest(".waiting")) return null;
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
   const context = canvas.getContext("2d", { willReadFrequently: true });

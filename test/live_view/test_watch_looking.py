@@ -88,6 +88,11 @@ def test_the_class_under_the_pointer_is_told(view: View, opened: Visit) -> None:
     opened.page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
     wait_for_text(opened, "#probe", "class: background · confidence: 80 %")
     assert texts(opened, "figure:not(.unseen) figcaption b") == ["Overlay", "RGB"]
+    # An old mask says nothing of now.
+    view.tell(picture_problem="no picture on /a/topic for 9 s")
+    wait_for_text(opened, "#probe", "The class of this place is told when the next mask comes.")
+    view.tell()
+    wait_for_text(opened, "#probe", "class: background · confidence: 80 %")
     # Who points no longer needs no mask.
     opened.page.mouse.move(1, 1)
     wait_for(lambda: set(view.viewers) == {"overlay", "rgb", "numbers"}, "the end of mask and confidence")

@@ -97,6 +97,7 @@ class View:
         values: dict[str, str] | None = None,
         names: tuple[str, ...] = MFNET.names,
         detections: tuple[str, ...] = ("person", "car", "person"),
+        picture_problem: str = "",
     ) -> None:
         """Put numbers, once somebody looks."""
         wait_for(lambda: self.numbers.viewers, "a viewer of the numbers")
@@ -107,6 +108,8 @@ class View:
         node.detect(0.0, detections)
         picture.show(0.0, 48, 64)
         self._told = {"node": node.describe(0.0), "picture": picture.describe(0.0)}
+        if picture_problem:
+            self._told["picture"]["waiting"] = picture_problem
         self._send()
 
     @property

@@ -10,6 +10,7 @@ from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.json_files import read_json
 from rgbt_seg_ros.base.text import printable
 from rgbt_seg_ros.base.whole_files import write_file
+from rgbt_seg_ros.masks.classes import current_names
 from rgbt_seg_ros.report_page.comparison import render_comparison
 from rgbt_seg_ros.report_page.page import render_report
 from rgbt_seg_ros.report_page.salvage import without_lost
@@ -20,6 +21,9 @@ from rgbt_seg_ros.runs.summary import Summary, SummaryJson
 SUMMARIES = ("summary.json", "metrics.json")
 SCORE_KEYS, SPLIT_KEYS = ("miou", "labelled_masks"), ("data", "images")
 """What a summary with scores must hold, and one of a data set besides; they cannot be counted anew without labels."""
+
+CLASS_TABLES = ("classes", "iou", "acc")
+"""Of a summary, also in its parts: by class."""
 
 
 def write_report(folder: Path, labels: Mapping[int, Path] | None = None) -> Path:
@@ -95,7 +99,20 @@ def read_summary(run: RunFolder) -> Summary:
     ]
     if missing:
         raise UserError(f"{path} does not hold what it should of {', '.join(missing)}: run it again")
-    return Summary.from_json(_filled(written, summarize(run).to_json()))
+    return Summary.from_json(_filled(_respelled(written), summarize(run).to_json()))
+
+
+def _respelled(written: Mapping[str, Any]) -> dict[str, Any]:
+    """What is written, with the classes of all its tables in our spelling: older files have others."""
+    found: dict[str, Any] = {}
+    for key, value in written.items():
+        if not isinstance(value, dict):
+            found[key] = value
+        elif key in CLASS_TABLES:
+            found[key] = dict(zip(current_names(list(value)), value.values(), strict=True))
+        else:
+            found[key] = _respelled(value)
+    return found
 
 
 def _filled(written: Mapping[str, Any], counted: Mapping[str, Any]) -> dict[str, Any]:

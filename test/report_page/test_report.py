@@ -458,6 +458,19 @@ def test_page_without_any_mask(tmp_path: Path) -> None:
     assert "No picture was received." in words
 
 
+def test_an_older_summary_s_classes_are_those_of_the_run(folder: Path) -> None:
+    """Each class is there once, whatever its spelling was."""
+    published = dict(zip(MFNET.names, MFNET.published, strict=True))
+    summary = json.loads((folder / "summary.json").read_text())
+    older = dict(summary)
+    for table in ("classes", "iou", "acc"):
+        older[table] = {published[name]: value for name, value in summary[table].items()}
+    assert list(older["iou"]) != list(summary["iou"])
+    (folder / "summary.json").write_text(json.dumps(older))
+    (folder / "classes.json").write_text(json.dumps(MFNET.published))
+    assert read_summary(read_run(folder)).to_json() == Summary.from_json(summary).to_json()
+
+
 def test_an_older_summary_is_filled_up_from_the_run(folder: Path) -> None:
     summary = json.loads((folder / "summary.json").read_text())
     for key in ("possible_hz", "stages_ms", "skew_ms", "confidence"):

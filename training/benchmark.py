@@ -32,6 +32,8 @@ def _prepare(args: argparse.Namespace) -> Work:
     if args.train is not None:
         load_config(args.train, args.overrides)
         announce(f"measuring a training step of {args.train}")
+    elif args.suite:
+        announce(f"measuring every size of SHIFNet in every form, {args.budget:g} s at the most")
     elif args.compare is not None:
         for arch, size in args.compare:
             check_architecture(arch)
@@ -51,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "Measure a model in service, beside plain PyTorch in the same run; or networks side by side; or one training "
         "step of a configuration.",
         """python -m training.benchmark --model default --size 480x640 --json speed.json
+        python -m training.benchmark --suite --json gpu.json
         python -m training.benchmark --compare shifnet/nano sartm/nano --size 480x640 --device cpu
         python -m training.benchmark --train config/train/shifnet/mfnet.yaml train.batch_size=1 train.precision=fp32
         python -m training.benchmark --train config/train/shifnet/fmb.yaml --count-only --tflops 50""",
@@ -66,6 +69,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     what.add_argument(
         "--train", metavar="CONFIG", help="measure a step of this configuration, on random pairs and weights"
+    )
+    what.add_argument(
+        "--suite",
+        action="store_true",
+        help="measure every size of SHIFNet in every form, with stages, ceilings and checks; for a GPU",
+    )
+    parser.add_argument(
+        "--budget",
+        type=positive_number,
+        default=330.0,
+        help="with --suite: begin nothing more after so many seconds (default: 330)",
+    )
+    parser.add_argument(
+        "--machine", metavar="WORDS", help="with --suite: what to call the machine on the page"
     )
     parser.add_argument(
         "--size", type=image_size, default=(480, 640), help="of the images, HxW (default: 480x640)"

@@ -15,6 +15,7 @@ from rgbt_seg_ros.segmenter import choose_device
 from ..config import load_config
 from ..measure.inference_speed import measure_inference
 from ..measure.network_comparison import compare_networks
+from ..measure.suite import run_suite
 from ..measure.training_cost import count_run, hours, measure_steps
 
 
@@ -22,6 +23,10 @@ def run(args: argparse.Namespace) -> None:
     if args.train is not None:
         result = _training(args)
         _show_training(Console(), result)
+    elif args.suite:
+        prepare_process()
+        result = run_suite(args.device, args.pairs, args.budget, args.json, args.machine)
+        _show_suite(Console(), result)
     elif args.compare is not None:
         result = compare_networks(args.compare, args.size, args.pairs, choose_device(args.device))
         _show_comparison(Console(), result)
@@ -32,6 +37,25 @@ def run(args: argparse.Namespace) -> None:
     if args.json:
         write_file(args.json, encode_json(result, indent=2) + "\n")
     name_files(("numbers", args.json))
+
+
+def _show_suite(console: Console, result: dict[str, Any]) -> None:
+    table = Table("network", "size", "batch", "form", "precision", title=result["device"])
+    for column in ("p50, ms", "p99, ms", "pairs/s", "same class"):
+        table.add_column(column, justify="right")
+    for case in result["cases"]:
+        rate, same = case["pairs_per_second"], case.get("same_class")
+        table.add_row(
+            *(case["network"], "x".join(map(str, case["size"])), str(case["batch"]), case["form"]),
+            *(case["precision"], *(f"{case['latency_ms'][p]:.2f}" for p in ("p50", "p99"))),
+            *("" if rate is None else f"{rate:.1f}", "" if same is None else f"{100 * same:.3f} %"),
+        )
+    console.print(table)
+    for check in result["checks"]:
+        console.print(f"{'passed' if check['passed'] else 'FAILED'}: {check['what']}")
+    for error in result["errors"]:
+        console.print(f"{error['what']}: {error['error']}", style="red")
+    console.print(f"{len(result['left_out'])} cases were left out, see the file; {result['seconds']:.0f} s")
 
 
 def _training(args: argparse.Namespace) -> dict[str, Any]:

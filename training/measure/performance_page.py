@@ -1,0 +1,135 @@
+"""`python -m training.measure.performance_page` writes docs/performance.md from the runs in docs/performance/."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rgbt_seg_ros.base.whole_files import write_file
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PAGE = "docs/performance.md"
+RUNS = "docs/performance"
+
+_HEAD = """# How fast the networks are
+
+<!-- Written by python -m training.measure.performance_page from the files in docs/performance/: change these. -->
+
+Every number here was measured by the suite, one file a machine. Yours is one command, of six minutes at the most:
+
+```bash
+python3 -m training.benchmark --suite --json docs/performance/my_machine.json
+python3 -m training.measure.performance_page
+```
+
+`plain` is what one writes with PyTorch alone: float32, one pass of the encoder for each modality, images scaled on
+the host. `eager` is this package in the precision `auto`; `graph` the same as a CUDA graph, which is how the node
+serves on a GPU; `compiled` is `torch.compile`, which the node does not use. Same class: share of pixels with the
+class of `plain`. nano has the packaged weights; the others have random ones, which cost as much as trained ones and
+decide less clearly.
+
+The floor of a stage is the longer of two times on this very machine: its multiply-adds at the measured rate of a
+large product, and its weights, inputs and outputs, moved once at the measured rate of a copy. The gap is the time
+taken over the floor. What it consists of: attention, norms and activations, which move the same numbers several
+times; products too small for the machine; and on a GPU, without a graph, the time to start each kernel.
+"""
+
+
+def performance_page(runs: dict[str, dict[str, Any]]) -> str:
+    """The page of runs of the suite, by their names."""
+    parts = [_HEAD]
+    if not any(run["device"].startswith("cuda") for run in runs.values()):
+        parts.append("No GPU has been measured yet: whoever has one runs the command above.\n")
+    return "\n".join([*parts, *(_run(name, run) for name, run in sorted(runs.items()))])
+
+
+def read_runs(folder: Path) -> dict[str, dict[str, Any]]:
+    """The runs in a folder by the names of their files."""
+    return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+
+
+def _run(name: str, run: dict[str, Any]) -> str:
+    host = run["host"]
+    machine = run.get("machine") or host.get("gpu") or host["processor"]
+    parts = [
+        f"## {machine}\n",
+        f"File `{RUNS}/{name}.json`, PyTorch {host['torch']}, {run['pairs']} pairs a case.",
+    ]
+    if note := run.get("note"):
+        parts.append(note)
+    if ceilings := run.get("ceilings"):
+        rates = ", ".join(
+            f"{rate / 1e12:.3g} TFLOP/s in {kind}" for kind, rate in ceilings["operations_per_s"].items()
+        )
+        copies = f"{ceilings['copy_bytes_per_s'] / 1e9:.3g} GB/s"
+        parts.append(f"Measured ceilings: copies of {copies}, products of {rates}.")
+    parts += ["", *_cases(run["cases"])]
+    for stages in run["stages"]:
+        parts += ["", *_stages(stages)]
+    if run["checks"]:
+        parts += ["", "Checks: " + ", ".join(_check(check) for check in run["checks"]) + "."]
+    for error in run["errors"]:
+        parts.append(f"\nFailed: {error['what']}: `{error['error']}`")
+    if run["left_out"]:
+        parts += ["", f"Left out: {len(run['left_out'])} cases; the file names each and says why."]
+    return "\n".join(parts) + "\n"
+
+
+def _check(check: dict[str, Any]) -> str:
+    return f"{check['what'].replace('_', ' ')} ({'passed' if check['passed'] else 'failed'})"
+
+
+def _cases(cases: list[dict[str, Any]]) -> list[str]:
+    lines = [
+        "| network | size | batch | form | precision | p50, ms | p95, ms | p99, ms | network alone, ms | pairs/s "
+        "| same class |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for case in cases:
+        times = (_number(case["latency_ms"][name]) for name in ("p50", "p95", "p99"))
+        same = case.get("same_class")
+        cells = [
+            *(
+                case["network"],
+                "x".join(map(str, case["size"])),
+                str(case["batch"]),
+                case["form"],
+                case["precision"],
+            ),
+            *(*times, _number(case["device_ms"]), _number(case["pairs_per_second"])),
+            "" if same is None else f"{100 * same:.3f} %",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _stages(measured: dict[str, Any]) -> list[str]:
+    size = "x".join(map(str, measured["size"]))
+    lines = [
+        f"Stages of {measured['network']} at {size}, one pair, one stage after the other, in {measured['precision']}:",
+        "",
+        "| stage | ms | G multiply-adds | MB at the least | floor, ms | gap |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for stage, facts in measured["stages"].items():
+        floor = facts.get("floor_ms")
+        counted = ["", "", "", ""]
+        if floor:
+            counted = [
+                *(_number(facts["multiply_adds"] / 1e9), _number(facts["bytes"] / 1e6)),
+                *(_number(floor), f"{facts['ms'] / floor:.1f} x"),
+            ]
+        lines.append(f"| {' | '.join([stage, _number(facts['ms']), *counted])} |")
+    within = sum(facts["ms"] for facts in measured["stages"].values() if facts.get("floor_ms"))
+    lines.append(
+        f"| network | {_number(within)} | | | {_number(measured['floor_ms'])} | {within / measured['floor_ms']:.1f} x |"
+    )
+    return lines
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}" if value < 1000 else f"{value:.0f}"
+
+
+if __name__ == "__main__":
+    write_file(CHECKOUT / PAGE, performance_page(read_runs(CHECKOUT / RUNS)))
+    print(PAGE)

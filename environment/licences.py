@@ -28,6 +28,9 @@ None of them is part of this repository, which is under Apache-2.0. Two to know 
 program under the GPL, which is run as a process of its own, and only where the system has none. The `nvidia-` packages
 are NVIDIA's, under its own terms; without a GPU nothing of them is used.
 
+One file of this repository is another's: `docs/site/iframe-worker.js` (MIT), with which the site of `make docs` can be
+searched when it is opened as files.
+
 | package | licence |
 | --- | --- |
 """

@@ -40,6 +40,9 @@ def test_the_packaged_model_is_as_the_table_says():
     miou = re.findall(r"\| \*\*mean\*\* \| \*\*([\d.]+)\*\*", card)[0]
     assert f"{parameters} M parameters, {megabytes} MB" in row
     assert f" {miou} on 18 pairs" in row
+    reliability = text_of(REPOSITORY / "docs" / "reliability.md")
+    (median_ms,) = re.findall(r"^\| age of masks: p50, p99 .+ \| (\d+), \d+ \|$", reliability, re.MULTILINE)
+    assert f" {int(median_ms) / 1000:.2f} s on two busy CPU cores" in row
 
 
 def test_the_papers_numbers_are_those_of_the_page_about_them():

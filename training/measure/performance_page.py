@@ -1,18 +1,19 @@
 """`python -m training.measure.performance_page` writes docs/performance.md from the runs in docs/performance/."""
 
-import json
 from pathlib import Path
 from typing import Any
 
+from rgbt_seg_ros.base.json_files import read_json
 from rgbt_seg_ros.base.whole_files import write_file
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PAGE = "docs/performance.md"
 RUNS = "docs/performance"
+REMEDY = "measure it again"
 
 _HEAD = """# How fast the networks are
 
-<!-- Written by python -m training.measure.performance_page from the files in docs/performance/: change these. -->
+<!-- Written by python3 -m training.measure.performance_page from the files in docs/performance/: change these. -->
 
 Every number here was measured by the suite, one file a machine. Yours is one command, of six minutes at the most:
 
@@ -44,7 +45,7 @@ def performance_page(runs: dict[str, dict[str, Any]]) -> str:
 
 def read_runs(folder: Path) -> dict[str, dict[str, Any]]:
     """The runs in a folder by the names of their files."""
-    return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+    return {path.stem: read_json(path, dict[str, Any], REMEDY) for path in sorted(folder.glob("*.json"))}
 
 
 def _run(name: str, run: dict[str, Any]) -> str:

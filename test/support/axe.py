@@ -12,6 +12,10 @@ INSTALLED = REPOSITORY / "build" / "axe" / "node_modules" / "axe-core" / "axe.mi
 
 SERIOUS = ("serious", "critical")
 
+# Colours that are on their way to others contrast with neither.
+SETTLE = """() => Promise.allSettled(document.getAnimations()
+  .filter((one) => Number.isFinite(one.effect.getComputedTiming().endTime)).map((one) => one.finished))"""
+
 
 def axe_script() -> str:
     """Its source; the test is skipped where it is not installed. $AXE_CORE names another file."""
@@ -24,7 +28,8 @@ def axe_script() -> str:
 
 
 def violations(visited: Visit, script: str) -> list[str]:
-    """Its serious and critical complaints about a page as it is now: rule, what is wrong, and the first place."""
+    """Its serious and critical complaints about a page once it moves no more: rule, what is wrong, the first place."""
+    visited.page.evaluate(SETTLE)
     visited.page.evaluate(script)
     found = visited.page.evaluate("axe.run()")
     assert found["passes"], "axe-core has looked at nothing"

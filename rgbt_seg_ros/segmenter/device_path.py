@@ -25,6 +25,7 @@ from rgbt_seg_ros.segmenter.device_images import (
     fill,
     views_of,
 )
+from rgbt_seg_ros.segmenter.held_tensors import held_tensors
 from rgbt_seg_ros.segmenter.stopwatch import Stopwatch
 
 IN_FLIGHT = 2
@@ -76,6 +77,7 @@ class Plan:
         output: uint8, masks, confidences and one byte a pair that says whether its output is finite.
         lookup: int32 [N], id of each of the network's answers; None: the answers are ids.
         graph: the captured run; None as long as it runs eagerly.
+        kept: what the network holds and the graph reads, which must live as long as the graph does.
     """
 
     layout: BatchLayout
@@ -88,6 +90,7 @@ class Plan:
     slots: list[Slot]
     runs: int = 0
     graph: "torch.cuda.CUDAGraph | None" = None
+    kept: list[Tensor] = field(default_factory=list)
 
 
 @dataclass
@@ -128,6 +131,7 @@ class DevicePath:
         self, network: nn.Module, run: Run, scaling: InputScaling, device: torch.device, graphs: bool = True
     ) -> None:
         self.graph_fault = ""
+        self._network = network
         self._run = run
         self._scaling = scaling
         self._device = device
@@ -207,6 +211,9 @@ class DevicePath:
         """Have a plan's run as one graph from now on; if that cannot be, go on without and say why."""
         graph = torch.cuda.CUDAGraph()
         try:
+            # What the network keeps of the last size is of this one, and made outside the graph.
+            self._compute(plan)
+            plan.kept = held_tensors(self._network)
             # Other threads may ask the driver something meanwhile.
             with torch.cuda.graph(graph, stream=self._computing, capture_error_mode="thread_local"):
                 self._compute(plan)

@@ -1,9 +1,14 @@
 """Which device a model runs on, and in which arithmetic."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 
 from rgbt_seg_ros.base.errors import UserError, check_choice
 from rgbt_seg_ros.base.precision import AUTO, PRECISIONS, precision_name
+
+HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+"""Types of 16 bits by the names of precisions."""
 
 
 def choose_device(device: str) -> torch.device:
@@ -37,3 +42,23 @@ def choose_precision(precision: str, device: torch.device) -> str:
     if device.type == "cpu":
         return "fp32"
     return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+
+
+def arithmetic(device: torch.device, precision: str, cache: bool) -> AbstractContextManager:
+    """What a network is run in, to compute in a precision.
+
+    Args:
+        device: where it runs.
+        precision: `fp32`, `bf16` or `fp16`.
+        cache: whether mixed precision keeps the weights that it has converted until the end.
+    """
+    if precision != "fp32":
+        return torch.autocast(device.type, dtype=HALVES[precision], cache_enabled=cache)
+    if device.type != "cuda":
+        return nullcontext()
+    # Left to itself PyTorch lets convolutions round their inputs to 10 bits.
+    now = torch.backends.cudnn
+    context: AbstractContextManager = now.flags(
+        enabled=now.enabled, benchmark=now.benchmark, deterministic=now.deterministic, allow_tf32=False
+    )
+    return context

@@ -5,7 +5,6 @@ Scaling, resizing, padding, device and precision are inside; there is no ROS and
 
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +21,7 @@ from rgbt_seg_ros.models.serving_form import halve_weights, serving_form
 from rgbt_seg_ros.segmenter.class_embeddings import ClassEmbeddings
 from rgbt_seg_ros.segmenter.class_selection import ClassSelection, own_classes, select_classes
 from rgbt_seg_ros.segmenter.device_path import EAGER_RUNS, DevicePath, Pending
-from rgbt_seg_ros.segmenter.devices import choose_device, choose_precision
-
-_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+from rgbt_seg_ros.segmenter.devices import HALVES, arithmetic, choose_device, choose_precision
 
 
 @dataclass(frozen=True)
@@ -79,7 +76,7 @@ class Segmenter:
         """
         self._network.to(memory_format=torch.channels_last)
         if self.precision != "fp32" and self.card.arch == "shifnet":
-            halve_weights(self._network, _AUTOCAST[self.precision])
+            halve_weights(self._network, HALVES[self.precision])
         self.device_path = DevicePath(self._network, self._run, self.card.scaling, self.device, graphs)
 
     @classmethod
@@ -273,16 +270,10 @@ class Segmenter:
     def _run(self, rgb: Tensor, thermal: Tensor, classes: ClassSelection) -> Tensor:
         """The network in the chosen precision: float32 [B, N, h, w]."""
         replaced = {} if classes.vectors is None else {"class_embeddings": classes.vectors}
-        with self._autocast():
+        # Halved weights need no cache, and what it holds would be part of a graph.
+        with arithmetic(self.device, self.precision, cache=self.device_path is None):
             logits: Tensor = functional_call(self._network, replaced, (rgb, thermal), tie_weights=False)
         return logits.float()
-
-    def _autocast(self) -> AbstractContextManager:
-        if self.precision == "fp32":
-            return nullcontext()
-        # Halved weights need no cache, and what it holds would be part of a graph.
-        cached = self.device_path is None
-        return torch.autocast(self.device.type, dtype=_AUTOCAST[self.precision], cache_enabled=cached)
 
     def _synchronize(self) -> None:
         if self.device.type == "cuda":

@@ -14,6 +14,7 @@ from rgbt_seg_ros.models.serving_form import halve_weights
 from rgbt_seg_ros.segmenter import Segmenter
 from rgbt_seg_ros.segmenter.device_images import resize_weights
 from rgbt_seg_ros.segmenter.device_path import MOST_PLANS
+from rgbt_seg_ros.segmenter.held_tensors import held_tensors
 
 
 @pytest.fixture(scope="module")
@@ -128,3 +129,12 @@ def test_resizing_by_products_is_resizing(target) -> None:
     valid = image > 0.1
     resized = rows @ valid.astype(np.float32) @ columns.T > 0.999
     assert np.mean(resized == resize_valid(valid, target)) > 0.999
+
+
+def test_what_a_graph_reads_is_kept_with_it(device) -> None:
+    for height in (64, 96):
+        device.segment([ImagePair(picture(height, 96), thermal_picture(height, 96, np.uint8))])
+        (positions,) = device._network.encoder.trunk._kept_positions.values()
+        held = held_tensors(device._network)
+        assert any(tensor is positions for tensor in held)
+        assert {id(tensor) for tensor in device._network.parameters()} <= {id(tensor) for tensor in held}

@@ -28,6 +28,9 @@ _METADATA_KEY = "rgbt_seg_ros"
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
+WEAK_IOU = 0.15
+"""A class with less on real images is more noise than help."""
+
 MAX_CLASSES = 65534
 """Ids of masks have 16 bits, and the last one is of no class."""
 
@@ -54,6 +57,8 @@ class ModelCard:
         short_side: images are shrunk until their short side has this many pixels before they enter the network;
             None: never.
         training: data, steps and scores.
+        weak_classes: those that it hardly finds on real images, IoU below `WEAK_IOU`; a node does not look for them
+            unless they are asked for.
     """
 
     arch: str
@@ -64,6 +69,7 @@ class ModelCard:
     scaling: InputScaling = field(default_factory=InputScaling)
     short_side: Annotated[int, msgspec.Meta(ge=1, le=65536)] | None = None
     training: dict[str, Any] = field(default_factory=dict)
+    weak_classes: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         return encode_json({"format_version": FORMAT_VERSION, **dataclasses.asdict(self)}, sort_keys=True)
@@ -126,7 +132,7 @@ def _in_current_names(card: ModelCard) -> ModelCard:
 
 def _check_classes(path: Path, card: ModelCard) -> None:
     twice = [name for name, count in Counter(card.class_names).items() if count > 1]
-    strange = [name for name in card.thing_classes if name not in card.class_names]
+    strange = [name for name in (*card.thing_classes, *card.weak_classes) if name not in card.class_names]
     if twice or strange:
         fault = f"lists the class {twice[0]!r} twice" if twice else f"has no class {strange[0]!r} to detect"
         raise UserError(f"{path} has a damaged card (it {fault}): write the model file again")

@@ -230,6 +230,11 @@ class Configured:
             segmenter.select_classes((), self._embeddings)
         with _fault_of("classes"):
             segmenter.use(segmenter.select_classes(settings.class_list, self._embeddings))
+        off = [name for name in segmenter.card.class_names if name not in segmenter.class_names]
+        if off and not settings.class_list:
+            self._node.get_logger().info(
+                f"off by default, as the model hardly finds them: {', '.join(off)}; the parameter classes turns them on"
+            )
         return segmenter
 
     def _warm_up(self) -> float:

@@ -1,7 +1,7 @@
 """The classes that a model is asked for: all of its own, some of them, or others by their text vectors."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.masks.classes import UNLABELED, UNLABELED_16, find_name
-from rgbt_seg_ros.models.model_file import ModelCard
+from rgbt_seg_ros.masks.classes import BACKGROUND, UNLABELED, UNLABELED_16, find_name
+from rgbt_seg_ros.models.model_file import WEAK_IOU, ModelCard
 from rgbt_seg_ros.segmenter.class_embeddings import ClassEmbeddings
 
 
@@ -47,6 +47,23 @@ def own_classes(card: ModelCard) -> ClassSelection:
     return ClassSelection(card.class_names, card.thing_classes)
 
 
+def default_classes(card: ModelCard) -> ClassSelection:
+    """The classes that a node looks for unless it is told: all but the model's weak ones, which become unlabeled."""
+    strong = [name for name in card.class_names if name not in card.weak_classes]
+    # A model that finds nothing at all, of a first short run, is shown as it is.
+    found = any(name not in BACKGROUND for name in strong)
+    return _own_subset(card, strong) if card.weak_classes and found else own_classes(card)
+
+
+def weak_classes(iou: Mapping[str, float | None]) -> tuple[str, ...]:
+    """The classes of which a model finds next to nothing, by their IoU on real images; background is none of them."""
+    return tuple(
+        name
+        for name, value in iou.items()
+        if value is not None and value < WEAK_IOU and name not in BACKGROUND
+    )
+
+
 def select_classes(
     card: ModelCard,
     own_vectors: Tensor,
@@ -62,7 +79,7 @@ def select_classes(
     Args:
         card: of the model.
         own_vectors: its class embeddings, float32 [N, D].
-        names: what to look for, in the order of the ids; empty: the model's own list.
+        names: what to look for, in the order of the ids; empty: the model's own list, see `default_classes`.
         embeddings: where other names are looked up; made by the text encoder of the model's own.
 
     Raises:
@@ -71,7 +88,7 @@ def select_classes(
     if embeddings is not None:
         _check_belongs(card, own_vectors, embeddings)
     if not names:
-        return own_classes(card)
+        return default_classes(card)
     known = dict.fromkeys((*card.class_names, *(embeddings.names if embeddings is not None else ())))
     names = [find_name(name, known) or name for name in names]
     repeated = [name for name, times in Counter(names).items() if times > 1]

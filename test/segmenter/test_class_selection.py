@@ -17,7 +17,7 @@ from rgbt_seg_ros.models import build_model, load_model, read_card
 from rgbt_seg_ros.scenes.still import render_still
 from rgbt_seg_ros.segmenter import Segmentation, Segmenter
 from rgbt_seg_ros.segmenter.class_embeddings import ClassEmbeddings, load_class_embeddings
-from rgbt_seg_ros.segmenter.class_selection import ClassSelection, own_classes, select_classes
+from rgbt_seg_ros.segmenter.class_selection import ClassSelection, own_classes, select_classes, weak_classes
 
 SCENE = render_still(5, (96, 128))
 CARD = read_card("default")
@@ -243,3 +243,18 @@ def test_the_packaged_embeddings_belong_to_the_default_model(segmenter: Segmente
     # The model file holds its vectors with 16 bits.
     np.testing.assert_allclose(after.confidence, before.confidence, atol=5e-3)
     assert np.mean(after.mask == before.mask) > 0.999
+
+
+def test_weak_classes_are_off_unless_they_are_asked_for() -> None:
+    iou = {"background": 0.1, "car": 0.7, "person": 0.15, "bump": 0.149, "guardrail": 0.0, "curb": None}
+    assert weak_classes(iou) == ("bump", "guardrail")
+    card = dataclasses.replace(CARD, weak_classes=weak_classes(iou))
+    strong = tuple(name for name in CARD.class_names if name not in ("bump", "guardrail"))
+    chosen = select_classes(card, OWN, [])
+    assert chosen.names == strong
+    assert chosen.ids is not None
+    assert chosen.ids[CARD.class_names.index("bump")] == chosen.unlabeled
+    assert select_classes(card, OWN, CARD.class_names).names == CARD.class_names
+    assert own_classes(card).names == CARD.class_names
+    nothing = dataclasses.replace(CARD, weak_classes=CARD.class_names[1:])
+    assert select_classes(nothing, OWN, []).names == CARD.class_names

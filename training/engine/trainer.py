@@ -21,6 +21,7 @@ from rgbt_seg_ros.base.interrupts import Interrupted
 from rgbt_seg_ros.images.thermal import ThermalNormalization
 from rgbt_seg_ros.models import save_model
 from rgbt_seg_ros.segmenter import Segmenter
+from rgbt_seg_ros.segmenter.class_selection import weak_classes
 
 from ..config import Config
 from ..data.sources import training_sources, validation_source
@@ -139,9 +140,7 @@ class Trainer:
                         self._keep_model()
                         self._timed_from = (time.perf_counter(), self.state.step)
                     if self.is_over and self.length.steps is None:
-                        self._save_averaged(
-                            self.run / "last.safetensors"
-                        )  # in time, whatever validation takes
+                        self._save_averaged(self.run / "last.safetensors")  # before validation: in time
                     if self._is_validated(validated, seconds):
                         self.console.print(self._evaluate(log), soft_wrap=True)
                         self._save()
@@ -287,8 +286,9 @@ class Trainer:
             self.console.print(f"the state was not saved, as the loss is astray: {kept(self.run)}")
 
     def _save_model(self, path: Path, scores: dict[str, Any]) -> None:
-        summary = {"steps": self.state.step, "scores": scores}
-        card = dataclasses.replace(self.card, training={**self.card.training, **summary})
+        iou = {} if self.config.data.name == "scenes" else scores.get("iou", {})
+        training = {**self.card.training, "steps": self.state.step, "scores": scores}
+        card = dataclasses.replace(self.card, training=training, weak_classes=weak_classes(iou))
         save_model(path, self.network, card, half=self.config.run.half)
 
     def _save_pictures(self, log: RunLog, segmenter: Segmenter) -> None:

@@ -81,6 +81,7 @@ def identity_section(model: str | Path) -> str:
         "network": f"{card.arch}, {', '.join(f'{key} {value}' for key, value in card.config.items())}",
         "classes": ", ".join(card.class_names),
         "become detections": ", ".join(card.thing_classes),
+        "off in a node by default": ", ".join(card.weak_classes) or "none",
         "images enter at": "their own size" if side is None else f"a short side of at most {side} pixels",
         "thermal in [0, 1] is scaled by": _thermal_scaling(card),
         "class embeddings": str(

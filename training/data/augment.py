@@ -156,16 +156,20 @@ class Augmentation:
 
     def _blur(self, rgb: Tensor, draws: Tensor) -> Tensor:
         """Gaussian blur of float32 [n, 3, H, W], each with its own standard deviation."""
-        count, channels, height, width = rgb.shape
         fixed, half = self.config.blur_sigma, self.config.blur_size // 2
         drawn = 0.1 + 1.9 * draws[:, _Draw.BLUR_SIGMA, None]
         sigma = drawn if fixed is None else torch.full_like(drawn, fixed)
-        lines = torch.exp(-0.5 * (torch.arange(-half, half + 1, device=self.device) / sigma) ** 2)
-        lines = (lines / lines.sum(1, keepdim=True)).repeat_interleave(channels, 0)[:, None, None]
-        mode = "reflect" if min(height, width) > half else "replicate"
-        planes = F.pad(rgb.reshape(1, count * channels, height, width), (half, half, half, half), mode)
-        across = F.conv2d(planes, lines, groups=len(lines))
-        return F.conv2d(across, lines.transpose(2, 3), groups=len(lines)).view_as(rgb)
+        line = torch.exp(-0.5 * (torch.arange(-half, half + 1, device=self.device) / sigma) ** 2)
+        line = (line / line.sum(1, keepdim=True))[:, :, None, None, None]
+        mode = "reflect" if min(rgb.shape[-2:]) > half else "replicate"
+        for axis in (-1, -2):
+            margins = (half, half, 0, 0) if axis == -1 else (0, 0, half, half)
+            padded, length = F.pad(rgb, margins, mode), rgb.shape[axis]
+            # Sums of shifted images: a convolution of each sample with a kernel of its own is slow on CPUs.
+            rgb = torch.zeros_like(rgb)
+            for i in range(2 * half + 1):
+                rgb.addcmul_(line[:, i], padded.narrow(axis, i, length))
+        return rgb
 
     def _bend(self, rgb: Tensor, draws: Tensor) -> Tensor:
         """Another gamma of float32 [n, 3, H, W]."""

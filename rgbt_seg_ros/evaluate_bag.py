@@ -11,20 +11,25 @@ and ends when the node has answered all of them. It leaves the recorder's folder
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
+from rgbt_seg_ros.base import interrupts
 from rgbt_seg_ros.base.cli import Work, announce, command_parser, positive_number, require_ros, run_command
-from rgbt_seg_ros.base.file_limits import require_recording
 from rgbt_seg_ros.ros.arguments import arguments_without_ros
 
 
 def _prepare(args: argparse.Namespace) -> Work:
     require_ros()
-    require_recording(args.bag)
+    from rgbt_seg_ros.bags.recording import Recording
+
+    with interrupts.raised():
+        # It may be unpacked.
+        recording = Recording(args.bag)
     announce(f"reading {args.bag} and joining the ROS graph")
     from rgbt_seg_ros.work.evaluate_bag import run
 
-    return run
+    return partial(run, recording=recording)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

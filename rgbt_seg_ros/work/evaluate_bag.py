@@ -165,8 +165,8 @@ def _why_not(recorder: Recorder) -> str:
     return f"images are played and the node says {recorder.node_sentence!r}: look at its log and at its topics' names"
 
 
-def run(args: argparse.Namespace) -> None:
-    recording = Recording(args.bag)
+def run(args: argparse.Namespace, recording: Recording) -> None:
+    """Score what the node makes of a recording that somebody plays."""
     topics = find_image_topics(recording, args.rgb_topic, args.thermal_topic)
     transports = {str(kind): name for kind, name in image_transports(recording, topics).items()}
     if fault := useless_stamps(recording, list(topics.values())):

@@ -49,8 +49,8 @@ def _describe(recording: Recording, rgb_topic: str | None, thermal_topic: str | 
     return encode_json({**topics, **transports, "input_reliability": recorded_reliability(recording, topics)})
 
 
-def run(args: argparse.Namespace) -> None:
-    recording = Recording(args.bag)
+def run(args: argparse.Namespace, recording: Recording) -> None:
+    """Play a recording, or describe it."""
     if args.describe:
         print(_describe(recording, args.rgb_topic, args.thermal_topic))
         return

@@ -16,7 +16,6 @@ from ..config import load_config
 from ..measure.inference_speed import measure_inference
 from ..measure.network_comparison import compare_networks
 from ..measure.suite import run_suite
-from ..measure.training_cost import count_run, hours, measure_steps
 
 
 def run(args: argparse.Namespace) -> None:
@@ -59,6 +58,9 @@ def _show_suite(console: Console, result: dict[str, Any]) -> None:
 
 
 def _training(args: argparse.Namespace) -> dict[str, Any]:
+    # Not at the top: a machine that only serves lacks what training needs.
+    from ..measure.training_cost import count_run, hours, measure_steps
+
     config = load_config(args.train, args.overrides)
     result: dict[str, Any] = {"config": str(args.train), "overrides": args.overrides}
     if not args.count_only:

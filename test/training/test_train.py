@@ -12,7 +12,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from training_runs import TINY, losses, train_here, train_tiny
 
-from rgbt_seg_ros.models import read_card
+from rgbt_seg_ros.models import load_model, read_card
 from rgbt_seg_ros.segmenter import Segmenter
 from training import train
 from training.config import load_config
@@ -201,3 +201,15 @@ def test_configuration_and_resume_exclude_each_other() -> None:
     with pytest.raises(SystemExit) as stop:
         train.main(["--config", "a.yaml", "--resume", "runs/a", *TINY])
     assert stop.value.code == 2
+
+
+def test_all_that_the_default_recipe_adds_trains_in_bf16(tmp_path: Path) -> None:
+    ours = ("model.detail=true", "model.centred=true", "data.rendered_anywhere=true", "data.rendered_uses=2")
+    run = tmp_path / "run"
+    long = ("train.max_steps=4", "train.precision=bf16", "train.lovasz=1", "data.workers=2")
+    assert train_tiny(run, *long, *ours, "augment.smoke=0.5", "augment.thermal_agc=0.5") == 0
+    seen = losses(run)
+    assert seen[-1] < seen[0]
+    card = read_card(run / "best.safetensors")
+    assert (card.config["detail"], card.config["centred"]) == (True, True)
+    assert load_model(run / "best.safetensors").get_buffer("hpd.centre").shape == (384,)

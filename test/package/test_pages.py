@@ -115,6 +115,8 @@ def check_launch(file: str, words: list[str]) -> None:
 def check_line(line: str) -> None:
     """One line of a `bash` block."""
     words = shlex.split(line, comments=True)
+    while words and (words[0] == "nice" or re.match(r"[A-Z_]+=", words[0])):
+        words = words[1:]
     if "&&" in words:
         for part in " ".join(words).split(" && "):
             check_line(part)

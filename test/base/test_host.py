@@ -77,6 +77,8 @@ def test_only_commands_change_settings_of_the_process() -> None:
     segmenting |= {f"training/work/{name}.py" for name in ("benchmark", "evaluate", "figures", "model_card")}
     assert users_of("prepare_process(") == host | segmenting
     assert users_of("prepare_process(deterministic=True)") == {"rgbt_seg_ros/work/offline.py"}
-    assert users_of("keep_freed_memory(", "torch.backends") == host
+    assert users_of("keep_freed_memory(", "torch.backends.cudnn.deterministic = ") == host
+    # For one call; it is as it was afterwards.
+    assert users_of("torch.backends") == host | {"rgbt_seg_ros/segmenter/devices.py"}
     # Of the trainer only its worker processes, which are its own.
-    assert users_of("set_num_threads(") == {"training/train.py", "training/engine/batches.py"}
+    assert users_of("set_num_threads(") == {"training/work/train.py", "training/engine/ring.py"}

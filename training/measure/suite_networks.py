@@ -15,6 +15,7 @@ from rgbt_seg_ros.models import ModelCard, build_model, load_model
 from rgbt_seg_ros.models.serving_form import serving_form
 from rgbt_seg_ros.segmenter import Segmenter
 from rgbt_seg_ros.segmenter.class_embeddings import load_class_embeddings
+from rgbt_seg_ros.segmenter.devices import arithmetic
 
 from .baseline import plain_form
 from .network_comparison import EMBEDDINGS
@@ -34,8 +35,7 @@ class PlainForm:
         colours = torch.stack([torch.from_numpy(pair.rgb).permute(2, 0, 1) for pair in pairs])
         units = torch.stack([torch.from_numpy(pair.thermal / np.float32(255.0)) for pair in pairs])
         rgb, thermal = self.card.scaling.rgb(colours), self.card.scaling.thermal(units)
-        # Float32 means so: by default PyTorch lets convolutions round to 10 bits on some GPUs.
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        with arithmetic(self.device, "fp32", cache=False):
             logits = self.network(rgb.to(self.device), thermal.to(self.device))
         return logits.argmax(dim=1).to(torch.uint8).cpu().numpy()
 

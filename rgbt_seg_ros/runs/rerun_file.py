@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.file_limits import read_bounded
 from rgbt_seg_ros.base.image_bytes import jpeg
-from rgbt_seg_ros.base.whole_files import free_space, new_file
+from rgbt_seg_ros.base.whole_files import write_file
 from rgbt_seg_ros.images.checked_files import read_stored
 from rgbt_seg_ros.masks.classes import UNLABELED, UNLABELED_16, palette_for
 from rgbt_seg_ros.runs.folder import PICTURE_KINDS, Box, RunFolder, picture_path, truth_path
@@ -50,19 +49,16 @@ def write_rerun_file(run: RunFolder, path: Path) -> int:
 
     known = {mask.stamp_ns for mask in run.masks}
     stamps = [stamp for stamp in run.pictured_stamps() if stamp in known]
-    with new_file(path) as unfinished:
-        try:
-            with rerun.RecordingStream("rgbt_seg_ros") as recording:
-                recording.save(unfinished, default_blueprint=_blueprint(blueprint, run, stamps))
-                recording.log("/", _annotations(rerun, run), static=True)
-                for stamp in stamps:
-                    _log_frame(rerun, recording, run, stamp)
-                _log_numbers(rerun, recording, run)
-                recording.flush()
-                recording.disconnect()
-        except RuntimeError as error:
-            # Its writer is a thread of its own that does not say why it ended: hardly ever is it anything but the disk.
-            raise UserError(f"cannot write {path} ({error}): {free_space(path)}") from None
+    # In memory first, tens of megabytes: on a full disk Rerun's own writer, a thread, ends without a word, and its
+    # user waits for it for ever.
+    with rerun.RecordingStream("rgbt_seg_ros") as recording:
+        stream = recording.binary_stream()
+        recording.send_blueprint(_blueprint(blueprint, run, stamps))
+        recording.log("/", _annotations(rerun, run), static=True)
+        for stamp in stamps:
+            _log_frame(rerun, recording, run, stamp)
+        _log_numbers(rerun, recording, run)
+        write_file(path, stream.read() or b"")
     return len(stamps)
 
 

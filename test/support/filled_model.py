@@ -21,6 +21,9 @@ def write_filled_model(path: Path, arch: str, classes: ClassSet) -> Path:
         if tensor.is_floating_point() and tensor.ndim > 1 and name != "class_embeddings":
             values = _drawn(name, tuple(tensor.shape)) / np.sqrt(np.prod(tensor.shape[1:]))
             state[name] = torch.from_numpy(np.asarray(values, np.float32))
+        elif name.endswith(".gamma"):
+            # Layer scale, which starts elsewhere from time to time.
+            state[name] = torch.full_like(tensor, 1e-6)
     network.load_state_dict(state)
     card = ModelCard(arch, config, classes.names, classes.things, {"encoder": "none", "templates": []})
     save_model(path, network, card)

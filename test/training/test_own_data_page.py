@@ -105,7 +105,9 @@ def test_the_page_leads_from_images_to_a_node(
     model = place / "runs/own/best.safetensors"
     topics = dict(word.split(":=") for word in words if word.startswith(("rgb/", "thermal/")))
     with active_node(tmp_path / "node.txt", topics=topics, model=model, autostart="true") as node:
-        assert "3 classes" in node.output
+        # After so few steps some are hardly found; the node says so and looks for the others.
+        assert f"{3 - len(card.weak_classes)} classes" in node.output
+        assert all(name in node.output for name in card.weak_classes)
 
 
 def test_the_example_file_describes_a_data_set(tmp_path: Path) -> None:

@@ -80,7 +80,9 @@ def test_a_file_builds_its_model_for_its_classes(path):
     embeddings = load_class_embeddings(REPOSITORY / config.model.embeddings)
     assert embeddings.names == class_set_of(config.data.name).names
     network, card = untrained_model(config)
-    assert card.arch == config.model.arch == run_of(path).split("_")[0]
+    assert card.arch == config.model.arch
+    # The packaged model's recipe is named for what it makes.
+    assert run_of(path).split("_")[0] in (card.arch, "default")
     images = torch.zeros(1, 3, 64, 64)
     with torch.inference_mode():
         assert network.eval()(images, images).shape == (1, len(embeddings.names), 64, 64)

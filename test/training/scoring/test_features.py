@@ -45,7 +45,7 @@ def test_heat_maps_are_grad_cam_of_the_fused_map(probe: FeatureProbe, model: Pat
     features = network.encoder(torch.cat([rgb, thermal])) if is_shifnet else network.encoder(rgb, thermal)
     fused = [level.detach().requires_grad_() for level in network.fuse(features)]
     if is_shifnet:
-        logits = network.hpd(fused, network.class_embeddings)
+        logits = network.hpd(fused, network.class_embeddings, torch.cat([rgb, thermal]))
     else:
         paths = (
             F.interpolate(part(fused), scale_factor=4, mode="bilinear")

@@ -70,7 +70,44 @@ def _read_embeddings(data: bytes, folder: Path) -> None:
     embeddings.key()
 
 
+def _message(number: int, content: bytes) -> bytes:
+    """A field of protobuf that holds bytes."""
+    length, head = len(content), [number << 3 | 2]
+    while length > 0x7F:
+        head.append(length & 0x7F | 0x80)
+        length >>= 7
+    return bytes([*head, length]) + content
+
+
+@functools.cache
+def _exported_files() -> list[bytes]:
+    metadata = {
+        "format_version": 1,
+        "model_hash": "0" * 64,
+        "size": [64, 96],
+        "class_embeddings": {"shape": [2, 1], "base64": "AAAAAAAAgD8="},
+        "card": json.loads(_CARD.to_json()),
+    }
+    weight = _message(5, _message(9, b"\0" * 8) + _message(8, b"weight"))
+    node = _message(1, _message(1, b"weight") + _message(4, b"Relu") + _message(5, _message(5, weight)))
+    card = _message(14, _message(1, b"rgbt_seg_ros") + _message(2, json.dumps(metadata).encode()))
+    return [_message(7, node + weight) + card, _message(7, node), card]
+
+
+def _read_exported(data: bytes, folder: Path) -> None:
+    file = folder / "model.onnx"
+    file.write_bytes(data)
+    read_card(file)
+
+
 TARGETS = (
+    Target(
+        "exported",
+        _read_exported,
+        _exported_files,
+        ("rgbt_seg_ros.models.onnx_file", "rgbt_seg_ros.models.onnx_content"),
+        (b"rgbt_seg_ros", b"format_version", b"Loop", b"base64", b"\x70\x01", b"\x6a"),
+    ),
     Target(
         "models",
         _read_model,

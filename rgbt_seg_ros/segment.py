@@ -15,6 +15,7 @@ _SETTINGS = (
     "model",
     "device",
     "precision",
+    "runtime",
     "thermal.normalization",
     "thermal.range.unit",
     "thermal.range.low",

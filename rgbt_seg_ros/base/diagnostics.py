@@ -44,6 +44,7 @@ class Key(str, Enum):
     MODEL_HASH = "model_hash"
     DEVICE = "device"
     DEVICE_MEMORY_MB = "device_memory_mb"
+    RUNTIME = "runtime"
     RGB_CAMERA = "rgb_camera"
     THERMAL_CAMERA = "thermal_camera"
     RGB_IN = "rgb_in"

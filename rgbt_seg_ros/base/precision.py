@@ -5,6 +5,10 @@ AUTO = "auto"
 
 PRECISIONS = ("fp32", "bf16", "fp16")
 
+TORCH = "torch"
+RUNTIMES = (AUTO, TORCH, "onnxruntime")
+"""What runs a network; `auto` is what is faster and agrees."""
+
 FORMER_NAMES = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
 """Words of earlier versions, which parameter files and configurations may still hold."""
 

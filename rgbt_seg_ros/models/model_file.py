@@ -19,6 +19,7 @@ from rgbt_seg_ros.base.json_files import MalformedJson, decode_json, encode_json
 from rgbt_seg_ros.base.shared_files import resolve_model
 from rgbt_seg_ros.base.whole_files import write_file
 from rgbt_seg_ros.masks.classes import current_names
+from rgbt_seg_ros.models.onnx_file import is_onnx, read_onnx
 from rgbt_seg_ros.models.registry import build_model, state_shapes
 from rgbt_seg_ros.models.safetensors_file import open_tensors, shapes_of
 from rgbt_seg_ros.models.scaling import InputScaling
@@ -90,12 +91,16 @@ def save_model(path: str | Path, model: nn.Module, card: ModelCard, half: bool =
 
 
 def read_card(model: str | Path) -> ModelCard:
-    """The card of a model file, without its weights.
+    """The card of a model file, or of a network exported as ONNX, without its weights.
 
     Raises:
         UserError: missing, damaged or foreign file, or one of a later format.
     """
     path = resolve_model(model)
+    return parse_card(path, read_onnx(path).card if is_onnx(path) else _card_text(path))
+
+
+def _card_text(path: Path) -> str:
     try:
         with open_tensors(path) as file:
             metadata = file.metadata() or {}
@@ -106,7 +111,15 @@ def read_card(model: str | Path) -> ModelCard:
             f"{path} is a safetensors file but not a model file of rgbt_seg_ros: "
             "import foreign weights with training.import_checkpoint"
         )
-    text = metadata[_METADATA_KEY]
+    return metadata[_METADATA_KEY]
+
+
+def parse_card(path: Path, text: str) -> ModelCard:
+    """A card from the JSON text that a file has of it.
+
+    Raises:
+        UserError: it is damaged, or of a later format.
+    """
     try:
         version = decode_json(text, _Format).format_version
         # Whatever else a later format holds is not looked at.
@@ -154,6 +167,8 @@ def load_model(model: str | Path, device: str | torch.device = "cpu", head: str 
             choose from.
     """
     path = resolve_model(model)
+    if is_onnx(path):
+        raise UserError(f"{path} is an exported network: give the model file that it was made of")
     card = read_card(path)
     config = card.config if head is None else {**card.config, "prediction": head}
     if head is not None and card.arch != "sartm":

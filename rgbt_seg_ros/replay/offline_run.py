@@ -23,6 +23,7 @@ from rgbt_seg_ros.masks.tracking import check_tracking
 from rgbt_seg_ros.pairing.nearest_pairer import NearestPairer, Pair
 from rgbt_seg_ros.pairing.pairer import Pairer
 from rgbt_seg_ros.pipeline.answer import SeenPalette, answer_pair
+from rgbt_seg_ros.pipeline.loading import load_segmenter
 from rgbt_seg_ros.pipeline.objects import ObjectFinder
 from rgbt_seg_ros.pipeline.registration_setup import RegistrationSetup
 from rgbt_seg_ros.pipeline.thermal_limits import ThermalFollower
@@ -94,6 +95,7 @@ class OfflineRun:
             Key.MODEL: self._settings.model,
             Key.MODEL_HASH: self._segmenter.model_hash,
             Key.DEVICE: self._segmenter.device,
+            Key.RUNTIME: self._segmenter.runtime,
             **{key: number + self._counts[key] for key, number in pairing.items() if isinstance(key, Key)},
             **({Key.ALONE: self._counts[Key.ALONE]} if self._counts[Key.ALONE] else {}),
             Key.MASKS: self._counts[Key.MASKS],
@@ -209,9 +211,9 @@ def segment_recording(
         rgb_transport=transports.get("rgb", "raw"),
         thermal_transport=transports.get("thermal", "raw"),
     )
-    segmenter = Segmenter.load(
-        settings.model, settings.device, settings.precision, thermal=settings.thermal.normalizer
-    )
+    segmenter = load_segmenter(settings)
+    if segmenter.runtime_note:
+        print(printable(segmenter.runtime_note), file=sys.stderr)
     names = " and ".join(topics.values())
     print(printable(f"{recording.path}: {names}, {settings.model} on {segmenter.device}"))
     pairer: NearestPairer[RecordedImage, RecordedImage] = NearestPairer(
@@ -248,7 +250,8 @@ def segment_recording(
         summarize(written, labels),
         recording=recording.path.name,
         note=" ".join(f"{note}." for note in notes) or None,
-        host=describe_host(segmenter.device) | {"precision": segmenter.precision},
+        host=describe_host(segmenter.device)
+        | {"precision": segmenter.precision, "runtime": segmenter.runtime},
         mask_hash=outputs.mask_hash,
         bag_hash=recording.content_hash(),
     )

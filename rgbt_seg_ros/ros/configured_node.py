@@ -13,6 +13,7 @@ from rgbt_seg_ros.base.host import memory_mb
 from rgbt_seg_ros.masks.tracking import check_tracking
 from rgbt_seg_ros.pairing.pairer import Pairer
 from rgbt_seg_ros.pipeline.inference_thread import InferenceThread
+from rgbt_seg_ros.pipeline.loading import load_segmenter
 from rgbt_seg_ros.pipeline.pairing_thread import PairingThread
 from rgbt_seg_ros.pipeline.responder import Job, answer_jobs
 from rgbt_seg_ros.ros.camera_pair import CameraPair
@@ -208,6 +209,7 @@ class Configured:
             Key.MODEL: self._settings.model,
             Key.MODEL_HASH: self._segmenter.model_hash,
             Key.DEVICE: str(device),
+            Key.RUNTIME: self._segmenter.runtime,
             Key.DEVICE_MEMORY_MB: memory_mb(device),
         }
         return [pair.status(now_ns, common, failure) for pair in self._pairs]
@@ -218,9 +220,9 @@ class Configured:
         with _fault_of("device"):
             choose_device(settings.device)
         with _fault_of("model"):
-            segmenter = Segmenter.load(
-                settings.model, settings.device, settings.precision, settings.thermal.normalizer
-            )
+            segmenter = load_segmenter(settings)
+        if segmenter.runtime_note:
+            self._node.get_logger().info(segmenter.runtime_note)
         if is_demonstration(settings.model):
             self._node.get_logger().warning(DEMONSTRATION)
         with _fault_of("class_embeddings"):
@@ -242,7 +244,7 @@ class Configured:
         segmenter, log = self._segmenter, self._node.get_logger()
         log.info(
             f"model {segmenter.card.arch} {segmenter.card.config.get('size', '')} with {len(segmenter.class_names)} "
-            f"classes on {segmenter.device} in {segmenter.precision}, warming up"
+            f"classes on {segmenter.device} in {segmenter.precision} by {segmenter.runtime}, warming up"
         )
         milliseconds = segmenter.warm_up()
         log.info(f"ready: {milliseconds:.0f} ms for a VGA pair")

@@ -96,7 +96,7 @@ def select_classes(
         raise UserError(f"the class {repeated[0]!r} is listed twice: give each once")
     unknown = next((name for name in names if name not in known), None)
     if unknown is not None:
-        raise _unknown_class(unknown, list(known), embeddings is None and _compares_with_text(card))
+        raise _unknown_class(unknown, list(known), embeddings is None and compares_with_text(card))
     if set(names) <= set(card.class_names):
         return _own_subset(card, names)
     assert embeddings is not None
@@ -114,13 +114,13 @@ def _own_subset(card: ModelCard, names: Sequence[str]) -> ClassSelection:
     return ClassSelection(tuple(names), things, ids=np.array(ids, selection.mask_type))
 
 
-def _compares_with_text(card: ModelCard) -> bool:
+def compares_with_text(card: ModelCard) -> bool:
     """Whether a model tells classes apart by text vectors alone, so that it can be asked for others."""
     return card.arch == "shifnet" and card.config.get("decoder", "hpd") == "hpd"
 
 
 def _check_belongs(card: ModelCard, own_vectors: Tensor, embeddings: ClassEmbeddings) -> None:
-    if not _compares_with_text(card):
+    if not compares_with_text(card):
         model = "SARTM" if card.arch == "sartm" else f"a model with the decoder {card.config['decoder']}"
         raise UserError(
             f"{model} knows only the classes it was trained on: "

@@ -14,14 +14,18 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
+from rgbt_seg_ros.base.precision import TORCH
 from rgbt_seg_ros.images.pair import ImagePair, resize_image, resize_valid
 from rgbt_seg_ros.images.thermal import ThermalNormalization
-from rgbt_seg_ros.models.model_file import ModelCard, file_hash, load_model, read_card, resolve_model
-from rgbt_seg_ros.models.serving_form import halve_weights, serving_form
+from rgbt_seg_ros.models.model_file import ModelCard, read_card
+from rgbt_seg_ros.models.serving_form import halve_weights
 from rgbt_seg_ros.segmenter.class_embeddings import ClassEmbeddings
 from rgbt_seg_ros.segmenter.class_selection import ClassSelection, own_classes, select_classes
+from rgbt_seg_ros.segmenter.decision import decide
 from rgbt_seg_ros.segmenter.device_path import EAGER_RUNS, DevicePath, Pending
-from rgbt_seg_ros.segmenter.devices import HALVES, arithmetic, choose_device, choose_precision
+from rgbt_seg_ros.segmenter.devices import HALVES, arithmetic, choose_device
+from rgbt_seg_ros.segmenter.exported_network import fitted
+from rgbt_seg_ros.segmenter.runtime import load_network
 
 
 @dataclass(frozen=True)
@@ -56,16 +60,23 @@ class Segmenter:
         device: torch.device,
         precision: str,
         thermal: ThermalNormalization,
+        runtime: str = TORCH,
+        runtime_note: str = "",
+        fixed_size: tuple[int, int] | None = None,
     ) -> None:
+        """`load` does it for files; `runtime`, `runtime_note` and `fixed_size` are as in `LoadedNetwork`."""
         self.card = card
         self.model_hash = model_hash
         self.device = device
         self.precision = precision
+        self.runtime = runtime
+        self.runtime_note = runtime_note
         self._network = network
+        self._fixed_size = fixed_size
         self._normalize_thermal = thermal
         self._classes = own_classes(card)
         self.device_path: DevicePath | None = None
-        if device.type == "cuda":
+        if device.type == "cuda" and runtime == TORCH:
             self.use_device_path()
 
     def use_device_path(self, graphs: bool = True) -> None:
@@ -87,28 +98,35 @@ class Segmenter:
         precision: str = "auto",
         thermal: ThermalNormalization | None = None,
         head: str | None = None,
+        runtime: str = "auto",
     ) -> "Segmenter":
-        """Load a model file. On the CPU `base.host.prepare_process` makes it faster, which is for the process to call.
+        """Load a model file, or a network exported as ONNX.
+
+        On the CPU `base.host.prepare_process` makes it faster, which is for the process to call.
 
         Args:
-            model: path, or `default` for the packaged model.
+            model: path of a `.safetensors` or `.onnx` file, or `default` for the packaged model.
             device: `auto` (CUDA where there is a GPU, else the CPU), `cpu`, `cuda` or `cuda:N`.
             precision: `auto` (`bf16` on CUDA, `fp16` on GPUs without it, `fp32` on the CPU), or one of these.
             thermal: from thermal pixel values to [0, 1]; default `ThermalNormalization()`.
             head: of a SARTM, what answers: `mask`, `aux` or `mean`; None: what the model file says.
+            runtime: what runs the network: `torch`, `onnxruntime`, or `auto`, see `runtime.load_network`.
 
         Raises:
-            UserError: missing or damaged file, no such device, unknown precision.
+            UserError: missing or damaged file, no such device, precision or runtime, or nothing that runs the file.
         """
-        path = resolve_model(model)
         chosen_device = choose_device(device)
+        loaded = load_network(model, chosen_device, precision, runtime, head)
         return cls(
-            network=serving_form(load_model(path, chosen_device, head)),
-            card=read_card(path),
-            model_hash=file_hash(path),
+            network=loaded.network,
+            card=read_card(model),
+            model_hash=loaded.content_hash,
             device=chosen_device,
-            precision=choose_precision(precision, chosen_device),
+            precision=loaded.precision,
             thermal=thermal or ThermalNormalization(),
+            runtime=loaded.runtime,
+            runtime_note=loaded.note,
+            fixed_size=loaded.size,
         )
 
     @property
@@ -187,7 +205,7 @@ class Segmenter:
         logits = self._run(*inputs, classes)
         self._synchronize()
         inferred = time.perf_counter()
-        masks, confidences = _decide(logits, size, classes)
+        masks, confidences = decide(logits, size, classes)
         finished = time.perf_counter()
         if not np.isfinite(confidences).all():
             raise ValueError("the network's output is not finite for this pair")
@@ -244,12 +262,12 @@ class Segmenter:
         return self._run(*inputs, self._classes)[0, :, : size[0], : size[1]]
 
     def network_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        """(Height, width) in which images of a size enter the network: shrunk to the card's short side, never grown."""
+        """(Height, width) in which images enter the network: shrunk to the card's short side, or to fit an export's."""
         short_side = self.card.short_side
-        if short_side is None or min(size) <= short_side:
-            return size
-        scale = short_side / min(size)
-        return round(size[0] * scale), round(size[1] * scale)
+        if short_side is not None and min(size) > short_side:
+            scale = short_side / min(size)
+            size = round(size[0] * scale), round(size[1] * scale)
+        return size if self._fixed_size is None else fitted(size, self._fixed_size)
 
     def prepare(self, pairs: Sequence[ImagePair], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Scaled network inputs, both float32 [B, 3, h, w]; what is missing is zeros after scaling."""
@@ -278,14 +296,3 @@ class Segmenter:
     def _synchronize(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
-
-
-def _decide(logits: Tensor, size: tuple[int, int], classes: ClassSelection) -> tuple[np.ndarray, np.ndarray]:
-    """[B, N, h, w] -> class ids [B, H, W] and their probabilities float32 [B, H, W]."""
-    if logits.shape[-2:] != size:
-        logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
-    probabilities, answers = (result.cpu().numpy() for result in logits.softmax(dim=1).max(dim=1))
-    if classes.ids is None:
-        return answers.astype(classes.mask_type), probabilities
-    mask = classes.ids[answers]
-    return mask, probabilities * (mask != classes.unlabeled)

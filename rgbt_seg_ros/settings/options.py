@@ -11,6 +11,7 @@ OPTIONS = {
     "model": "--model",
     "device": "--device",
     "precision": "--precision",
+    "runtime": "--runtime",
     "max_pixels": "--max-pixels",
     "sync.max_dt": "--max-dt",
     "sync.thermal_time_offset": "--thermal-offset",

@@ -18,9 +18,9 @@ from rgbt_seg_ros.images.palette import palette_note
 from rgbt_seg_ros.images.thermal_image import ThermalImage
 from rgbt_seg_ros.masks.classes import palette_for
 from rgbt_seg_ros.masks.overlay import draw_overlay, thermal_picture
+from rgbt_seg_ros.pipeline.loading import load_segmenter
 from rgbt_seg_ros.pipeline.objects import find_objects
 from rgbt_seg_ros.runs.quality import DEMONSTRATION, is_demonstration
-from rgbt_seg_ros.segmenter import Segmenter
 from rgbt_seg_ros.settings import Settings
 
 
@@ -37,9 +37,9 @@ def run(
         assert thermal is not None
         background = thermal_picture(thermal.counts, thermal.valid)
     prepare_process()
-    segmenter = Segmenter.load(
-        settings.model, settings.device, settings.precision, thermal=settings.thermal.normalizer
-    )
+    segmenter = load_segmenter(settings)
+    if segmenter.runtime_note:
+        print(segmenter.runtime_note, file=sys.stderr)
     try:
         segmentation = (
             segmenter(rgb, None) if thermal is None else segmenter(rgb, thermal.counts, thermal.valid)

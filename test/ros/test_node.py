@@ -184,7 +184,7 @@ def test_diagnostics_have_the_documented_keys(bench: Bench, node: NodeProcess) -
     bench.send_until(lambda: bench.last("/diagnostics") and bench.diagnostics()[0] == 0, "a healthy node")
     _, sentence, values = bench.diagnostics()
     assert "masks/s, latency p95" in sentence
-    words = {"model", "model_hash", "device", "rgb_camera", "thermal_camera"}
+    words = {"model", "model_hash", "device", "runtime", "rgb_camera", "thermal_camera"}
     numbers = {key: float(value) for key, value in values.items() if key not in words}
     keys = {"rgb_in", "thermal_in", "pairs", "alone", "reused", "masks", "detections", "waiting", "unpaired"}
     keys |= {"rgb_hz", "thermal_hz", "pair_hz", "mask_hz", "device_memory_mb"}

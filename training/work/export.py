@@ -11,21 +11,24 @@ from pathlib import Path
 import numpy as np
 import torch
 from rich.console import Console
-from torch import nn
+from torch import Tensor, nn
 from torch.export import ExportedProgram
+from torch.nn import functional as F
 
 from rgbt_seg_ros.base.cli import name_files
 from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.base.json_files import encode_json
+from rgbt_seg_ros.base.json_files import decode_json, encode_json
 from rgbt_seg_ros.base.whole_files import new_file
+from rgbt_seg_ros.masks.classes import palette_for
 from rgbt_seg_ros.models import ModelCard, file_hash, load_model, read_card
 from rgbt_seg_ros.models.model_file import resolve_model
+from rgbt_seg_ros.models.onnx_file import FORMAT_VERSION, Vectors
 from rgbt_seg_ros.models.scaling import InputScaling
 from rgbt_seg_ros.models.serving_form import serving_form
+from rgbt_seg_ros.segmenter.class_selection import compares_with_text
 
-from ..weights.export_formats import FORMATS, ExportFormat, Network, Pair, trace
+from ..weights.export_formats import FORMATS, ExportFormat, Inputs, Network, trace
 
-FORMAT_VERSION = 1
 TOLERANCE = 1e-4
 """Largest difference from PyTorch's logits, as a part of the largest of these, with which a file is still written."""
 
@@ -52,13 +55,14 @@ def export_model(
     path = resolve_model(model)
     card = read_card(path)
     network = serving_form(load_model(path))
-    metadata = describe(card, file_hash(path), size)
+    own = network.get_buffer("class_embeddings")
+    metadata = describe(card, file_hash(path), size, own)
+    chosen = FORMATS[format_name]
+    classes = own if chosen.takes_classes and compares_with_text(card) else None
     with console.status("writing and checking: this takes a minute or more"):
-        pairs = check_pairs(size)
-        program = trace(network, pairs[0])
-        difference = write_checked(
-            program, network, pairs, FORMATS[format_name], output, encode_json(metadata)
-        )
+        checks = check_inputs(size, classes)
+        program = trace(network, checks[-1])
+        difference = write_checked(program, network, checks, chosen, output, encode_json(metadata), classes)
     height, width = size
     console.print(
         f"{card.arch} {card.config.get('size', '')}, {height}x{width}, {len(card.class_names)} classes, "
@@ -76,12 +80,13 @@ def export_model(
 def write_checked(
     program: ExportedProgram,
     network: nn.Module,
-    pairs: Sequence[Pair],
+    checks: Sequence[Inputs],
     chosen: ExportFormat,
     output: Path,
     metadata: str,
+    class_embeddings: Tensor | None = None,
 ) -> float:
-    """Write what was traced, compare the file with the network on the pairs and only then give it its name.
+    """Write what was traced, compare the file with the network on some inputs and only then give it its name.
 
     Returns:
         The largest difference from PyTorch's logits, as a part of the largest of these.
@@ -93,8 +98,8 @@ def write_checked(
         # Both formats are told by the end of the name.
         written = unfinished.with_name(unfinished.name + chosen.suffix)
         try:
-            chosen.write(program, written, metadata)
-            difference = largest_difference(network, chosen.load(written), pairs)
+            chosen.write(program, written, metadata, class_embeddings)
+            difference = largest_difference(network, chosen.load(written), checks)
             if not difference <= TOLERANCE:
                 raise UserError(
                     f"the exported network differs from PyTorch by {difference:.1g} of the largest logit, more than "
@@ -106,7 +111,17 @@ def write_checked(
     return difference
 
 
-def check_pairs(size: tuple[int, int]) -> list[Pair]:
+def check_inputs(size: tuple[int, int], class_embeddings: Tensor | None) -> list[Inputs]:
+    """What to compare networks with: `check_pairs`, and where class embeddings [N, D] are an input, N + 1 others."""
+    pairs = check_pairs(size)
+    if class_embeddings is None:
+        return pairs
+    draw = torch.Generator().manual_seed(1)
+    others = torch.randn(len(class_embeddings) + 1, class_embeddings.shape[1], generator=draw)
+    return [*pairs, (*pairs[0], F.normalize(others, dim=1))]
+
+
+def check_pairs(size: tuple[int, int]) -> list[Inputs]:
     """Seeded scaled pairs [1, 3, H, W] to compare networks with: both images, RGB alone, thermal alone."""
     draw = torch.Generator().manual_seed(0)
     rgb = torch.randn(1, 3, *size, generator=draw)
@@ -116,16 +131,18 @@ def check_pairs(size: tuple[int, int]) -> list[Pair]:
 
 
 @torch.no_grad()
-def largest_difference(network: nn.Module, exported: Network, pairs: Sequence[Pair]) -> float:
-    """Of all logits of all pairs, as a part of the largest logit of the network; NaN if one is not finite."""
+def largest_difference(network: nn.Module, exported: Network, checks: Sequence[Inputs]) -> float:
+    """Of all logits of all inputs, as a part of the largest logit of the network; NaN if one is not finite."""
     differences = []
-    for pair in pairs:
-        expected, found = network(*pair), exported(*pair)
+    for inputs in checks:
+        expected, found = network(*inputs), exported(*inputs)
         differences.append(float((found - expected).abs().max() / expected.abs().max()))
     return float(np.max(differences))  # unlike max, NaN if one is
 
 
-def describe(card: ModelCard, model_hash: str, size: tuple[int, int]) -> dict[str, object]:
+def describe(
+    card: ModelCard, model_hash: str, size: tuple[int, int], class_embeddings: Tensor
+) -> dict[str, object]:
     """What the exported file says of itself: all that is needed to make its inputs and to read its logits."""
     rgb, thermal = pixel_scaling(card.scaling)
     return {
@@ -137,7 +154,10 @@ def describe(card: ModelCard, model_hash: str, size: tuple[int, int]) -> dict[st
         "short_side": card.short_side,
         "class_names": card.class_names,
         "thing_classes": card.thing_classes,
+        "palette": palette_for(card.class_names)[: len(card.class_names)].tolist(),
         "scaling": {"rgb": vars(rgb), "thermal": vars(thermal)},
+        "class_embeddings": vars(Vectors.of(class_embeddings.numpy())),
+        "card": decode_json(card.to_json(), dict),
     }
 
 

@@ -101,11 +101,12 @@ class SHIFNet(nn.Module):
         else:
             self.encoder.freeze_base()
 
-    def forward(self, rgb: Tensor, thermal: Tensor) -> Tensor:
+    def forward(self, rgb: Tensor, thermal: Tensor, class_embeddings: Tensor | None = None) -> Tensor:
         """Logits of a batch of pairs.
 
         Args:
             rgb, thermal: [B, 3, H, W], scaled (`rgbt_seg_ros.models.scaling`), any H and W; zeros for a missing one.
+            class_embeddings: [N, D], of other classes; None: the model's own.
 
         Returns:
             [B, N, H, W].
@@ -115,16 +116,18 @@ class SHIFNet(nn.Module):
         """
         images = torch.cat(padded_pair(rgb, thermal))  # [2B, 3, H', W']
         height, width = rgb.shape[-2:]
-        fused = self.fuse(self.encoder(images))
-        logits = self.get_submodule(self.decoder)(fused, self.class_embeddings, images)
+        classes = self.class_embeddings if class_embeddings is None else class_embeddings
+        fused = self.fuse(self.encoder(images), classes)
+        logits = self.get_submodule(self.decoder)(fused, classes, images)
         return logits[..., :height, :width]
 
-    def fuse(self, features: list[Tensor]) -> list[Tensor]:
+    def fuse(self, features: list[Tensor], class_embeddings: Tensor | None = None) -> list[Tensor]:
         """Four maps [2B, C, h, w], RGB in the first half of the batch -> four fused maps [B, C, h, w]."""
+        classes = self.class_embeddings if class_embeddings is None else class_embeddings
         fused = []
         for fusion, level in zip(self.get_submodule(self.fusion).children(), features, strict=True):
             rgb, thermal = level.chunk(2)
-            fused.append(fusion(rgb, thermal, self.class_embeddings))
+            fused.append(fusion(rgb, thermal, classes))
         return fused
 
 

@@ -9,7 +9,6 @@ from io import StringIO
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 import torch
 from PIL import Image
@@ -24,6 +23,8 @@ from rgbt_seg_ros.segmenter import Segmenter, exported_network, runtime
 from rgbt_seg_ros.segmenter.class_embeddings import ClassEmbeddings
 from rgbt_seg_ros.segmenter.exported_network import ExportedNetwork
 from training.export import main as export
+
+onnx = pytest.importorskip("onnx", reason="needs onnx, with which exports are made")
 
 SIZE = (288, 384)
 SMALL = (64, 96)

@@ -29,6 +29,7 @@ class StripeSegmenter:
 
     class_names = CLASSES.names
     model_hash, device, precision = "0", "cpu", "float32"
+    runtime, runtime_note = "torch", ""
 
     def __init__(self) -> None:
         self.used: list[int] = []

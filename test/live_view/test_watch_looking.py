@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from axe import axe_script, violations
-from browser import DESKTOP, PHONE, Visit, chromium, visit
+from browser import DESKTOP, PHONE, Visit, visit
 from live_page import VALUES, View, texts, wait_for_text
 from waiting import wait_for
 
@@ -19,19 +19,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 GREY = (90, 90, 90)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def view() -> Iterator[View]:
-    view = View()
-    yield view
-    view.close()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pytest
-from browser import PHONE, Visit, chromium, visit
+from browser import PHONE, Visit, visit
 from live_page import SHOWN, VALUES, View, texts, wait_for_text
 from waiting import TIMEOUT_S, wait_for
 
@@ -17,19 +17,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 RED, BLUE = (220, 20, 20), (20, 20, 220)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def view() -> Iterator[View]:
-    view = View()
-    yield view
-    view.close()
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from rgbt_seg_ros.images.pair import ImagePair
 from rgbt_seg_ros.models.scaling import InputScaling
 from rgbt_seg_ros.segmenter.class_selection import ClassSelection
+from rgbt_seg_ros.segmenter.decision import most_probable
 from rgbt_seg_ros.segmenter.device_images import (
     BatchLayout,
     DeviceScaling,
@@ -230,9 +230,7 @@ class DevicePath:
         """From a plan's inputs to its output, both on the device."""
         classes, size = plan.classes, plan.layout.size
         logits = self._run(*plan.scaling(plan.views), classes)
-        if logits.shape[-2:] != size:
-            logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
-        probabilities, answers = logits.softmax(dim=1).max(dim=1)
+        probabilities, answers = most_probable(logits, size)
         finite = probabilities.isfinite().flatten(1).all(dim=1)
         if plan.lookup is not None:
             answers = plan.lookup[answers]

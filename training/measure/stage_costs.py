@@ -12,13 +12,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from rgbt_seg_ros.images.codec import decode_rgb
 from rgbt_seg_ros.images.pair import ImagePair
 from rgbt_seg_ros.masks.detections import find_detections
 from rgbt_seg_ros.segmenter import Segmenter
+from rgbt_seg_ros.segmenter.decision import most_probable
 from rgbt_seg_ros.segmenter.device_images import BatchLayout, DeviceScaling, block_size, fill, views_of
 
 NETWORK_STAGES = {"trunk": "encoder.trunk", "neck": "encoder.neck", "sacf": "sacf", "hpd": "hpd"}
@@ -120,9 +120,7 @@ def _one_pass(
         rgb, thermal = scaling(views_of(layout, block))
     logits = segmenter._run(rgb, thermal, segmenter._classes)
     with clock.span("argmax"):
-        if logits.shape[-2:] != layout.size:
-            logits = F.interpolate(logits, size=layout.size, mode="bilinear", align_corners=False)
-        probabilities, answers = logits.softmax(dim=1).max(dim=1)
+        probabilities, answers = most_probable(logits, layout.size)
         small = torch.stack([answers.to(torch.uint8), (probabilities * 255.0).round().to(torch.uint8)])
     with clock.span("download"):
         mask, confidence = small.cpu().numpy()

@@ -37,12 +37,10 @@ from rgbt_seg_ros.runs.folder import read_lines, read_run
 from rgbt_seg_ros.runs.summarize import summarize
 from rgbt_seg_ros.runs.verdict import verdict
 from rgbt_seg_ros.runs.written import name_run
+from rgbt_seg_ros.scenes import demo_drive
 from rgbt_seg_ros.segmenter import Segmenter
 from rgbt_seg_ros.settings import Settings
 
-PACKAGED_SEED = 6
-PACKAGED_SECONDS = 12.0
-PACKAGED_CONDITIONS = ("day", "dusk", "night", "glare", "smoke")
 SPARE_TIME = 1.5
 """Time given to a pair, in times of the model's own: for the transport, the overlay and the other two processes."""
 
@@ -107,16 +105,16 @@ def open_recording(args: argparse.Namespace) -> Iterator[DemoRecording]:
             make_recording(bag, args.rgb, args.thermal)
             yield DemoRecording.of(bag, f"{args.rgb.name} and {args.thermal.name}")
     else:
-        yield DemoRecording.of(packaged_recording(), f"a rendered street: {', '.join(PACKAGED_CONDITIONS)}")
+        yield DemoRecording.of(packaged_recording(), f"a rendered street: {', '.join(demo_drive.CONDITIONS)}")
 
 
 def packaged_recording() -> Path:
     """The demo's own recording, rendered at the first call and kept under build/ by its arguments."""
-    arguments = [f"seed{PACKAGED_SEED}", f"{PACKAGED_SECONDS:g}s", *PACKAGED_CONDITIONS]
+    arguments = [f"seed{demo_drive.SEED}", f"{demo_drive.SECONDS:g}s", *demo_drive.CONDITIONS]
     path = Path("build") / "_".join(["demo_recording", *arguments])
     if not path.is_dir():
         print("rendering the street first, once: about half a minute", file=sys.stderr, flush=True)
-        write_rendered_bag(path, PACKAGED_SEED, PACKAGED_SECONDS, conditions=PACKAGED_CONDITIONS)
+        write_rendered_bag(path, demo_drive.SEED, demo_drive.SECONDS, conditions=demo_drive.CONDITIONS)
     return path
 
 

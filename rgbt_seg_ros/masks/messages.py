@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 
 from rgbt_seg_ros.images.codec import encode_image, encode_png
@@ -46,19 +47,20 @@ class MessageBuilder:
         )
 
     def confidence(self, header: Any, confidence: np.ndarray) -> Any:
-        """Probabilities float [H, W] in 0..1 as mono8: 255 is 1."""
-        return self.image(header, np.round(confidence * 255.0).astype(np.uint8))
+        """Probabilities float32 [H, W] in 0..1 as mono8: 255 is 1."""
+        return self.image(header, cv2.convertScaleAbs(confidence, alpha=255.0))
 
     def detections(self, header: Any, detections: Sequence[Detection]) -> Any:
         """A vision_msgs/Detection2DArray: pixels of the image, pixel centres at integers, class_id = class name,
         and id = `object_id`.
         """
+        pose = self._unknown_pose()
         return self.types["vision_msgs/msg/Detection2DArray"](
             header=header,
             detections=[
                 self.types["vision_msgs/msg/Detection2D"](
                     header=header,
-                    results=[self._hypothesis(found)],
+                    results=[self._hypothesis(found, pose)],
                     bbox=self._box(found),
                     id=str(found.object_id or ""),
                 )
@@ -72,15 +74,19 @@ class MessageBuilder:
         classes = [entry(class_id=class_id, class_name=name) for class_id, name in enumerate(class_names)]
         return self.types["vision_msgs/msg/LabelInfo"](header=header, class_map=classes, threshold=0.0)
 
-    def _hypothesis(self, found: Detection) -> Any:
+    def _unknown_pose(self) -> Any:
+        """Of every object: making one for each would take most of the time for the message."""
         position = self.types["geometry_msgs/msg/Point"](x=0.0, y=0.0, z=0.0)
         orientation = self.types["geometry_msgs/msg/Quaternion"](x=0.0, y=0.0, z=0.0, w=1.0)
         pose = self.types["geometry_msgs/msg/Pose"](position=position, orientation=orientation)
+        return self.types["geometry_msgs/msg/PoseWithCovariance"](pose=pose, covariance=np.zeros(36))
+
+    def _hypothesis(self, found: Detection, pose: Any) -> Any:
         return self.types["vision_msgs/msg/ObjectHypothesisWithPose"](
             hypothesis=self.types["vision_msgs/msg/ObjectHypothesis"](
                 class_id=found.class_name, score=float(found.score)
             ),
-            pose=self.types["geometry_msgs/msg/PoseWithCovariance"](pose=pose, covariance=np.zeros(36)),
+            pose=pose,
         )
 
     def _box(self, found: Detection) -> Any:

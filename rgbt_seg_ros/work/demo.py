@@ -23,7 +23,7 @@ from rgbt_seg_ros.bags.reader import Recording, read_images
 from rgbt_seg_ros.bags.rendered import write_rendered_bag
 from rgbt_seg_ros.base import interrupts
 from rgbt_seg_ros.base.child_process import ChildProcess, last_words, wait_until
-from rgbt_seg_ros.base.diagnostics import Key
+from rgbt_seg_ros.base.diagnostics import OUTSIDE_MODEL, Key
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import describe_host, prepare_process
 from rgbt_seg_ros.base.text import duration
@@ -276,6 +276,7 @@ def run(args: argparse.Namespace) -> None:
     if summary.own_cost_ms is not None:
         outside, model = summary.own_cost_ms
         print(
-            f"Outside the model a pair takes {outside:.1f} ms, {100 * outside / model:.0f} % of the model's time."
+            f"Outside the model ({', '.join(OUTSIDE_MODEL)}; overlay and confidence are published as well) a pair "
+            f"takes {outside:.1f} ms, {100 * outside / model:.0f} % of the model's time."
         )
     name_run(args.output)

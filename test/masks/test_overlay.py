@@ -65,6 +65,21 @@ def test_classes_are_tinted_but_background_and_unlabeled_pixels_are_not(alpha: f
     np.testing.assert_allclose(picture[:3], expected, atol=1)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_overlays_of_opencv_are_those_of_numpy_to_the_bit(kind: type) -> None:
+    draw = np.random.default_rng(3)
+    rgb = noise(48, 70)
+    # A part of a larger array, as a mask is one of a batch.
+    mask = draw.integers(0, 300, (48, 140)).astype(kind)[:, ::2]
+    palette = draw.integers(0, 256, (256, 3), np.uint8)
+    palette[[0, 7, 255]] = 0
+    colours = palette[mask.astype(np.uint8)]
+    np.testing.assert_array_equal(colorize(mask, palette), colours)
+    blend = cv2.addWeighted(rgb, 0.7, colours, 0.3, 0.0)
+    expected = np.where(colours.any(axis=2, keepdims=True), blend, rgb)
+    np.testing.assert_array_equal(draw_overlay(rgb, mask, palette, alpha=0.3), expected)
+
+
 def test_inputs_are_left_alone() -> None:
     rgb, mask = noise(60, 80), np.full((60, 80), CAR, np.uint8)
     rgb.setflags(write=False)

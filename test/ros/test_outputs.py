@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import rclpy
+from geometry_msgs.msg import PoseWithCovariance
 from node_bench import header
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode
@@ -15,6 +16,7 @@ from vision_msgs.msg import LabelInfo
 from waiting import wait_for
 
 from rgbt_seg_ros.images.pair import ImagePair
+from rgbt_seg_ros.masks.detections import Detection
 from rgbt_seg_ros.masks.messages import MessageBuilder
 from rgbt_seg_ros.pipeline.answer import Answer
 from rgbt_seg_ros.ros import outputs
@@ -148,6 +150,26 @@ def test_what_nobody_looks_at_is_not_made(publishing: Publishing, made: list[str
         publishing.subscribe(topic, kind)
     publishing.publish(answer(), list(LAZY))
     assert set(made) == {name for _, name in MAKERS}
+
+
+def test_confidence_is_rounded_to_the_nearest_even_byte() -> None:
+    bytes_ = np.arange(255, dtype=np.float32)[None]
+    half = (bytes_ + 0.5) / np.float32(255)
+    confidence = np.concatenate(
+        [bytes_ / 255, half, np.nextafter(half, 0), np.nextafter(half, 1)], dtype=np.float32
+    )
+    message = ROS_MESSAGES.confidence(header(1), confidence)
+    published = np.frombuffer(message.data, np.uint8).reshape(confidence.shape)
+    np.testing.assert_array_equal(published, np.round(confidence * np.float32(255)))
+
+
+def test_objects_share_no_more_than_a_pose_that_nobody_knows() -> None:
+    found = [Detection(1, "car", 0.25 * n, n, 2.0, 3.0, 4.0, 5, object_id=n) for n in (1, 2)]
+    message = ROS_MESSAGES.detections(header(1), found)
+    hypotheses = [each.results[0] for each in message.detections]
+    assert [each.hypothesis.score for each in hypotheses] == [0.25, 0.5]
+    assert [(each.bbox.center.position.x, each.id) for each in message.detections] == [(1.0, "1"), (2.0, "2")]
+    assert [each.pose for each in hypotheses] == [PoseWithCovariance()] * 2
 
 
 def test_more_than_255_classes_make_masks_of_16_bits(publishing: Publishing) -> None:

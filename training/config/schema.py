@@ -141,7 +141,8 @@ class ModelConfig:
             random scale) and in service alike; null: never.
         thermal_mean, thermal_std: statistics that thermal in [0, 1] is scaled with; null: neither.
         start_from: model file whose weights the run starts from, `default` for the packaged one; the network must be
-            the same, the class embeddings stay those of `embeddings`; null: random numbers, or base_weights.
+            the same, but for `detail`, whose head then starts anew; the class embeddings stay those of `embeddings`;
+            null: random numbers, or base_weights.
     """
 
     arch: str = "shifnet"

@@ -1,10 +1,11 @@
 """The network that a run starts from, and its card: architecture, class embeddings, base weights, what is frozen."""
 
 import dataclasses
+import logging
 from pathlib import Path
 from typing import cast
 
-from torch import Tensor, nn
+from torch import nn
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.shared_files import share_path
@@ -20,6 +21,14 @@ from ..config import Config
 from ..config.schema import ModelConfig
 from ..data.sources import class_set_of
 from .base_weights import load_base_weights
+
+_LOG = logging.getLogger(__name__)
+
+_HEADS = ("hpd.head.", "hpd.detail.")
+"""SHIFNet's last layers: it has one of both."""
+
+_OF_CLASSES = ("class_embeddings", "hpd.centre")
+"""What a network has from its classes' texts."""
 
 
 def initial_model(config: Config) -> tuple[nn.Module, ModelCard]:
@@ -89,19 +98,28 @@ def _start_base(network: nn.Module, model: ModelConfig) -> str | None:
 
 
 def _load_start(network: nn.Module, model: ModelConfig) -> str | None:
-    """Give the network the weights of `start_from`, if there is one, but not its embeddings; tells the file's hash."""
+    """Give the network the weights of `start_from`, if there is one, but not its embeddings; tells the file's hash.
+
+    Where the file has the other head (`model.detail`), the network's stays as it is.
+    """
     if model.start_from is None:
         return None
     path = resolve_model(model.start_from)
     own = network.state_dict()
-    of_classes: dict[str, Tensor] = {
-        name: own[name] for name in ("class_embeddings", "hpd.centre") if name in own
-    }
-    tensors = {**load_model(path).state_dict(), **of_classes}
+    started = load_model(path).state_dict()
+    heads = {name: tensor for name, tensor in own.items() if name.startswith(_HEADS)}
+    other_head = not heads.keys() <= started.keys() and any(name.startswith(_HEADS) for name in started)
+    kept = {name: own[name] for name in _OF_CLASSES if name in own} | (heads if other_head else {})
+    dropped = (*_OF_CLASSES, *_HEADS) if other_head else _OF_CLASSES
+    tensors = {name: tensor for name, tensor in started.items() if not name.startswith(dropped)} | kept
     if faults := misfits(own, tensors):
         raise UserError(
             f"model.start_from: the weights in {path} do not fit the network ({faults[0]}): "
             "give a model file of the same architecture and size"
+        )
+    if other_head:
+        _LOG.warning(
+            "warning: %s has the other head (model.detail): the head starts from random numbers", path
         )
     network.load_state_dict(tensors)
     return file_hash(path)

@@ -48,3 +48,31 @@ def test_other_networks_are_refused(tmp_path: Path) -> None:
     save_model(path, network, card)
     with pytest.raises(UserError, match=r"model\.start_from.*do not fit"):
         initial_model(_config(f"model.start_from={path}"))
+
+
+def test_a_network_with_the_other_head_starts_from_all_but_the_head(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    network, card = initial_model(_config())
+    path = tmp_path / "stride_4.safetensors"
+    save_model(path, network, card)
+    finer, _ = initial_model(_config(f"model.start_from={path}", "model.detail=true", "model.centred=true"))
+    assert "head starts from random numbers" in caplog.text
+    before, after = network.state_dict(), finer.state_dict()
+    for name, tensor in before.items():
+        if not name.startswith("hpd.head."):
+            assert torch.equal(after[name], tensor), name
+    assert set(after) - set(before) == {
+        name for name in after if name.startswith(("hpd.detail.", "hpd.centre"))
+    }
+
+
+def test_a_network_of_another_size_has_no_head_to_start_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    network, card = initial_model(_config("model.detail=true", "model.fusion=add"))
+    path = tmp_path / "added.safetensors"
+    save_model(path, network, card)
+    with pytest.raises(UserError, match=r"model\.start_from.*do not fit"):
+        initial_model(_config(f"model.start_from={path}"))
+    assert "head" not in caplog.text

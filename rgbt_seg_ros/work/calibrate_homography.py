@@ -1,4 +1,4 @@
-"""Estimate the homography that lays thermal images onto RGB images, from points found in one pair of images."""
+"""What `rgbt_seg_ros.calibrate_homography` does once its arguments are known to be good."""
 
 import argparse
 from pathlib import Path

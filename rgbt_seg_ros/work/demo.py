@@ -1,8 +1,4 @@
-"""The whole system on this machine: a recording is played, the node segments it, a third process records the result.
-
-Player, node and recorder are processes of their own on a private ROS graph. The node runs in mode lossless, and the
-recording is played no faster than this machine segments it; at which rate is said and written down.
-"""
+"""What `rgbt_seg_ros.demo` does once its arguments are known to be good."""
 
 import argparse
 import statistics

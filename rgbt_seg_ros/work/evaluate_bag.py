@@ -1,12 +1,4 @@
-"""Score a running node in mode lossless on a recording that is being played, and keep what it published.
-
-`launch/evaluate_bag.launch.py` starts it beside the node. It waits for the recording's images, whoever plays them,
-and ends when the node has answered all of them. It leaves the recorder's folder (see `rgbt_seg_ros.runs.folder`) with
-
-    segmentation/    a rosbag2 (mcap) with the node's messages
-    metrics.json     the numbers
-    report.html      the same page as the demo's
-"""
+"""What `rgbt_seg_ros.evaluate_bag` does once its arguments are known to be good."""
 
 import argparse
 import gc

@@ -1,10 +1,4 @@
-"""Make a rosbag2 from RGB and thermal videos or image folders.
-
-Two folders are paired by equal file names where they share any, else by order; names sort naturally (2 before 10).
-Videos keep the times of their images, also where the frame rate varies, and folders have 10 images a second, unless
---rate says otherwise. Both streams start at the same time. The stamps begin at a fixed date, so that the same images
-always give the same recording.
-"""
+"""What `rgbt_seg_ros.make_bag` does once its arguments are known to be good."""
 
 import argparse
 

@@ -1,4 +1,4 @@
-"""The process of the lifecycle node `rgbt_segmenter`: signals, the executor thread, exit codes."""
+"""What `rgbt_seg_ros.node` does once its arguments are known to be good."""
 
 import argparse
 import gc

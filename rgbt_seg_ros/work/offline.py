@@ -1,7 +1,4 @@
-"""Segment a recording without ROS: every pair, none dropped for time, the same result each time.
-
-The core is the node's: pairing, decoding, segmenter and detections are the same modules with the same defaults.
-"""
+"""What `rgbt_seg_ros.offline` does once its arguments are known to be good."""
 
 import argparse
 import sys

@@ -1,8 +1,4 @@
-"""Play a rosbag2 as ROS 2 topics, for machines without `ros2 bag`: same timing, same bytes, same stamps.
-
-Messages are published as the serialized bytes in the bag, so nothing is decoded or copied field by field. Names can
-be remapped: ``python3 -m rgbt_seg_ros.play BAG --ros-args -r /rgb/image:=/camera/image_raw``.
-"""
+"""What `rgbt_seg_ros.play` does once its arguments are known to be good."""
 
 import argparse
 import sys

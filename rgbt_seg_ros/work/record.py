@@ -1,9 +1,4 @@
-"""Record what a running node makes of its cameras: masks, detections, overlay video, latency, diagnostics.
-
-A process of its own, so that the latency is what another process sees: from having an RGB image to having its mask.
-The files are described in `rgbt_seg_ros.runs.folder`. Topics can be remapped:
-``python3 -m rgbt_seg_ros.record -o DIR --ros-args -r rgb/image:=/camera/image_raw``.
-"""
+"""What `rgbt_seg_ros.record` does once its arguments are known to be good."""
 
 import argparse
 

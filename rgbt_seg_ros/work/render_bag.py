@@ -1,4 +1,4 @@
-"""Make a recording of rendered street scenes: a rosbag2 with exact labels, the same for the same seed."""
+"""What `rgbt_seg_ros.render_bag` does once its arguments are known to be good."""
 
 import argparse
 

@@ -1,8 +1,4 @@
-"""One self-contained HTML page about a run, or about two beside each other.
-
-A run is a folder that record, the demo, offline, evaluate_bag or training.evaluate --report has left (see
-`rgbt_seg_ros.runs.folder`); nothing else is read; no ROS.
-"""
+"""What `rgbt_seg_ros.report` does once its arguments are known to be good."""
 
 import argparse
 import os

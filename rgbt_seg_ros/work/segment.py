@@ -1,4 +1,4 @@
-"""Segment one pair of image files: mask, overlay and detections, without ROS."""
+"""What `rgbt_seg_ros.segment` does once its arguments are known to be good."""
 
 import argparse
 import sys

@@ -1,8 +1,4 @@
-"""A live view of a running node for a web browser: overlay, cameras, mask, and what the node says of itself.
-
-It only reads, and what nobody looks at it does not subscribe to. Topics can be remapped:
-``python3 -m rgbt_seg_ros.watch --ros-args -r rgb/image:=/camera/image_raw -r thermal/image:=/boson/image_raw``.
-"""
+"""What `rgbt_seg_ros.watch` does once its arguments are known to be good."""
 
 import argparse
 

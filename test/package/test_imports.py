@@ -112,6 +112,17 @@ def test_training_takes_from_the_node_what_the_table_says_and_gives_nothing() ->
     assert [pair for pair in across if part(pair[1], "rgbt_seg_ros") not in may | {""}] == []
 
 
+def test_what_a_module_is_for_is_told_once() -> None:
+    """A command's file tells it, and the one that does its work says whose it is."""
+    told: dict[str, str] = {}
+    for name, path in FILES.items():
+        docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+        command = name.replace(".work.", ".")
+        if command != name:
+            assert docstring == f"What `{command}` does once its arguments are known to be good."
+        assert told.setdefault(docstring, name) == name or not docstring
+
+
 def test_nobody_imports_a_command() -> None:
     commands = {name for name in FILES if part(name, name.split(".")[0]) == "commands"}
     assert len(commands) == 23

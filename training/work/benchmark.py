@@ -1,4 +1,4 @@
-"""Measure a model in service beside plain PyTorch, networks side by side, or a step of a training configuration."""
+"""What `training.benchmark` does once its arguments are known to be good."""
 
 import argparse
 from typing import Any

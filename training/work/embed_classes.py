@@ -1,7 +1,4 @@
-"""Class embeddings: the text vectors that a model compares its pixels with, computed once and kept in a file.
-
-A text encoder is needed here only; models carry the vectors, so the node never loads one.
-"""
+"""What `training.embed_classes` does once its arguments are known to be good."""
 
 import argparse
 import hashlib

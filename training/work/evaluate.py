@@ -1,4 +1,4 @@
-"""Scores of a model file on a split of a data set: table, JSON and pictures, by one process or torchrun's several."""
+"""What `training.evaluate` does once its arguments are known to be good."""
 
 import argparse
 import os

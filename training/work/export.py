@@ -1,7 +1,4 @@
-"""Write a model's network for runtimes that know nothing of this package: as ONNX, or for `torch.export.load`.
-
-The file is compared with PyTorch before it is there under its name.
-"""
+"""What `training.export` does once its arguments are known to be good."""
 
 import argparse
 from collections.abc import Sequence

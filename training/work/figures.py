@@ -1,4 +1,4 @@
-"""The figures of the SHIFNet and SARTM papers of models of your own: `python -m training.figures KIND ...`."""
+"""What `training.figures` does once its arguments are known to be good."""
 
 import argparse
 from collections.abc import Mapping, Sequence

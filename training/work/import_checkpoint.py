@@ -1,4 +1,4 @@
-"""Turn released weights of SHIFNet or SARTM, of any of the four sizes, into a model file of ours."""
+"""What `training.import_checkpoint` does once its arguments are known to be good."""
 
 import argparse
 from collections.abc import Mapping

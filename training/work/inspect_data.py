@@ -1,4 +1,4 @@
-"""Check a data set on disk: `python -m training.inspect_data --data NAME --root DIR`."""
+"""What `training.inspect_data` does once its arguments are known to be good."""
 
 import argparse
 from collections.abc import Iterable

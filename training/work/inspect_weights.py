@@ -1,4 +1,4 @@
-"""Check a download of weights: `python -m training.inspect_weights FILE`."""
+"""What `training.inspect_weights` does once its arguments are known to be good."""
 
 import argparse
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""A model's card for people, docs/model_card.md: what its file tells of itself, its scores, and what a person wrote."""
+"""What `training.model_card` does once its arguments are known to be good."""
 
 import argparse
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Train a model: `python -m training.train --config FILE [key=value ...]`, or `--resume runs/NAME`."""
+"""What `training.train` does once its arguments are known to be good."""
 
 import argparse
 from pathlib import Path

@@ -95,8 +95,7 @@ class PairingThread:
                     return
                 polled = time.monotonic() if polled is None else polled
                 pipeline, camera, stamp_ns, message, arrival = handed
-                add = pipeline.add_rgb if camera == "rgb" else pipeline.add_thermal
-                self._attempt(partial(add, stamp_ns, message, arrival))
+                self._attempt(partial(pipeline.add, camera, stamp_ns, message, arrival))
                 # What is kept here would be one more image in memory.
                 del handed, message
         except BaseException as error:

@@ -106,36 +106,19 @@ class Pipeline:
     def settings(self, settings: Settings) -> None:
         self.responder.settings = settings
 
-    def add_rgb(self, stamp_ns: int, message: Any, arrival: Arrival | None = None) -> None:
-        """Take an RGB image message, which has come now if `arrival` does not say when."""
-        self._add(self._rgb, self._thermal, stamp_ns, message, message.data, arrival)
-
-    def add_thermal(self, stamp_ns: int, message: Any, arrival: Arrival | None = None) -> None:
-        """Take a thermal image message, as `add_rgb`."""
-        # Telemetry counts images while the picture stands still.
-        raw = self.settings.thermal_transport == "raw"
-        picture = self.settings.thermal.rows_kept(message) if raw else message.data
-        self._add(self._thermal, self._rgb, stamp_ns, message, picture, arrival)
-
-    def _add(
-        self,
-        camera: Camera,
-        other: Camera,
-        stamp_ns: int,
-        message: Any,
-        picture: Any,
-        arrival: Arrival | None,
-    ) -> None:
+    def add(self, camera: str, stamp_ns: int, message: Any, arrival: Arrival | None = None) -> None:
+        """Take an image message of camera ``rgb`` or ``thermal``, which has come now if `arrival` does not say when."""
         with self._lock:
             started = time.perf_counter()
             arrival = arrival or Arrival(self._clock_ns(), time.monotonic_ns())
-            frame = self._arrive(camera, other, stamp_ns, message, picture, arrival)
+            is_rgb = camera == "rgb"
+            own, other = (self._rgb, self._thermal) if is_rgb else (self._thermal, self._rgb)
+            frame = self._arrive(own, other, stamp_ns, message, arrival)
             # All by the time at which it came: asking the node's clock costs as much as pairing.
             now_ns = arrival.clock_ns
-            if self._is_frozen(camera, now_ns):
+            if self._is_frozen(own, now_ns):
                 return
-            is_rgb = camera is self._rgb
-            if self._goes_alone(camera, other, now_ns):
+            if self._goes_alone(own, other, now_ns):
                 self._put(Job(self.responder, frame, None) if is_rgb else Job(self.responder, None, frame))
             else:
                 add = self._pairer.add_rgb if is_rgb else self._pairer.add_thermal
@@ -219,16 +202,10 @@ class Pipeline:
             self._statistics.count(Drop.DEACTIVATED, len(left))
 
     def _arrive(
-        self,
-        camera: Camera,
-        other: Camera,
-        stamp_ns: int,
-        message: Any,
-        picture: Any,
-        arrival: Arrival,
+        self, camera: Camera, other: Camera, stamp_ns: int, message: Any, arrival: Arrival
     ) -> ReceivedImage:
         now_ns = arrival.clock_ns
-        camera.saw(stamp_ns, picture, now_ns)
+        camera.saw(stamp_ns, self._picture(camera, message), now_ns)
         other.expect(now_ns)
         self._statistics.tick(_RATE_KEYS[camera.name], now_ns)
         self._stream_clock.add(stamp_ns, now_ns)
@@ -240,6 +217,13 @@ class Pipeline:
         self._last_arrival_ns = arrival.monotonic_ns
         self._flushed = False
         return ReceivedImage(message, stamp_ns, self._last_arrival_ns)
+
+    def _picture(self, camera: Camera, message: Any) -> Any:
+        """The bytes of an image that change while its camera works."""
+        if camera is self._thermal and self.settings.thermal_transport == "raw":
+            # Telemetry counts images while the picture stands still.
+            return self.settings.thermal.rows_kept(message)
+        return message.data
 
     def _is_frozen(self, camera: Camera, now_ns: int) -> bool:
         """Whether the image that has just come is none to go by, and counted; a recording is taken as it is."""

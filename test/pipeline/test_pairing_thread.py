@@ -22,7 +22,7 @@ class Busy:
     def __init__(self) -> None:
         self.begun, self.go_on = threading.Event(), threading.Event()
 
-    def add_rgb(self, *_: object) -> None:
+    def add(self, *_: object) -> None:
         self.begun.set()
         self.go_on.wait(TIMEOUT_S)
 
@@ -136,7 +136,7 @@ class Counted:
     def idle(self) -> bool:
         return self.left <= 0
 
-    def add_rgb(self, *_: object) -> None:
+    def add(self, *_: object) -> None:
         self.left = self._needed
 
     def poll(self) -> None:

@@ -145,8 +145,8 @@ def test_only_latest_mode_decides_before_the_successors_come(
     bench = setup(mode=mode)
     pairs = bench.pipeline.values()["pairs"]
     # The partner may still come, as far as stamps tell, but it does not.
-    bench.pipeline.add_rgb(bench.sent * PERIOD_NS, RGB)
-    bench.pipeline.add_thermal(bench.sent * PERIOD_NS - 5_000_000, THERMAL)
+    bench.pipeline.add("rgb", bench.sent * PERIOD_NS, RGB)
+    bench.pipeline.add("thermal", bench.sent * PERIOD_NS - 5_000_000, THERMAL)
     for _ in range(30):
         bench.now_ns += 10_000_000
         bench.pipeline.poll()

@@ -71,9 +71,9 @@ class Setup:
             self.sent += 1
             self.now_ns += PERIOD_NS
             if rgb is not None:
-                self.pipeline.add_rgb(stamp, rgb)
+                self.pipeline.add("rgb", stamp, rgb)
             if thermal is not None:
-                self.pipeline.add_thermal(stamp, thermal)
+                self.pipeline.add("thermal", stamp, thermal)
             self.pipeline.poll()
 
     def send_one_by_one(self, pairs: int, **images: Any) -> None:

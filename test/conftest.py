@@ -17,6 +17,7 @@ from rgbt_seg_ros.base import cli
 from rgbt_seg_ros.ros.dds import metatraffic_port, private_graph_environment
 
 if TYPE_CHECKING:
+    from exported_models import ExportedModel
     from node_bench import Bench
 
     from rgbt_seg_ros.segmenter import Segmenter
@@ -99,6 +100,22 @@ def node_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from random_model import write_node_model
 
     return write_node_model(tmp_path_factory.mktemp("model") / "random.safetensors")
+
+
+@pytest.fixture(scope="session")
+def exported_default(tmp_path_factory: pytest.TempPathFactory) -> "ExportedModel":
+    """The packaged model and its exported network; skips without onnx."""
+    from exported_models import exported_default
+
+    return exported_default(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def exported_sartm(tmp_path_factory: pytest.TempPathFactory) -> "ExportedModel":
+    """A small SARTM of random weights, exported in both formats; skips without onnx."""
+    from exported_models import exported_sartm
+
+    return exported_sartm(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

@@ -3,79 +3,46 @@
 import shutil
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stdout
-from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from exported_models import DEFAULT_SIZE, ExportedModel, exported_tiny
 from PIL import Image
-from random_model import write_model
 from torch import nn
 
 from rgbt_seg_ros.base.errors import UserError
-from rgbt_seg_ros.masks.classes import MFNET
-from rgbt_seg_ros.models import ModelCard, build_model, load_model, read_card, save_model
+from rgbt_seg_ros.models import load_model, read_card
 from rgbt_seg_ros.models.onnx_file import read_onnx
 from rgbt_seg_ros.segmenter import Segmenter, exported_network, runtime
 from rgbt_seg_ros.segmenter.class_embeddings import ClassEmbeddings
 from rgbt_seg_ros.segmenter.exported_network import ExportedNetwork
-from training.export import main as export
 
 onnx = pytest.importorskip("onnx", reason="needs onnx, with which exports are made")
 
-SIZE = (288, 384)
-SMALL = (64, 96)
 
-
-@dataclass(frozen=True)
-class Model:
-    """A model file, and the network that was exported of it, in folders of their own."""
-
-    weights: Path
-    exported: Path
-
-    def segmenters(self) -> tuple[Segmenter, Segmenter]:
-        """By PyTorch, and by onnxruntime alone."""
-        return (
-            Segmenter.load(self.weights, "cpu"),
-            Segmenter.load(self.exported, "cpu", runtime="onnxruntime"),
-        )
-
-
-def exported(weights: Path, folder: Path, size: tuple[int, int]) -> Model:
-    path = folder / "exported" / "m.onnx"
-    arguments = ("--model", str(weights), "--format", "onnx", "--size", "x".join(map(str, size)))
-    with redirect_stdout(StringIO()):
-        assert export([*arguments, "-o", str(path)]) == 0
-    return Model(weights, path)
-
-
-@pytest.fixture(scope="module")
-def default(tmp_path_factory, repository) -> Model:
-    return exported(repository / "resource" / "default.safetensors", tmp_path_factory.mktemp("default"), SIZE)
-
-
-@pytest.fixture(scope="module")
-def sartm(tmp_path_factory) -> Model:
-    folder = tmp_path_factory.mktemp("sartm")
-    return exported(write_model(folder / "m.safetensors", arch="sartm", short_side=64), folder, SMALL)
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory) -> Model:
-    """As wide as the paper's, of random weights that tell things apart, and without class similarity in the text."""
-    folder = tmp_path_factory.mktemp("tiny")
-    torch.manual_seed(0)
-    network = build_model("shifnet", {"size": "tiny"}, torch.randn(9, 768))
-    network.hpd.logit_scale.data.fill_(5.0)
-    card = ModelCard(
-        "shifnet", {"size": "tiny"}, MFNET.names, MFNET.things, {"encoder": "random"}, short_side=64
+def segmenters(model: ExportedModel) -> tuple[Segmenter, Segmenter]:
+    """By PyTorch, and by onnxruntime alone."""
+    return (
+        Segmenter.load(model.weights, "cpu"),
+        Segmenter.load(model.exported, "cpu", runtime="onnxruntime"),
     )
-    save_model(folder / "m.safetensors", network, card)
-    return exported(folder / "m.safetensors", folder, SMALL)
+
+
+@pytest.fixture
+def default(exported_default: ExportedModel) -> ExportedModel:
+    return exported_default
+
+
+@pytest.fixture
+def sartm(exported_sartm: ExportedModel) -> ExportedModel:
+    return exported_sartm
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> ExportedModel:
+    return exported_tiny(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +68,7 @@ def equal(first: Segmenter, second: Segmenter, rgb: np.ndarray | None, thermal: 
 def test_the_packaged_model_gives_the_same_masks_of_real_pairs(default, samples, name):
     four = np.array(Image.open(samples / "mfnet" / "images" / name))
     rgb, thermal = np.ascontiguousarray(four[..., :3]), np.ascontiguousarray(four[..., 3])
-    by_torch, by_onnx = default.segmenters()
+    by_torch, by_onnx = segmenters(default)
     assert by_onnx.runtime == "onnxruntime (CPU)"
     assert len(np.unique(by_torch(rgb, thermal).mask)) > 4
     for images in ((rgb, thermal), (rgb, None), (None, thermal)):
@@ -110,7 +77,7 @@ def test_the_packaged_model_gives_the_same_masks_of_real_pairs(default, samples,
 
 @pytest.mark.parametrize("name", ["sartm", "tiny"])
 def test_other_networks_give_the_same_masks(name, pair, request):
-    by_torch, by_onnx = request.getfixturevalue(name).segmenters()
+    by_torch, by_onnx = segmenters(request.getfixturevalue(name))
     rgb, thermal = small(pair)
     for images in ((rgb, thermal), (rgb, None), (None, thermal)):
         assert equal(by_torch, by_onnx, *images) >= 0.999
@@ -118,21 +85,21 @@ def test_other_networks_give_the_same_masks(name, pair, request):
 
 
 def test_a_batch_and_thermal_defects_go_through_a_file_of_one_pair(default, pair):
-    by_torch, by_onnx = default.segmenters()
+    by_torch, by_onnx = segmenters(default)
     rgb, thermal = pair
     valid = np.ones(thermal.shape, bool)
     valid[:100] = False
     first, second = by_torch(rgb, thermal, valid), by_onnx(rgb, thermal, valid)
     assert np.mean(first.mask == second.mask) >= 0.999
-    images = torch.randn(3, 3, *SIZE, generator=torch.Generator().manual_seed(0))
+    images = torch.randn(3, 3, *DEFAULT_SIZE, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         together = by_onnx._network(images, images)
-        assert together.shape == (3, 9, *SIZE)
+        assert together.shape == (3, 9, *DEFAULT_SIZE)
         torch.testing.assert_close(together[1:2], by_onnx._network(images[1:2], images[1:2]))
 
 
 def test_images_of_another_shape_are_shrunk_until_they_fit(default, pair):
-    _, by_onnx = default.segmenters()
+    _, by_onnx = segmenters(default)
     rgb, thermal = pair
     wide = slice(0, 240)
     assert by_onnx(rgb[wide], thermal[wide]).mask.shape == (240, 640)
@@ -141,7 +108,7 @@ def test_images_of_another_shape_are_shrunk_until_they_fit(default, pair):
     assert by_onnx.network_size((720, 1280)) == (216, 384)
 
 
-def other_classes(model: Model) -> tuple[ClassEmbeddings, list[str]]:
+def other_classes(model: ExportedModel) -> tuple[ClassEmbeddings, list[str]]:
     """Eleven names, one of them the model's own."""
     card, own = read_card(model.weights), load_model(model.weights).get_buffer("class_embeddings")
     names = tuple(f"other {number}" for number in range(10))
@@ -153,14 +120,13 @@ def other_classes(model: Model) -> tuple[ClassEmbeddings, list[str]]:
 
 @pytest.mark.parametrize("own_alone", [False, True])
 def test_classes_can_be_chosen(default, pair, own_alone):
-    segmenters = default.segmenters()
+    by_torch, by_onnx = segmenters(default)
     embeddings, names = other_classes(default)
-    for segmenter in segmenters:
+    for segmenter in (by_torch, by_onnx):
         if own_alone:
             segmenter.use(segmenter.select_classes(["person", "car"]))
         else:
             segmenter.use(segmenter.select_classes(names, embeddings))
-    by_torch, by_onnx = segmenters
     assert by_onnx.class_names == by_torch.class_names
     assert len(np.unique(by_torch(*pair).mask)) > 2
     assert equal(by_torch, by_onnx, *pair) >= 0.999
@@ -169,7 +135,7 @@ def test_classes_can_be_chosen(default, pair, own_alone):
 def test_both_forms_side_by_side_are_measured_and_one_answers(default, pair, tmp_path):
     shutil.copy(default.weights, tmp_path / "m.safetensors")
     shutil.copy(default.exported, tmp_path / "m.onnx")
-    by_torch, _ = default.segmenters()
+    by_torch, _ = segmenters(default)
     embeddings, names = other_classes(default)
     for path in (tmp_path / "m.safetensors", tmp_path / "m.onnx"):
         segmenter = Segmenter.load(path, "cpu")
@@ -210,7 +176,7 @@ def serve_slowly(monkeypatch: pytest.MonkeyPatch) -> list[Slow]:
 
 
 def test_the_exported_network_answers_for_its_size_alone(default, pair, monkeypatch):
-    (by_torch, _), made = default.segmenters(), serve_slowly(monkeypatch)
+    (by_torch, _), made = segmenters(default), serve_slowly(monkeypatch)
     segmenter = Segmenter.load(default.exported, "cpu")
     assert segmenter.runtime == "onnxruntime (CPU)"
     slow = made[0]
@@ -283,7 +249,7 @@ def test_without_a_provider_for_the_device_it_is_one_sentence(monkeypatch):
         (lambda m: load_model(m.exported), "is an exported network: give the model file"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_served_is_one_sentence(sartm, load: Callable[[Model], object], sentence: str):
+def test_what_cannot_be_served_is_one_sentence(sartm, load: Callable[[ExportedModel], object], sentence: str):
     with pytest.raises(UserError, match=sentence):
         load(sartm)
 
@@ -296,7 +262,7 @@ def test_an_exported_network_of_another_model_is_left_out(default, sartm, tmp_pa
     assert "m.onnx is of another model file: torch answers" in segmenter.runtime_note
 
 
-def spoiled(model: Model, folder: Path, spoil: Callable[[onnx.ModelProto], None]) -> Path:
+def spoiled(model: ExportedModel, folder: Path, spoil: Callable[[onnx.ModelProto], None]) -> Path:
     content = onnx.load(model.exported)
     spoil(content)
     path = folder / "m.onnx"

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, fields
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -35,9 +36,22 @@ class Detection:
         return {name: getattr(self, name) for name in names}
 
 
+class PixelProbability(Protocol):
+    """Tells the probability of the chosen class at single pixels.
+
+    Attributes:
+        shape: height and width.
+    """
+
+    shape: tuple[int, int]
+
+    def probability(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Of pixels whose rows and columns are int64 [P]: float [P] in 0..1."""
+
+
 def find_detections(
     mask: np.ndarray,
-    confidence: np.ndarray,
+    confidence: np.ndarray | PixelProbability,
     class_names: Sequence[str],
     thing_classes: Collection[str],
     min_area: int = 50,
@@ -47,7 +61,7 @@ def find_detections(
 
     Args:
         mask: class ids, uint8 or uint16 [H, W]; ids without a name (255, 65535) are no objects.
-        confidence: probability of the chosen class, float [H, W] in 0..1.
+        confidence: probability of the chosen class, float [H, W] in 0..1, or what tells it of the pixels of objects.
         class_names: names in id order.
         thing_classes: names of the classes to look for.
         min_area: components with fewer pixels are left out.
@@ -75,7 +89,11 @@ def find_detections(
 
 
 def _components(
-    mask: np.ndarray, confidence: np.ndarray, class_id: int, class_name: str, min_area: int
+    mask: np.ndarray,
+    confidence: np.ndarray | PixelProbability,
+    class_id: int,
+    class_name: str,
+    min_area: int,
 ) -> Iterator[Detection]:
     members = mask == class_id
     # Labelling costs by the pixel: only the part of the image that holds the class is labelled.
@@ -85,8 +103,13 @@ def _components(
     if not members.size:
         return
     count, labels, stats, _ = cv2.connectedComponentsWithStats(members.view(np.uint8), connectivity=8)
-    # One pass over the class's pixels scores all components; label 0 is everything else.
-    sums = np.bincount(labels[members], weights=confidence[part][members], minlength=count)
+    # One pass over the class's pixels scores all components that are large enough; label 0 is everything else.
+    rows, columns = np.nonzero(members & (stats[:, cv2.CC_STAT_AREA] >= min_area)[labels])
+    if isinstance(confidence, np.ndarray):
+        sure = confidence[part][rows, columns]
+    else:
+        sure = confidence.probability(rows + top, columns + left)
+    sums = np.bincount(labels[rows, columns], weights=sure, minlength=count)
     for number, ((x, y, size_x, size_y, area), total) in enumerate(
         zip(stats[1:].tolist(), sums[1:].tolist(), strict=True), 1
     ):

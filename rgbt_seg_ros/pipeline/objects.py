@@ -15,7 +15,7 @@ def find_objects(settings: Settings, segmentation: Segmentation, share: float = 
     """The detections in a segmentation, by this share of the settings' least area and score."""
     return find_detections(
         segmentation.mask,
-        segmentation.confidence,
+        segmentation.probability,
         segmentation.classes.names,
         segmentation.classes.thing_classes,
         min_area=max(1, round(share * settings.detections.min_area)),

@@ -1,24 +1,149 @@
-"""From logits to the class of each pixel and its probability."""
+"""From a network's logits to the class of each pixel and its probability.
+
+On the CPU the work hardly grows with the number of classes: a pixel is an average of a few places of the coarse logits,
+and where these have one likeliest class, it is the pixel's. Only other pixels are interpolated, and probabilities only
+where they are asked for.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from rgbt_seg_ros.models.coarse_logits import CoarseLogits, joined
 from rgbt_seg_ros.segmenter.class_selection import ClassSelection
+from rgbt_seg_ros.segmenter.enlarging import Averages, Grid
+
+_BLOCK = 1 << 18
+"""Logits that are interpolated at a time: 1 MB, which stays in the cache."""
+
+_CLASSES_AT_ONCE = 32
+"""Classes whose logits a device has at full size at a time."""
 
 
-def most_probable(logits: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """[B, N, h, w] -> probability of the likeliest class and its place among the N, float and int64 [B, H, W]."""
-    if logits.shape[-2:] != size:
-        logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
-    probabilities, answers = logits.softmax(dim=1).max(dim=1)
-    return probabilities, answers
+_Told = Callable[[np.ndarray], np.ndarray]
+"""From the logits of some pixels, [P, N], to [P]."""
 
 
-def decide(logits: Tensor, size: tuple[int, int], classes: ClassSelection) -> tuple[np.ndarray, np.ndarray]:
-    """[B, N, h, w] -> class ids [B, H, W] and their probabilities float32 [B, H, W]."""
-    probabilities, answers = (result.cpu().numpy() for result in most_probable(logits, size))
-    if classes.ids is None:
-        return answers.astype(classes.mask_type), probabilities
-    mask = classes.ids[answers]
-    return mask, probabilities * (mask != classes.unlabeled)
+class Decision:
+    """The classes of one image's pixels, and their probabilities on demand.
+
+    Attributes:
+        mask: [H, W], class ids of the selection's type.
+        shape: height and width.
+    """
+
+    def __init__(self, maps: Sequence[Tensor], grid: Grid, classes: ClassSelection) -> None:
+        """Of maps [N, h, w] on the CPU."""
+        self._maps, self._grid = maps, grid
+        self._unlabeled = None if classes.ids is None else classes.unlabeled
+        self.shape = grid.size
+        likeliest = [_likeliest(each) for each in maps]
+        kind = classes.mask_type
+        ids = np.arange(maps[0].shape[0], dtype=kind) if classes.ids is None else classes.ids
+        self.mask = grid.spread(ids[likeliest[0]])
+        agreed = grid.agreed(likeliest[0])
+        for other in likeliest[1:]:
+            agreed &= grid.agreed(other) & (grid.spread(other) == grid.spread(likeliest[0]))
+        rows, columns = np.nonzero(~agreed)
+        if len(rows):
+            answers = self._of_pixels(rows, columns, lambda logits: logits.argmax(axis=1))
+            self.mask[rows, columns] = ids[answers]
+
+    def probability(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Of the classes of some pixels, whose rows and columns are int64 [P]: float32 [P]; 0 where unlabeled."""
+        found = self._of_pixels(rows, columns, _largest_probability)
+        return found if self._unlabeled is None else found * (self.mask[rows, columns] != self._unlabeled)
+
+    def probabilities(self) -> np.ndarray:
+        """Of the classes of all pixels: float32 [H, W]."""
+        height, width = self.shape
+        rows = max(1, self._block // width)
+        strips = (self._grid.of_rows(row, min(row + rows, height)) for row in range(0, height, rows))
+        found = self._tell(strips, _largest_probability).reshape(height, width)
+        return found if self._unlabeled is None else found * (self.mask != self._unlabeled)
+
+    def _of_pixels(self, rows: np.ndarray, columns: np.ndarray, what: _Told) -> np.ndarray:
+        parts = (slice(begin, begin + self._block) for begin in range(0, max(1, len(rows)), self._block))
+        return self._tell((self._grid.of_pixels(rows[part], columns[part]) for part in parts), what)
+
+    @property
+    def _block(self) -> int:
+        """Pixels that are interpolated at a time."""
+        return max(1, _BLOCK // self._maps[0].shape[0])
+
+    @torch.inference_mode()
+    def _tell(self, blocks: Iterable[Averages], what: _Told) -> np.ndarray:
+        """What is told of the logits of all blocks' pixels: [P]."""
+        flat = [each.permute(1, 2, 0).flatten(0, 1).contiguous() for each in self._maps]  # [h * w, N]
+        told = []
+        for places, weights in blocks:
+            logits = [F.embedding_bag(places, each, mode="sum", per_sample_weights=weights) for each in flat]
+            told.append(what(joined(logits).numpy()))
+        return np.concatenate(told)
+
+
+def decide(coarse: CoarseLogits, size: tuple[int, int], classes: ClassSelection) -> list[Decision]:
+    """One decision for each image of a batch, at a size of (height, width).
+
+    Raises:
+        ValueError: logits are not finite.
+    """
+    coarse = coarse.each(Tensor.cpu)
+    if not all(torch.isfinite(torch.stack(each.aminmax())).all() for each in coarse.maps):
+        raise ValueError("the network's output is not finite for this pair")
+    if len(coarse.maps) > 1 and coarse.size != size:
+        # The mean of two paths is no straight line between places: what is resized is the mean.
+        coarse = CoarseLogits.of_full(coarse.full())
+    grid = Grid(coarse, size)
+    images = zip(*(each.unbind() for each in coarse.maps), strict=True)
+    return [Decision(maps, grid, classes) for maps in images]
+
+
+def most_probable(coarse: CoarseLogits, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Probability of the likeliest class and its place among the N, float and int64 [B, H, W]; for a device.
+
+    Of many classes some are enlarged at a time: the logits of all are never there at full size.
+    """
+    if len(coarse.maps) > 1:
+        probabilities, answers = _enlarged(coarse, size).softmax(dim=1).max(dim=1)
+        return probabilities, answers
+    parts = coarse.maps[0].split(_CLASSES_AT_ONCE, dim=1)
+    best, answers, total = _of_part(coarse.each(lambda _: parts[0]), size)
+    for number, part in enumerate(parts[1:], 1):
+        other_best, other_answers, other_total = _of_part(coarse.each(lambda _, part=part: part), size)  # type: ignore[misc]
+        answers = torch.where(other_best > best, other_answers + number * _CLASSES_AT_ONCE, answers)
+        best = torch.maximum(best, other_best)
+        total = torch.logaddexp(total, other_total)
+    return (best - total).exp(), answers
+
+
+def _of_part(coarse: CoarseLogits, size: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+    """Largest logit, its place, and the logarithm of the sum of exponentials: [B, H, W] each."""
+    logits = _enlarged(coarse, size)
+    best, answers = logits.max(dim=1)
+    return best, answers, logits.logsumexp(dim=1)
+
+
+def _enlarged(coarse: CoarseLogits, size: tuple[int, int]) -> Tensor:
+    logits = coarse.full()
+    if coarse.size == size:
+        return logits
+    return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+
+
+def _likeliest(logits: Tensor) -> np.ndarray:
+    """[N, h, w] -> int64 [h, w]."""
+    last = logits.permute(1, 2, 0)
+    if last.is_contiguous():
+        return last.numpy().argmax(axis=-1)
+    return logits.max(dim=0).indices.numpy()
+
+
+def _largest_probability(logits: np.ndarray) -> np.ndarray:
+    """[P, N] -> [P]."""
+    exponentials = torch.from_numpy(logits)
+    exponentials = exponentials.sub_(exponentials.amax(dim=1, keepdim=True)).exp_()
+    return exponentials.sum(dim=1).reciprocal_().numpy()

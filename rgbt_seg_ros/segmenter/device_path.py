@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from rgbt_seg_ros.images.pair import ImagePair
+from rgbt_seg_ros.models.coarse_logits import CoarseLogits
 from rgbt_seg_ros.models.scaling import InputScaling
 from rgbt_seg_ros.segmenter.class_selection import ClassSelection
 from rgbt_seg_ros.segmenter.decision import most_probable
@@ -37,8 +38,8 @@ MOST_PLANS = 4
 EAGER_RUNS = 2
 """Runs of a layout before it is captured: kernels are chosen and memory is found in these."""
 
-Run = Callable[[Tensor, Tensor, ClassSelection], Tensor]
-"""From scaled inputs [B, 3, h, w] to logits float32 [B, N, h, w]."""
+Run = Callable[[Tensor, Tensor, ClassSelection], CoarseLogits]
+"""From scaled inputs [B, 3, h, w] to logits in float32."""
 
 
 @dataclass(frozen=True)

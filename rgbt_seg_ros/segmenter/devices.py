@@ -1,5 +1,6 @@
 """Which device a model runs on, and in which arithmetic."""
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -31,6 +32,14 @@ def choose_device(device: str) -> torch.device:
             "use device auto or cpu"
         )
     return chosen
+
+
+def device_of_process(device: str) -> str:
+    """Of torchrun's processes on a machine each takes a GPU of its own, as far as there are; else the device itself."""
+    local_rank = os.environ.get("LOCAL_RANK")
+    if local_rank is not None and device in ("auto", "cuda") and torch.cuda.is_available():
+        return f"cuda:{int(local_rank) % torch.cuda.device_count()}"
+    return device
 
 
 def choose_precision(precision: str, device: torch.device) -> str:

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from rgbt_seg_ros.base.errors import UserError, check_choice
 from rgbt_seg_ros.base.file_limits import is_file
 from rgbt_seg_ros.base.precision import AUTO, RUNTIMES, TORCH
+from rgbt_seg_ros.models.coarse_logits import CoarseLogits
 from rgbt_seg_ros.models.model_file import file_hash, load_model, parse_card, resolve_model
 from rgbt_seg_ros.models.onnx_file import SUFFIX, OnnxFile, is_onnx, read_onnx
 from rgbt_seg_ros.models.serving_form import serving_form
@@ -64,13 +65,14 @@ class TwoForms(nn.Module):
         self.register_buffer("class_embeddings", exported.class_embeddings, persistent=False)
         self.class_embeddings: Tensor
 
-    def forward(self, rgb: Tensor, thermal: Tensor) -> Tensor:
-        """rgb, thermal [B, 3, h, w] -> logits [B, N, h, w]."""
+    def forward(self, rgb: Tensor, thermal: Tensor, coarse: bool = False) -> Tensor | CoarseLogits:
+        """rgb, thermal [B, 3, h, w] -> logits [B, N, h, w], or with `coarse` what they are enlarged of."""
         if tuple(rgb.shape[-2:]) == self.exported.size:
-            return self.exported(rgb, thermal, self.class_embeddings)
+            logits = self.exported(rgb, thermal, self.class_embeddings)
+            return CoarseLogits.of_full(logits) if coarse else logits
         if self.class_embeddings is self.exported.class_embeddings:
-            return self.network(rgb, thermal)
-        return self.network(rgb, thermal, self.class_embeddings)
+            return self.network(rgb, thermal, coarse=coarse)
+        return self.network(rgb, thermal, self.class_embeddings, coarse=coarse)
 
 
 def load_network(

@@ -3,9 +3,9 @@
 Scaling, resizing, padding, device and precision are inside; there is no ROS and no text encoder here.
 """
 
+import inspect
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from rgbt_seg_ros.base.precision import TORCH
 from rgbt_seg_ros.images.pair import ImagePair, resize_image, resize_valid
 from rgbt_seg_ros.images.thermal import ThermalNormalization
+from rgbt_seg_ros.models.coarse_logits import CoarseLogits
 from rgbt_seg_ros.models.model_file import ModelCard, read_card
 from rgbt_seg_ros.models.serving_form import halve_weights
 from rgbt_seg_ros.segmenter.class_embeddings import ClassEmbeddings
@@ -26,23 +27,7 @@ from rgbt_seg_ros.segmenter.device_path import EAGER_RUNS, DevicePath, Pending
 from rgbt_seg_ros.segmenter.devices import HALVES, arithmetic, choose_device
 from rgbt_seg_ros.segmenter.exported_network import fitted
 from rgbt_seg_ros.segmenter.runtime import load_network
-
-
-@dataclass(frozen=True)
-class Segmentation:
-    """Result for one pair.
-
-    Attributes:
-        mask: uint8 [H, W], class ids; 255 = unlabeled. (uint16 with 65535 if there are more than 255 classes.)
-        confidence: float32 [H, W], probability of the chosen class; 0 where unlabeled.
-        stage_ms: milliseconds spent in preprocess, inference and postprocess.
-        classes: what the ids mean: the selection in use when this pair's turn came.
-    """
-
-    mask: np.ndarray
-    confidence: np.ndarray
-    stage_ms: dict[str, float]
-    classes: ClassSelection
+from rgbt_seg_ros.segmenter.segmentation import Segmentation
 
 
 class Segmenter:
@@ -72,6 +57,7 @@ class Segmenter:
         self.runtime = runtime
         self.runtime_note = runtime_note
         self._network = network
+        self._coarse = {"coarse": True} if "coarse" in inspect.signature(network.forward).parameters else {}
         self._fixed_size = fixed_size
         self._normalize_thermal = thermal
         self._classes = own_classes(card)
@@ -205,20 +191,15 @@ class Segmenter:
         logits = self._run(*inputs, classes)
         self._synchronize()
         inferred = time.perf_counter()
-        masks, confidences = decide(logits, size, classes)
+        decisions = decide(logits, size, classes)
         finished = time.perf_counter()
-        if not np.isfinite(confidences).all():
-            raise ValueError("the network's output is not finite for this pair")
         stages = {
             "preprocess": prepared - started,
             "inference": inferred - prepared,
             "postprocess": finished - inferred,
         }
         stage_ms = {name: 1e3 * seconds / len(pairs) for name, seconds in stages.items()}
-        return [
-            Segmentation(mask, confidence, stage_ms, classes)
-            for mask, confidence in zip(masks, confidences, strict=True)
-        ]
+        return [Segmentation(decision.mask, decision, stage_ms, classes) for decision in decisions]
 
     def begin(self, pairs: Sequence[ImagePair]) -> Pending:
         """On a device: send pairs of one size on their way, and do not wait for them; `collect` takes the answers.
@@ -259,7 +240,7 @@ class Segmenter:
             below, right = (max(0, full - own) for full, own in zip(padded, size, strict=True))
             rgb, thermal = (F.pad(images, (0, right, 0, below)) for images in inputs)
             inputs = (rgb, thermal)
-        return self._run(*inputs, self._classes)[0, :, : size[0], : size[1]]
+        return self._run(*inputs, self._classes).full()[0, :, : size[0], : size[1]]
 
     def network_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """(Height, width) in which images enter the network: shrunk to the card's short side, or to fit an export's."""
@@ -285,13 +266,16 @@ class Segmenter:
                 thermal[i] *= torch.from_numpy(resize_valid(pair.thermal_valid, size)).to(self.device)
         return rgb, thermal
 
-    def _run(self, rgb: Tensor, thermal: Tensor, classes: ClassSelection) -> Tensor:
-        """The network in the chosen precision: float32 [B, N, h, w]."""
+    def _run(self, rgb: Tensor, thermal: Tensor, classes: ClassSelection) -> CoarseLogits:
+        """The network in the chosen precision; logits are float32."""
         replaced = {} if classes.vectors is None else {"class_embeddings": classes.vectors}
         # Halved weights need no cache, and what it holds would be part of a graph.
         with arithmetic(self.device, self.precision, cache=self.device_path is None):
-            logits: Tensor = functional_call(self._network, replaced, (rgb, thermal), tie_weights=False)
-        return logits.float()
+            logits: Tensor | CoarseLogits = functional_call(
+                self._network, replaced, (rgb, thermal), self._coarse, tie_weights=False
+            )
+        coarse = logits if isinstance(logits, CoarseLogits) else CoarseLogits.of_full(logits)
+        return coarse.each(Tensor.float)
 
     def _synchronize(self) -> None:
         if self.device.type == "cuda":

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from bags import START_NS
 
 from rgbt_seg_ros.bags.reader import Recording
@@ -16,7 +17,7 @@ from rgbt_seg_ros.images.pair import ImagePair
 from rgbt_seg_ros.replay import offline_run
 from rgbt_seg_ros.runs.folder import read_run
 from rgbt_seg_ros.runs.writer import RunWriter
-from rgbt_seg_ros.segmenter import Segmentation
+from rgbt_seg_ros.segmenter import Segmentation, Segmenter
 from rgbt_seg_ros.segmenter.class_selection import ClassSelection
 from rgbt_seg_ros.settings import Settings
 
@@ -45,10 +46,10 @@ class StripeSegmenter:
         return answers
 
 
-def write_long_bag(path: Path, thermal_from: int = 0) -> Path:
+def write_long_bag(path: Path, thermal_from: int = 0, pairs: int = PAIRS) -> Path:
     rgb, thermal = np.full((24, 32, 3), 90, np.uint8), np.full((12, 16), 300, np.uint16)
     with BagWriter(path) as bag:
-        for index in range(PAIRS):
+        for index in range(pairs):
             stamp = START_NS + index * 33_333_333
             bag.write("/rgb/image", bag.image(rgb, stamp, "camera"), stamp)
             if index >= thermal_from:
@@ -86,6 +87,33 @@ def test_memory_does_not_grow_with_the_pairs(
     # Of a mask, its numbers are read back: they make the report.
     assert kept / pairs < 2500
     assert (peak - kept) / pairs < 100
+
+
+def test_ten_times_the_pairs_keep_no_more_tensors_and_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a real network: what a mask's probabilities are computed of is let go with the pair."""
+    most: list[int] = []
+    segmenter = Segmenter.load("default", device="cpu", runtime="torch")
+    segment = segmenter.segment
+
+    def watched(pairs: Sequence[ImagePair]) -> list[Segmentation]:
+        gc.collect()
+        held = [each for each in gc.get_objects() if isinstance(each, torch.Tensor | Segmentation)]
+        most.append(len(held))
+        return segment(pairs)
+
+    monkeypatch.setattr(segmenter, "segment", watched)
+    load: Any = lambda *_, **__: segmenter  # noqa: E731
+    monkeypatch.setattr(offline_run.Segmenter, "load", load)
+    held = {}
+    for pairs in (4, 40):
+        most.clear()
+        bag = write_long_bag(tmp_path / f"bag{pairs}", pairs=pairs)
+        summary = offline_run.segment_recording(Recording(bag), Settings(), tmp_path / f"out{pairs}")
+        assert summary.masks == pairs
+        held[pairs] = most[-1]
+    assert held[40] == held[4]
 
 
 def test_places_of_frames_are_forgotten(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from statistics import median
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -18,7 +19,7 @@ from rgbt_seg_ros.images.codec import decode_rgb
 from rgbt_seg_ros.images.pair import ImagePair
 from rgbt_seg_ros.masks.detections import find_detections
 from rgbt_seg_ros.segmenter import Segmenter
-from rgbt_seg_ros.segmenter.decision import most_probable
+from rgbt_seg_ros.segmenter.decision import Decision, decide, most_probable
 from rgbt_seg_ros.segmenter.device_images import BatchLayout, DeviceScaling, block_size, fill, views_of
 
 NETWORK_STAGES = {"trunk": "encoder.trunk", "neck": "encoder.neck", "sacf": "sacf", "hpd": "hpd"}
@@ -119,15 +120,23 @@ def _one_pass(
     with clock.span("scale"):
         rgb, thermal = scaling(views_of(layout, block))
     logits = segmenter._run(rgb, thermal, segmenter._classes)
-    with clock.span("argmax"):
-        probabilities, answers = most_probable(logits, layout.size)
-        small = torch.stack([answers.to(torch.uint8), (probabilities * 255.0).round().to(torch.uint8)])
-    with clock.span("download"):
-        mask, confidence = small.cpu().numpy()
+    found: list[tuple[np.ndarray, np.ndarray | Decision]]
+    if segmenter.device.type == "cuda":
+        with clock.span("argmax"):
+            probabilities, answers = most_probable(logits, layout.size)
+            small = torch.stack([answers.to(torch.uint8), (probabilities * 255.0).round().to(torch.uint8)])
+        with clock.span("download"):
+            masks, confidences = small.cpu().numpy()
+        found = [(mask, sure / 255.0) for mask, sure in zip(masks, confidences, strict=True)]
+    else:
+        with clock.span("argmax"):
+            decisions = decide(logits, layout.size, segmenter._classes)
+        with clock.span("download"):
+            found = [(decision.mask, decision) for decision in decisions]
     started = time.perf_counter()
     names, things = segmenter.class_names, segmenter.thing_classes
-    for one, sure in zip(mask, confidence, strict=True):
-        find_detections(one, sure / 255.0, names, things)
+    for mask, sure in found:
+        find_detections(mask, sure, names, things)
     on_host["detections"] = 1e3 * (time.perf_counter() - started)
     return on_host
 

@@ -1,16 +1,14 @@
 """SARTM (arXiv 2505.01950): SAM 2 encoder with LoRA for each modality, CMX fusion, class-token mask decoder."""
 
-import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from rgbt_seg_ros.base.errors import UserError, check_choice
 from rgbt_seg_ros.models.choices import SARTM as WORDS
 from rgbt_seg_ros.models.choices import check_size
+from rgbt_seg_ros.models.coarse_logits import CoarseLogits, Enlargement
 from rgbt_seg_ros.models.sam2_encoder import SAM2_TRUNKS, TRUNKS, init_from_scratch, padded_pair
 from rgbt_seg_ros.models.sartm.auxiliary_heads import auxiliary_head
 from rgbt_seg_ros.models.sartm.cmx_fusion import CmxFusion
@@ -31,6 +29,9 @@ SIZES = {
     "nano": SartmSize(dim=64, from_scratch=True),  # ours, for a CPU: the same modules, narrower
     **{name: SartmSize() for name in SAM2_TRUNKS},
 }
+
+
+_ENLARGEMENT = Enlargement(4)
 
 
 class SartmOutput(NamedTuple):
@@ -96,42 +97,39 @@ class SARTM(nn.Module):
             self.encoder.freeze_base()
             self.decoder.freeze_base()
 
-    def forward(self, rgb: Tensor, thermal: Tensor) -> Tensor | SartmOutput:
+    def forward(
+        self, rgb: Tensor, thermal: Tensor, coarse: bool = False
+    ) -> Tensor | SartmOutput | CoarseLogits:
         """Logits of a batch of pairs.
 
         Args:
             rgb, thermal: [B, 3, H, W], scaled (`rgbt_seg_ros.models.scaling`), any H and W; zeros for a missing one.
+            coarse: leave out the last enlargement.
 
         Returns:
-            In evaluation mode logits [B, N, H, W] of the chosen prediction; in training mode a `SartmOutput`.
+            In evaluation mode logits [B, N, H, W] of the chosen prediction, or with `coarse` what they are enlarged of;
+            in training mode a `SartmOutput`.
 
         Raises:
             ValueError: the shapes differ or are not those of images.
         """
         fused = self.fuse(self.encoder(*padded_pair(rgb, thermal)))
-        size = rgb.shape[-2:]
+        size = (rgb.shape[-2], rgb.shape[-1])
+
+        def answer(*paths: str) -> CoarseLogits:
+            return CoarseLogits(tuple(self.get_submodule(path)(fused) for path in paths), _ENLARGEMENT, size)
+
         if self.training:
-            auxiliary = None if self.auxiliary is None else _upsampled(self.auxiliary(fused), size)
-            return SartmOutput(_upsampled(self.decoder(fused), size), auxiliary, fused[-1])
-        logits = [_upsampled(self.get_submodule(path)(fused), size) for path in self.paths]
-        return logits[0] if len(logits) == 1 else mean_prediction(*logits)
+            auxiliary = None if self.auxiliary is None else answer("auxiliary").full()
+            return SartmOutput(answer("decoder").full(), auxiliary, fused[-1])
+        answered = answer(*self.paths)
+        return answered if coarse else answered.full()
 
     def fuse(self, levels: list[Tensor]) -> list[Tensor]:
         """Three maps [2B, dim, h, w], RGB in the first half -> F~_0, F~_1, F~_n, [B, C, h, w]: C dim/8, dim/4, dim."""
         fine, middle, coarse = levels
         narrowed = [self.decoder.conv_s0(fine), self.decoder.conv_s1(middle), coarse]
         return [fusion(*level.chunk(2)) for fusion, level in zip(self.fusion, narrowed, strict=True)]
-
-
-def mean_prediction(mask: Tensor, auxiliary: Tensor) -> Tensor:
-    """Logarithm of the mean of both paths' probabilities; logits [B, N, H, W] each -> [B, N, H, W]."""
-    return torch.logaddexp(mask.log_softmax(dim=1), auxiliary.log_softmax(dim=1)) - math.log(2)
-
-
-def _upsampled(logits: Tensor, size: torch.Size) -> Tensor:
-    """[B, N, H'/4, W'/4] of the padded image -> [B, N, H, W]."""
-    logits = F.interpolate(logits, scale_factor=4, mode="bilinear", align_corners=False)
-    return logits[..., : size[0], : size[1]]
 
 
 def _paths(auxiliary: str, prediction: str) -> tuple[str, ...]:

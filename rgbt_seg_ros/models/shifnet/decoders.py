@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rgbt_seg_ros.models.coarse_logits import Enlargement
 from rgbt_seg_ros.models.shifnet.hpd import ConvBnRelu
 
 
@@ -18,15 +19,16 @@ class SegformerDecoder(nn.Module):
         self.fuse = ConvBnRelu(4 * channels, channels)
         self.dropout = nn.Dropout2d(0.1)
         self.classifier = nn.Conv2d(channels, classes, 1)
+        self.enlargement = Enlargement(4)
 
     def forward(self, levels: Sequence[Tensor], class_embeddings: Tensor, images: Tensor) -> Tensor:
-        """Four maps [B, C, H/s, W/s], strides 4, 8, 16, 32 -> logits [B, N, H, W]."""
+        """Four maps [B, C, H/s, W/s], strides 4, 8, 16, 32 -> logits [B, N, H/4, W/4]."""
         projected = []
         for projection, level in zip(self.level_proj, levels, strict=True):
             tokens = projection(level.permute(0, 2, 3, 1))  # [B, h, w, C]
             projected.append(_resize(tokens.permute(0, 3, 1, 2), levels[0]))
-        logits = self.classifier(self.dropout(self.fuse(torch.cat(projected[::-1], dim=1))))
-        return F.interpolate(logits, scale_factor=4, mode="bilinear", align_corners=False)
+        logits: Tensor = self.classifier(self.dropout(self.fuse(torch.cat(projected[::-1], dim=1))))
+        return logits
 
 
 class PyramidPooling(nn.Module):
@@ -59,15 +61,16 @@ class PpmDecoder(nn.Module):
         self.fuse = ConvBnRelu(channels, channels, (3, 3))
         self.dropout = nn.Dropout2d(0.1)
         self.classifier = nn.Conv2d(channels, classes, 1)
+        self.enlargement = Enlargement(4)
 
     def forward(self, levels: Sequence[Tensor], class_embeddings: Tensor, images: Tensor) -> Tensor:
-        """Four maps [B, C, H/s, W/s], strides 4, 8, 16, 32 -> logits [B, N, H, W]."""
+        """Four maps [B, C, H/s, W/s], strides 4, 8, 16, 32 -> logits [B, N, H/4, W/4]."""
         *finer, coarsest = levels
         x = self.ppm(coarsest)
         for lateral, level in zip(reversed(self.lateral), reversed(finer), strict=True):
             x = lateral(level) + _resize(x, level)
-        logits = self.classifier(self.dropout(self.fuse(x)))
-        return F.interpolate(logits, scale_factor=4, mode="bilinear", align_corners=False)
+        logits: Tensor = self.classifier(self.dropout(self.fuse(x)))
+        return logits
 
 
 def _resize(x: Tensor, like: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rgbt_seg_ros.models.coarse_logits import Enlargement
 from rgbt_seg_ros.models.shifnet.detail import DetailHead
 from rgbt_seg_ros.models.text_similarity import TextSimilarity, text_similarity
 
@@ -103,9 +104,10 @@ class HPD(nn.Module):
         self.dropout = nn.Dropout2d(0.1)
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
         self.text_similarity: TextSimilarity | None = None
+        self.enlargement = Enlargement(2) if detail else Enlargement(4, align_corners=True)
 
     def forward(self, levels: Sequence[Tensor], class_embeddings: Tensor, images: Tensor) -> Tensor:
-        """Logits at the input's resolution.
+        """Logits, which `enlargement` brings to the input's resolution.
 
         Args:
             levels: four maps [B, C, H/s, W/s] with strides 4, 8, 16, 32.
@@ -113,17 +115,15 @@ class HPD(nn.Module):
             images: [2B, 3, H, W], RGB in the first half of the batch.
 
         Returns:
-            [B, N, H, W].
+            [B, N, H/4, W/4], or with `detail` [B, N, H/2, W/2].
         """
         if self.centre is not None:
             class_embeddings = class_embeddings - self.centre
         classes = F.normalize(class_embeddings, dim=-1)
         fused = self.fused(levels)
         if self.detail is not None:
-            logits = self.logit_scale.exp() * self.detail(fused, images, classes)
-            return F.interpolate(logits, scale_factor=2, mode="bilinear", align_corners=False)
-        logits = self.logit_scale.exp() * self._cosine(fused, classes)
-        return F.interpolate(logits, scale_factor=4, mode="bilinear", align_corners=True)
+            return self.logit_scale.exp() * self.detail(fused, images, classes)
+        return self.logit_scale.exp() * self._cosine(fused, classes)
 
     def _cosine(self, fused: Tensor, classes: Tensor) -> Tensor:
         """[B, fused, h, w], [N, D] -> [B, N, h, w]."""

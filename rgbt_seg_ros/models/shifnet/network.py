@@ -1,6 +1,7 @@
 """SHIFNet (arXiv 2503.02581): SAM 2 encoder with adapters, language-guided fusion, language-guided decoder."""
 
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from rgbt_seg_ros.base.errors import UserError, check_choice
 from rgbt_seg_ros.models.choices import SHIFNET as WORDS
 from rgbt_seg_ros.models.choices import check_size
+from rgbt_seg_ros.models.coarse_logits import CoarseLogits
 from rgbt_seg_ros.models.sam2_encoder import SAM2_TRUNKS, TRUNKS, TrunkConfig, init_from_scratch, padded_pair
 from rgbt_seg_ros.models.shifnet.decoders import PpmDecoder, SegformerDecoder
 from rgbt_seg_ros.models.shifnet.encoder import ShifnetEncoder
@@ -101,25 +103,29 @@ class SHIFNet(nn.Module):
         else:
             self.encoder.freeze_base()
 
-    def forward(self, rgb: Tensor, thermal: Tensor, class_embeddings: Tensor | None = None) -> Tensor:
+    def forward(
+        self, rgb: Tensor, thermal: Tensor, class_embeddings: Tensor | None = None, coarse: bool = False
+    ) -> Tensor | CoarseLogits:
         """Logits of a batch of pairs.
 
         Args:
             rgb, thermal: [B, 3, H, W], scaled (`rgbt_seg_ros.models.scaling`), any H and W; zeros for a missing one.
             class_embeddings: [N, D], of other classes; None: the model's own.
+            coarse: leave out the last enlargement.
 
         Returns:
-            [B, N, H, W].
+            [B, N, H, W], or with `coarse` what they are enlarged of.
 
         Raises:
             ValueError: the shapes differ or are not those of images.
         """
         images = torch.cat(padded_pair(rgb, thermal))  # [2B, 3, H', W']
-        height, width = rgb.shape[-2:]
         classes = self.class_embeddings if class_embeddings is None else class_embeddings
         fused = self.fuse(self.encoder(images), classes)
-        logits = self.get_submodule(self.decoder)(fused, classes, images)
-        return logits[..., :height, :width]
+        decoder = cast(HPD | SegformerDecoder | PpmDecoder, self.get_submodule(self.decoder))
+        size = (rgb.shape[-2], rgb.shape[-1])
+        answer = CoarseLogits((decoder(fused, classes, images),), decoder.enlargement, size)
+        return answer if coarse else answer.full()
 
     def fuse(self, features: list[Tensor], class_embeddings: Tensor | None = None) -> list[Tensor]:
         """Four maps [2B, C, h, w], RGB in the first half of the batch -> four fused maps [B, C, h, w]."""

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.images.pair import ImagePair
 from rgbt_seg_ros.models import load_model
-from rgbt_seg_ros.models.sartm.network import mean_prediction
+from rgbt_seg_ros.models.coarse_logits import mean_prediction
 from rgbt_seg_ros.scenes.still import render_still
 from training.data.sample import Sample
 from training.scoring.features import FeatureProbe, sample_pixels
@@ -45,7 +45,8 @@ def test_heat_maps_are_grad_cam_of_the_fused_map(probe: FeatureProbe, model: Pat
     features = network.encoder(torch.cat([rgb, thermal])) if is_shifnet else network.encoder(rgb, thermal)
     fused = [level.detach().requires_grad_() for level in network.fuse(features)]
     if is_shifnet:
-        logits = network.hpd(fused, network.class_embeddings, torch.cat([rgb, thermal]))
+        coarse = network.hpd(fused, network.class_embeddings, torch.cat([rgb, thermal]))
+        logits = network.hpd.enlargement(coarse)
     else:
         paths = (
             F.interpolate(part(fused), scale_factor=4, mode="bilinear")

@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.progress import track
 
-from rgbt_seg_ros.bags.image_topics import Kind, NoImages, find_image_topics, image_transports
+from rgbt_seg_ros.bags.image_topics import Kind, image_transports
 from rgbt_seg_ros.bags.reader import RecordedImage, Recording, read_topics
 from rgbt_seg_ros.bags.stamps import choose_stamps
 from rgbt_seg_ros.base.diagnostics import Drop, Key
@@ -31,6 +31,7 @@ from rgbt_seg_ros.registration.rules import Registration
 from rgbt_seg_ros.replay.alone import alone_after, mark_alone
 from rgbt_seg_ros.replay.gaps import RecordingGaps
 from rgbt_seg_ros.replay.outputs import OfflineOutputs, open_outputs
+from rgbt_seg_ros.replay.topics import topics_of
 from rgbt_seg_ros.runs.folder import read_run
 from rgbt_seg_ros.runs.summarize import summarize
 from rgbt_seg_ros.runs.summary import Summary
@@ -183,6 +184,8 @@ def segment_recording(
     thermal_topic: str | None = None,
     labels: Mapping[int, Path] | None = None,
     stamps: str = "auto",
+    segmenter: Segmenter | None = None,
+    quiet: bool = False,
 ) -> Summary:
     """Segment every pair of a recording, and the images of a camera alone where the settings say so.
 
@@ -193,6 +196,8 @@ def segment_recording(
         rgb_topic: and thermal_topic: as in `find_image_topics`.
         labels: label PNGs by the stamp of the RGB image in nanoseconds.
         stamps: one of `rgbt_seg_ros.bags.choices.STAMPS`.
+        segmenter: of these settings, loaded for a recording before; None: it is loaded.
+        quiet: show no progress.
 
     Returns:
         What metrics.json holds: `summarize`'s numbers, `host`, and the hashes. `latency_ms` is the time from an RGB
@@ -201,7 +206,7 @@ def segment_recording(
     Raises:
         UserError: no topics, a damaged recording, no mask, labels of another recording, an output that is in the way.
     """
-    topics = _find_topics(recording, settings, rgb_topic, thermal_topic)
+    topics = topics_of(recording, settings, rgb_topic, thermal_topic)
     times = choose_stamps(recording, topics, stamps)
     if times.note:
         print(printable(times.note), file=sys.stderr)
@@ -211,7 +216,7 @@ def segment_recording(
         rgb_transport=transports.get("rgb", "raw"),
         thermal_transport=transports.get("thermal", "raw"),
     )
-    segmenter = load_segmenter(settings)
+    segmenter = segmenter or load_segmenter(settings)
     if segmenter.runtime_note:
         print(printable(segmenter.runtime_note), file=sys.stderr)
     names = " and ".join(topics.values())
@@ -227,6 +232,7 @@ def segment_recording(
         gaps.watch(read_topics(recording, topics, times)),
         "segmenting",
         total=sum(recording.topics[name].count for name in topics.values()),
+        disable=quiet,
     )
     with open_outputs(output, segmenter.class_names) as outputs:
         run = OfflineRun(segmenter, settings, outputs)
@@ -257,37 +263,6 @@ def segment_recording(
     )
     outputs.write_metrics(metrics)
     return metrics
-
-
-def _find_topics(
-    recording: Recording, settings: Settings, rgb_topic: str | None, thermal_topic: str | None
-) -> dict[Kind, str]:
-    """Topics of both cameras, or of one where the other may be missing."""
-    dispensable: set[Kind] = set()
-    if settings.rgb.on_missing == "thermal_only":
-        dispensable.add("rgb")
-    if settings.thermal.on_missing == "rgb_only":
-        dispensable.add("thermal")
-    try:
-        return find_image_topics(recording, rgb_topic, thermal_topic, dispensable)
-    except NoImages as error:
-        given, option = {
-            "rgb": (rgb_topic, "--rgb-on-missing thermal_only"),
-            "thermal": (thermal_topic, "--thermal-on-missing rgb_only"),
-        }[error.kind]
-        if given is not None or not _has_other_images(recording, error.kind, rgb_topic, thermal_topic):
-            raise
-        raise UserError(f"{error}, or segment the other images alone with {option}") from None
-
-
-def _has_other_images(
-    recording: Recording, missing: Kind, rgb_topic: str | None, thermal_topic: str | None
-) -> bool:
-    try:
-        find_image_topics(recording, rgb_topic, thermal_topic, {missing})
-    except UserError:
-        return False
-    return True
 
 
 def _no_pairs(recording: Recording, counts: Mapping[Key | Drop, int]) -> UserError:

@@ -80,7 +80,8 @@ def score_masks(run: RunFolder, labels: Mapping[int, Path]) -> LabelledMasks:
         raise UserError(
             f"none of the {len(labels)} labels has the stamp of a mask: they belong to another recording"
         )
-    return LabelledMasks(len(frame_miou), matrix.scores(run.class_names), frame_miou)
+    scores = matrix.scores(run.class_names)
+    return LabelledMasks(len(frame_miou), scores, frame_miou, matrix.matrix.tolist())
 
 
 def _node_count(run: RunFolder, key: Key | Drop) -> int | None:

@@ -1,6 +1,6 @@
 """The numbers of a run, as summary.json and metrics.json hold them; `rgbt_seg_ros.runs.summarize` counts them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
@@ -132,13 +132,14 @@ class LabelledMasks:
 
     Attributes:
         count: how many they are; of a data set, images.
-        scores: over all of them.
+        scores, confusion: over all of them; the latter, see `ConfusionMatrix.matrix`, is not written.
         frame_miou: of each by its stamp, None if its whole label is ignored; of a data set, those on the page.
     """
 
     count: int
     scores: Scores
     frame_miou: Mapping[int, float | None] = field(default_factory=dict)
+    confusion: Sequence[Sequence[int]] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -253,8 +254,8 @@ class Summary:
         labelled = None
         if "miou" in values:
             scores = evaluation.scores if evaluation else Scores.from_json(values)
-            frames = {int(stamp): miou for stamp, miou in values.get("frame_miou", {}).items()}
-            labelled = LabelledMasks(values["labelled_masks"], scores, frames)
+            frames = values.get("frame_miou", {}).items()
+            labelled = LabelledMasks(values["labelled_masks"], scores, {int(k): miou for k, miou in frames})
         return cls(
             **{name: values[name] for name in (*_PLAIN, *_NOTED) if name in values},
             dropped=Dropped.from_json(values["dropped"]),
@@ -287,8 +288,7 @@ _PLAIN = (
     *("model", "model_hash", "device", "confidence", "flicker"),
 )
 _NOTED = (
-    *("recording", "playback_rate", "note", "settings", "host", "mask_hash", "bag_hash"),
-    *("missing", "alone"),
+    *("recording", "playback_rate", "note", "settings", "host", "mask_hash", "bag_hash", "missing", "alone"),
 )
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
-import torch
 from rich.console import Console
 from torch import distributed
 
@@ -19,6 +18,7 @@ from rgbt_seg_ros.models import read_card
 from rgbt_seg_ros.runs.evaluation import Evaluation, ImageScore, SplitScores
 from rgbt_seg_ros.runs.written import name_run
 from rgbt_seg_ros.segmenter import Segmenter
+from rgbt_seg_ros.segmenter.devices import device_of_process
 
 from ..config.schema import MODALITIES
 from ..data.sources import DatasetOnDisk
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace, source: DatasetOnDisk) -> None:
         # fp32 also on a GPU: one number wherever it is measured, and the one that training validates with.
         protocol = protocol_for(args.protocol, args.data, read_card(args.model).arch)
         segmenter = Segmenter.load(
-            args.model, _device_of_process(args.device), "fp32", head=_HEADS.get(args.head, protocol.head)
+            args.model, device_of_process(args.device), "fp32", head=_HEADS.get(args.head, protocol.head)
         )
         _check_classes(segmenter, source, args)
         if first:
@@ -147,10 +147,3 @@ def _process_group() -> Iterator[bool]:
         yield distributed.get_rank() == 0
     finally:
         distributed.destroy_process_group()
-
-
-def _device_of_process(device: str) -> str:
-    """Each of torchrun's processes on a machine takes a GPU of its own, as far as there are."""
-    if device in ("auto", "cuda") and torch.cuda.is_available():
-        return f"cuda:{int(os.environ.get('LOCAL_RANK', '0')) % torch.cuda.device_count()}"
-    return device

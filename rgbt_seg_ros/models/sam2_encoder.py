@@ -140,6 +140,27 @@ class Trunk(Hiera):
         return super().train(mode)
 
 
+class Lateral(nn.Sequential):
+    """The neck's convolution of a level of the trunk, which in service may be left to what comes next."""
+
+    passed_on = False
+    """Whether the level goes on as the trunk made it."""
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        self.add_module("conv", conv)
+
+    def forward(self, level: Tensor) -> Tensor:
+        """[B, c, h, w] -> [B, C, h, w]."""
+        made: Tensor = level if self.passed_on else super().forward(level)
+        return made
+
+    def train(self, mode: bool = True) -> "Lateral":
+        if mode:
+            self.passed_on = False
+        return super().train(mode)
+
+
 class Sam2Encoder(nn.Module):
     """Trunk and neck, and what both networks ask of them.
 
@@ -160,11 +181,28 @@ class Sam2Encoder(nn.Module):
             fpn_top_down_levels=[2, 3],
             fpn_interp_model="nearest",
         )
+        self.neck.convs = nn.ModuleList(Lateral(convolution.conv) for convolution in self.neck.convs)
 
     def levels(self, images: Tensor) -> list[Tensor]:
         """[B, 3, H, W], H and W multiples of 32 -> four maps [B, C, H/s, W/s], strides 4, 8, 16, 32."""
         features, _ = self.neck(self.trunk(images))
         return features
+
+    def pass_on_levels(self) -> dict[int, nn.Conv2d]:
+        """Leave the neck's convolutions to the caller from now on, where no other level needs what they make.
+
+        Returns:
+            Those convolutions by level, 0 being the finest. `levels` then has the trunk's maps of these.
+        """
+        joined = self.neck.fpn_top_down_levels
+        laterals = {
+            level: lateral
+            for level, lateral in enumerate(reversed(self.neck.convs))
+            if level not in joined and level - 1 not in joined
+        }
+        for lateral in laterals.values():
+            lateral.passed_on = True
+        return {level: lateral.conv for level, lateral in laterals.items()}
 
     @property
     def checkpointing(self) -> bool:

@@ -3,28 +3,40 @@
 import torch
 from torch import nn
 
+from rgbt_seg_ros.models.fused_layers import FoldedLayer, fuse_linear_layers
 from rgbt_seg_ros.models.sam2_encoder import Trunk
 from rgbt_seg_ros.models.sartm.encoder import SartmEncoder
 from rgbt_seg_ros.models.sartm.lora import MergedQkv
 from rgbt_seg_ros.models.shifnet.detail import DetailHead
-from rgbt_seg_ros.models.shifnet.hpd import HPD
-from rgbt_seg_ros.models.shifnet.sacf import SACF
+from rgbt_seg_ros.models.shifnet.encoder import AdaptedMlp
+from rgbt_seg_ros.models.shifnet.hpd import HPD, ConvBnRelu
+from rgbt_seg_ros.models.shifnet.network import SHIFNet
+from rgbt_seg_ros.models.shifnet.sacf import SACF, ConvNeXtBlock
+
+_PREPARED = Trunk | AdaptedMlp | ConvNeXtBlock | ConvBnRelu | SACF | HPD | DetailHead | MergedQkv
 
 
 def serving_form(network: nn.Module) -> nn.Module:
     """The network itself, in evaluation mode, with what its weights decide computed once.
 
     For weights that stay as they are: similarity to the text (see `TextSimilarity`), LoRA merged into the weights of
-    each modality (see `MergedQkv`) and the trunk's position embedding (see `Trunk`) are prepared from copies of them.
-    Training mode drops these. Names and weights stay, but a SARTM loses its `peft` layers for good.
+    each modality (see `MergedQkv`), the trunk's position embedding (see `Trunk`), and layers that follow each other
+    with nothing but linear maps between them as one (see `FoldedLayer`) are prepared from copies of them. Linear layers
+    run fused (see `fused_layers`). Training mode drops these. Names and weights stay, but a SARTM loses its `peft`
+    layers for good.
     """
     network.eval()
     for module in list(network.modules()):
         if isinstance(module, SartmEncoder):
             module.merge_lora()
     for module in list(network.modules()):
-        if isinstance(module, Trunk | SACF | HPD | DetailHead | MergedQkv):
+        if isinstance(module, _PREPARED):
             module.prepare_for_serving()
+    for module in list(network.modules()):
+        # What takes several of these together comes after each of them.
+        if isinstance(module, SHIFNet):
+            module.prepare_for_serving()
+    fuse_linear_layers(network)
     return network
 
 
@@ -34,5 +46,5 @@ def halve_weights(network: nn.Module, kind: torch.dtype) -> None:
     The same numbers as mixed precision gives with full weights, which it would convert in every run.
     """
     for module in network.modules():
-        if isinstance(module, nn.Linear | nn.Conv2d):
+        if isinstance(module, nn.Linear | nn.Conv2d | FoldedLayer):
             module.to(kind)

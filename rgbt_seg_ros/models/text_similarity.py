@@ -2,15 +2,16 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from rgbt_seg_ros.models.fused_layers import exact, linear
 
 
 class TextSimilarity(nn.Module):
     """Dot products of y = W x + b with vectors, and the norm of y, for a linear map that is no longer trained.
 
     SACF (Eq. 8) and HPD (Eq. 19) widen their features to the text's width D for nothing but these two. Exactly the
-    same numbers come cheaper: y.e = x.(W^T e) + b.e, and |y| = |R [x; 1]| with the triangular factor R of [W b] = Q R,
-    which has C + 1 rows instead of D.
+    same numbers come cheaper by [W b] = Q R, where Q has orthonormal columns and R has C + 1 rows instead of D: of
+    z = R [x; 1], the dot product with Q^T e is that of y with e, and |z| = |y|.
 
     Args:
         layer: a linear layer or 1x1 convolution from C to D channels; its weights are copied.
@@ -18,22 +19,22 @@ class TextSimilarity(nn.Module):
 
     def __init__(self, layer: nn.Linear | nn.Conv2d) -> None:
         super().__init__()
-        weight, bias = layer.weight.detach().flatten(1), layer.bias
-        assert bias is not None
-        stacked = torch.cat([weight, bias.detach()[:, None]], dim=1)  # [D, C + 1]
-        factor = torch.linalg.qr(stacked.double(), mode="r").R.to(weight.dtype)
+        weight, bias = exact(layer)
+        basis, factor = torch.linalg.qr(torch.cat([weight.flatten(1), bias[:, None]], dim=1))
         # Not saved: made of the layer's weights whenever a model begins to serve.
-        self.register_buffer("stacked", stacked, persistent=False)
-        self.register_buffer("factor", factor, persistent=False)
-        self.stacked: Tensor
-        self.factor: Tensor
+        for name, made in (("basis", basis), ("weight", factor[:, :-1]), ("bias", factor[:, -1])):
+            self.register_buffer(name, made.to(layer.weight).contiguous(), persistent=False)
+        self.basis: Tensor
+        self.weight: Tensor
+        self.bias: Tensor
 
     def forward(self, x: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
         """x [..., C], vectors [N, D] -> dot products [..., N], norm [..., 1]."""
-        directions = vectors @ self.stacked  # [N, C + 1]
-        dots = F.linear(x, directions[:, :-1], directions[:, -1])
-        norm = F.linear(x, self.factor[:, :-1], self.factor[:, -1]).norm(dim=-1, keepdim=True)
-        return dots, norm
+        return self.compare(linear(x, self.weight, self.bias), vectors)
+
+    def compare(self, z: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        """The same of z = R [x; 1], [..., C + 1]."""
+        return linear(z, vectors @ self.basis, None), z.norm(dim=-1, keepdim=True)
 
 
 def text_similarity(layer: nn.Linear | nn.Conv2d) -> TextSimilarity | None:

@@ -9,8 +9,11 @@ from torch import nn
 from torch.func import functional_call
 
 from rgbt_seg_ros.models import build_model, load_model
+from rgbt_seg_ros.models.fused_layers import FoldedLayer, FusedLinear
 from rgbt_seg_ros.models.sartm.lora import MergedQkv
 from rgbt_seg_ros.models.serving_form import serving_form
+from rgbt_seg_ros.models.shifnet.encoder import Adapter
+from rgbt_seg_ros.models.shifnet.sacf import ConvNeXtBlock
 from rgbt_seg_ros.models.text_similarity import TextSimilarity, text_similarity
 from rgbt_seg_ros.segmenter import Segmenter
 
@@ -125,13 +128,72 @@ def test_networks_without_text_have_nothing_to_prepare():
     assert similarities(serving_form(build_model("shifnet", config, torch.eye(3, 384)))) == 0
 
 
-def test_a_head_at_stride_2_gives_the_same_numbers_in_both_forms_and_in_training():
+FORMS = {
+    "nano": {},
+    "detail and centred": {"detail": True, "centred": True},
+    "without sem": {"sem": False},
+    "another fusion": {"fusion": "concat"},
+    "another decoder": {"decoder": "ppm"},
+    "sizes of the paper": {"size": "tiny"},
+}
+
+
+def as_if_trained(network: nn.Module) -> nn.Module:
+    """With random numbers where a new network has zeros and ones, so that no layer is left out unseen."""
+    torch.manual_seed(1)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.running_mean)
+            nn.init.uniform_(module.running_var, 0.5, 2.0)
+            nn.init.normal_(module.weight)
+            nn.init.normal_(module.bias)
+        if isinstance(module, Adapter):
+            nn.init.normal_(module.up.weight, std=0.1)
+            nn.init.normal_(module.up.bias, std=0.1)
+        if isinstance(module, ConvNeXtBlock):
+            nn.init.uniform_(module.gamma, 0.5, 1.5)
+    return network.eval()
+
+
+@pytest.fixture(scope="module", params=FORMS.values(), ids=FORMS)
+def trained(request) -> nn.Module:
     torch.manual_seed(0)
-    config = {"size": "nano", "detail": True, "centred": True}
-    plain = build_model("shifnet", config, torch.randn(9, 384)).double()
+    config = {"size": "nano", **request.param}
+    return as_if_trained(build_model("shifnet", config, torch.randn(9, 384)))
+
+
+@torch.inference_mode()
+def test_every_network_is_exact_but_for_rounding(trained):
+    plain = copy.deepcopy(trained).double()
     served = serving_form(copy.deepcopy(plain))
-    assert similarities(served) == 2 * 4 + 1
-    images = [image.double() for image in pair()]
-    with torch.inference_mode():
-        torch.testing.assert_close(served(*images), plain.eval()(*images), atol=1e-9, rtol=1e-9)
-    assert similarities(served.train()) == 0
+    assert any(isinstance(module, FoldedLayer) for module in served.modules())
+    rgb, thermal = (image.double() for image in pair())
+    thermal = thermal[:, :1].expand(1, 3, -1, -1)
+    missing = torch.zeros_like(rgb)
+    for images in ((rgb, thermal), (rgb, missing), (missing, thermal)):
+        torch.testing.assert_close(served(*images), plain(*images), atol=1e-9, rtol=1e-9)
+    if plain.decoder == "hpd":
+        others = torch.randn(5, 384, dtype=torch.float64)
+        expected = plain(rgb, thermal, others)
+        torch.testing.assert_close(served(rgb, thermal, others), expected, atol=1e-9, rtol=1e-9)
+    # Training begins with the layers themselves again.
+    served.train()
+    assert not any(isinstance(module, FoldedLayer | FusedLinear) for module in served.modules())
+    assert torch.equal(served.eval()(rgb, thermal), plain(rgb, thermal))
+
+
+@torch.inference_mode()
+def test_float32_is_as_near_to_the_truth_in_both_forms(trained):
+    exact = copy.deepcopy(trained).double()(*(image.double() for image in pair()))
+    served = serving_form(copy.deepcopy(trained))
+    assert float((served(*pair()) - exact).abs().max()) < 2e-5 * float(exact.abs().max())
+
+
+def test_gradients_flow_through_the_serving_form(trained):
+    served = serving_form(copy.deepcopy(trained))
+    (rgb, thermal) = (image.requires_grad_() for image in pair())
+    served(rgb, thermal).sum().backward()
+    expected = copy.deepcopy(rgb.grad)
+    rgb.grad = None
+    copy.deepcopy(trained)(rgb, thermal).sum().backward()
+    torch.testing.assert_close(rgb.grad, expected, atol=1e-3 * float(expected.abs().max()), rtol=1e-3)

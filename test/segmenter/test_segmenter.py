@@ -118,7 +118,7 @@ def test_bad_input_is_one_sentence(segmenter, rgb, thermal, sentence):
 def test_an_output_that_is_not_finite_is_an_error(model_path):
     broken = Segmenter.load(model_path, device="cpu")
     with torch.no_grad():
-        broken._network.hpd.fuse.bias.fill_(float("nan"))
+        broken._network.encoder.trunk.patch_embed.proj.bias.fill_(float("nan"))
     with pytest.raises(ValueError, match="not finite"):
         broken(*images())
 

@@ -1,11 +1,13 @@
 """A last step at half the image's resolution, for small networks: at a quarter, as HPD answers, small things vanish."""
 
 from contextlib import nullcontext
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rgbt_seg_ros.models.fused_layers import FoldedLayer, fold_norm
 from rgbt_seg_ros.models.text_similarity import TextSimilarity, text_similarity
 
 _STEM, _MIXED, _COARSE, _FINE = 16, 24, 40, 32
@@ -40,6 +42,10 @@ class DetailHead(nn.Module):
         self.join = _conv(_MIXED + _COARSE, _FINE)
         self.head = nn.Conv2d(_FINE, text_dim, 1)
         self.text_similarity: TextSimilarity | None = None
+        # In service, with batch normalisation in them; both stems are one convolution then.
+        self.folded_stem: FoldedLayer | None = None
+        self.folded_mix: FoldedLayer | None = None
+        self.folded_join: FoldedLayer | None = None
 
     def forward(self, fused: Tensor, images: Tensor, classes: Tensor) -> Tensor:
         """Cosines of pixels and classes.
@@ -52,17 +58,30 @@ class DetailHead(nn.Module):
         Returns:
             [B, N, H/2, W/2].
         """
-        rgb, thermal = images.chunk(2)
-        # Thermal has three equal channels.
-        fine = self.mix(torch.cat([self.rgb_stem(rgb), self.thermal_stem(thermal[:, :1])], dim=1))
-        coarse = self.dropout(self.reduce(fused))
-        coarse = F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
-        pixels = self.join(torch.cat([fine, coarse], dim=1)).permute(0, 2, 3, 1)
+        return self.answer(self.reduce(fused), images, classes)
+
+    def answer(self, coarse: Tensor, images: Tensor, classes: Tensor) -> Tensor:
+        """The same of what `reduce` makes of the decoder's map."""
+        fine = self._fine(images)
+        coarse = F.interpolate(self.dropout(coarse), scale_factor=2, mode="bilinear", align_corners=False)
+        joined = torch.cat([fine, coarse], dim=1)
+        joined = self.join(joined) if self.folded_join is None else self.folded_join(joined)
+        pixels = joined.permute(0, 2, 3, 1)
         if self.text_similarity is not None:
             dots, norm = self.text_similarity(pixels, classes)
         else:
             dots, norm = self._similarity(pixels, classes)
         return (dots / norm.clamp_min(1e-6)).permute(0, 3, 1, 2)
+
+    def _fine(self, images: Tensor) -> Tensor:
+        """What the stems see, mixed: [B, c, H/2, W/2]."""
+        rgb, thermal = images.chunk(2)
+        thermal = thermal[:, :1]  # of three equal channels
+        if self.folded_stem is None or self.folded_mix is None:
+            fine: Tensor = self.mix(torch.cat([self.rgb_stem(rgb), self.thermal_stem(thermal)], dim=1))
+            return fine
+        fine = self.folded_mix(self.folded_stem(torch.cat([rgb, thermal], dim=1)))
+        return fine
 
     def _similarity(self, pixels: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
         """What `TextSimilarity` tells, for weights that are trained: pixels [..., C] -> dots [..., N], norm [..., 1].
@@ -87,10 +106,25 @@ class DetailHead(nn.Module):
         return self.head.bias
 
     def prepare_for_serving(self) -> None:
-        """Compare with classes as `TextSimilarity` does; training mode ends it."""
+        """Compare with classes as `TextSimilarity` does, and fold batch normalisation; training mode ends it."""
         self.text_similarity = text_similarity(self.head)
+        like = self.head.weight
+        rgb, rgb_bias = _folded(self.rgb_stem)
+        thermal, thermal_bias = _folded(self.thermal_stem)
+        # Each stem sees its own image's channels: those of the other are zeros.
+        stem = torch.cat([F.pad(rgb, (0, 0, 0, 0, 0, 1)), F.pad(thermal, (0, 0, 0, 0, 3, 0))])
+        self.folded_stem = FoldedLayer(stem, torch.cat([rgb_bias, thermal_bias]), like, "relu", stride=2)
+        self.folded_mix = FoldedLayer(*_folded(self.mix), like, "relu")
+        self.folded_join = FoldedLayer(*_folded(self.join), like, "relu")
 
     def train(self, mode: bool = True) -> "DetailHead":
         if mode:
             self.text_similarity = None
+            self.folded_stem = self.folded_mix = self.folded_join = None
         return super().train(mode)
+
+
+def _folded(layers: nn.Sequential) -> tuple[Tensor, Tensor]:
+    """Weight and bias, float64, of what `_conv` has made."""
+    convolution, norm, _ = layers
+    return fold_norm(cast(nn.Conv2d, convolution), cast(nn.BatchNorm2d, norm))

@@ -1,10 +1,12 @@
 """SHIFNet's encoder: two SAM 2 trunks, frozen but for adapters."""
 
+import torch
 from sam2.modeling.backbones.hieradet import MultiScaleAttention, MultiScaleBlock
 from sam2.modeling.sam2_utils import MLP
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rgbt_seg_ros.models.fused_layers import FoldedLayer, FusedLinear, exact, linear
 from rgbt_seg_ros.models.sam2_encoder import Sam2Encoder, Trunk, TrunkConfig
 
 
@@ -22,6 +24,8 @@ class Adapter(nn.Module):
         nn.init.zeros_(self.up.bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        if isinstance(self.down, FusedLinear):
+            return self.up(linear(x, self.down.weight, self.down.bias, "gelu"))
         return self.up(F.gelu(self.down(x)))
 
 
@@ -44,10 +48,27 @@ class AdaptedMlp(MLP):
     def __init__(self, dim: int) -> None:
         super().__init__(dim, 4 * dim, dim, num_layers=2, activation=nn.GELU)
         self.adapter = Adapter(dim)
+        self.widened: FoldedLayer | None = None
+        self.narrowed: FoldedLayer | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, h, w, dim] -> [B, h, w, dim]."""
+        if self.widened is not None and self.narrowed is not None:
+            return self.narrowed.tokens(self.widened.tokens(x))
         return super().forward(x) + 0.5 * self.adapter(x)
+
+    def prepare_for_serving(self) -> None:
+        """Have MLP and adapter as one MLP, whose hidden layer is that of both; training mode ends it."""
+        like = self.adapter.down.weight
+        (first, first_bias), (second, second_bias) = (exact(layer) for layer in self.layers)
+        (down, down_bias), (up, up_bias) = exact(self.adapter.down), exact(self.adapter.up)
+        self.widened = FoldedLayer(torch.cat([first, down]), torch.cat([first_bias, down_bias]), like, "gelu")
+        self.narrowed = FoldedLayer(torch.cat([second, 0.5 * up], dim=1), second_bias + 0.5 * up_bias, like)
+
+    def train(self, mode: bool = True) -> "AdaptedMlp":
+        if mode:
+            self.widened = self.narrowed = None
+        return super().train(mode)
 
 
 class ShifnetEncoder(Sam2Encoder):

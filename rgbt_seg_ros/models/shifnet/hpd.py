@@ -3,13 +3,16 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rgbt_seg_ros.models.coarse_logits import Enlargement
+from rgbt_seg_ros.models.fused_layers import FoldedLayer, exact, fold_norm
 from rgbt_seg_ros.models.shifnet.detail import DetailHead
+from rgbt_seg_ros.models.shifnet.folded_levels import FoldedLevels
 from rgbt_seg_ros.models.text_similarity import TextSimilarity, text_similarity
 
 
@@ -32,9 +35,19 @@ class ConvBnRelu(nn.Module):
         padding = (kernel[0] // 2, kernel[1] // 2)
         self.conv = nn.Conv2d(in_channels, out_channels, kernel, padding=padding, bias=False)
         self.bn = nn.BatchNorm2d(out_channels, eps=1e-3)
+        self.folded: FoldedLayer | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.bn(self.conv(x)))
+        return F.relu(self.bn(self.conv(x))) if self.folded is None else self.folded(x)
+
+    def prepare_for_serving(self) -> None:
+        """One convolution for convolution and normalisation; training mode ends it."""
+        self.folded = FoldedLayer(*fold_norm(self.conv, self.bn), self.conv.weight, "relu")
+
+    def train(self, mode: bool = True) -> "ConvBnRelu":
+        if mode:
+            self.folded = None
+        return super().train(mode)
 
 
 class SEM(nn.Module):
@@ -66,8 +79,13 @@ class SEM(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, h, w] -> [B, C, h, w]."""
+        return self.expand(self.squeezed(x))
+
+    def squeezed(self, x: Tensor) -> Tensor:
+        """What is expanded at the end: [B, sem_squeeze, h, w]."""
         x = self.reduce(x)
-        return self.expand(self.squeeze(self.branch1(x) + self.branch2(x) + self.branch3(x)))
+        squeezed: Tensor = self.squeeze(self.branch1(x) + self.branch2(x) + self.branch3(x))
+        return squeezed
 
 
 class HPD(nn.Module):
@@ -105,6 +123,7 @@ class HPD(nn.Module):
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
         self.text_similarity: TextSimilarity | None = None
         self.enlargement = Enlargement(2) if detail else Enlargement(4, align_corners=True)
+        self.folded: FoldedLevels | None = None
 
     def forward(self, levels: Sequence[Tensor], class_embeddings: Tensor, images: Tensor) -> Tensor:
         """Logits, which `enlargement` brings to the input's resolution.
@@ -120,19 +139,32 @@ class HPD(nn.Module):
         if self.centre is not None:
             class_embeddings = class_embeddings - self.centre
         classes = F.normalize(class_embeddings, dim=-1)
-        fused = self.fused(levels)
         if self.detail is not None:
-            return self.logit_scale.exp() * self.detail(fused, images, classes)
-        return self.logit_scale.exp() * self._cosine(fused, classes)
+            if self.folded is None:
+                cosines = self.detail(self.fused(levels), images, classes)
+            else:
+                cosines = self.detail.answer(self._folded(levels), images, classes)
+        else:
+            cosines = self._cosine(levels, classes)
+        return self.logit_scale.exp() * cosines
 
-    def _cosine(self, fused: Tensor, classes: Tensor) -> Tensor:
-        """[B, fused, h, w], [N, D] -> [B, N, h, w]."""
+    def _cosine(self, levels: Sequence[Tensor], classes: Tensor) -> Tensor:
+        """Four levels, [N, D] -> [B, N, h, w]."""
         if self.text_similarity is not None:
-            dots, norm = self.text_similarity(fused.permute(0, 2, 3, 1), classes)
+            dots, norm = self.text_similarity.compare(self._folded(levels).permute(0, 2, 3, 1), classes)
             return (dots / norm.clamp_min(1e-12)).permute(0, 3, 1, 2)
+        fused = self.fused(levels) if self.folded is None else self._folded(levels)
         assert self.head is not None
         pixels = F.normalize(self.dropout(self.head(fused)), dim=1)
         return torch.einsum("bdhw,nd->bnhw", pixels, classes)
+
+    def _folded(self, levels: Sequence[Tensor]) -> Tensor:
+        """What `prepare_for_serving` has folded: [B, T, H/4, W/4]."""
+        assert self.folded is not None
+        sems = [] if self.sem is None else [cast(SEM, sem) for sem in self.sem]
+        squeezed = [sem.squeezed(level) for sem, level in zip(sems, levels, strict=False)]
+        folded: Tensor = self.folded(levels, squeezed)
+        return folded
 
     def pixel_embeddings(self, levels: Sequence[Tensor]) -> Tensor:
         """Embeddings in text space before normalisation: [B, D, H/4, W/4]."""
@@ -155,10 +187,23 @@ class HPD(nn.Module):
         return self.fuse(torch.cat(upsampled[::-1], dim=1))  # coarsest first
 
     def prepare_for_serving(self) -> None:
-        """Compare with classes as `TextSimilarity` does; training mode ends it."""
+        """Compare with classes as `TextSimilarity` does, and fold what is linear before; training mode ends it."""
         self.text_similarity = None if self.head is None else text_similarity(self.head)
+        if self.detail is not None:
+            weight, bias = exact(self.detail.reduce)
+        elif self.text_similarity is not None:
+            weight, bias = self.text_similarity.weight.double(), self.text_similarity.bias.double()
+        else:
+            weight = torch.eye(self.fuse.out_channels, dtype=torch.float64, device=self.fuse.weight.device)
+            bias = torch.zeros_like(weight[0])
+        sems = None if self.sem is None else [cast(SEM, sem).expand for sem in self.sem]
+        self.folded = FoldedLevels(
+            [cast(nn.Conv2d, layer) for layer in self.merge],
+            [cast(nn.Linear, layer) for layer in self.level_proj],
+            *(self.fuse, sems, weight.flatten(1), bias),
+        )
 
     def train(self, mode: bool = True) -> "HPD":
         if mode:
-            self.text_similarity = None
+            self.text_similarity = self.folded = None
         return super().train(mode)

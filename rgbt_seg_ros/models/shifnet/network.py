@@ -136,6 +136,12 @@ class SHIFNet(nn.Module):
             fused.append(fusion(rgb, thermal, classes))
         return fused
 
+    def prepare_for_serving(self) -> None:
+        """Leave the neck's convolutions to SACF where nothing else takes what they make; training mode ends it."""
+        if self.fusion == "sacf":
+            for level, lateral in self.encoder.pass_on_levels().items():
+                cast(SACF, self.get_submodule(f"sacf.{level}")).prepare_for_serving(lateral)
+
 
 def _fusion(name: str, config: ShifnetSize, text_dim: int) -> nn.Module:
     """Fusion of one level."""

@@ -5,7 +5,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from rgbt_seg_ros.models.text_similarity import TextSimilarity, text_similarity
+from rgbt_seg_ros.models.fused_layers import FoldedLayer, exact, linear
+from rgbt_seg_ros.models.text_similarity import text_similarity
 
 
 class ConvNeXtBlock(nn.Module):
@@ -18,12 +19,27 @@ class ConvNeXtBlock(nn.Module):
         self.pwconv1 = nn.Linear(channels, 4 * channels)
         self.pwconv2 = nn.Linear(4 * channels, channels)
         self.gamma = nn.Parameter(torch.full((channels,), 1e-6))
+        self.folded: FoldedLayer | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, h, w] -> [B, C, h, w]."""
         y = self.dwconv(x).permute(0, 2, 3, 1)  # [B, h, w, C]
+        if self.folded is not None:
+            y = linear(self.norm(y), self.pwconv1.weight, self.pwconv1.bias, "gelu")
+            return x + self.folded.tokens(y).permute(0, 3, 1, 2)
         y = self.pwconv2(nn.functional.gelu(self.pwconv1(self.norm(y))))
         return x + (self.gamma * y).permute(0, 3, 1, 2)
+
+    def prepare_for_serving(self) -> None:
+        """Take the layer scale into the second product; training mode ends it."""
+        weight, bias = exact(self.pwconv2)
+        gamma = self.gamma.detach().double()
+        self.folded = FoldedLayer(gamma[:, None] * weight, gamma * bias, self.gamma)
+
+    def train(self, mode: bool = True) -> "ConvNeXtBlock":
+        if mode:
+            self.folded = None
+        return super().train(mode)
 
 
 class SACF(nn.Module):
@@ -35,8 +51,10 @@ class SACF(nn.Module):
         self.thermal_proj = self._projection(channels, hidden, text_dim)
         self.blocks = nn.Sequential(ConvNeXtBlock(channels), ConvNeXtBlock(channels))
         self.out_proj = nn.Conv2d(channels, channels, 1)
-        self.rgb_similarity: TextSimilarity | None = None
-        self.thermal_similarity: TextSimilarity | None = None
+        self.rgb_relevance: Relevance | None = None
+        self.thermal_relevance: Relevance | None = None
+        self.lateral: FoldedLayer | None = None
+        """In service, the neck's convolution of this level, if it is left to this module."""
 
     @staticmethod
     def _projection(channels: int, hidden: int, text_dim: int) -> nn.Sequential:
@@ -53,22 +71,66 @@ class SACF(nn.Module):
             [B, C, h, w].
         """
         mean_embedding = class_embeddings.mean(dim=0)
-        rgb_relevance = _relevance(self.rgb_proj, self.rgb_similarity, rgb, mean_embedding)
-        thermal_relevance = _relevance(self.thermal_proj, self.thermal_similarity, thermal, mean_embedding)
+        if self.rgb_relevance is not None and self.thermal_relevance is not None:
+            rgb, thermal = (image.permute(0, 2, 3, 1) for image in (rgb, thermal))
+            weight = self.rgb_relevance(rgb, mean_embedding) - self.thermal_relevance(thermal, mean_embedding)
+            fused = (thermal + torch.sigmoid(weight) * (rgb - thermal)).permute(0, 3, 1, 2)
+            fused = fused if self.lateral is None else self.lateral(fused)
+            return self.out_proj(self.blocks(fused))
+        rgb_relevance = _relevance(self.rgb_proj, rgb, mean_embedding)
+        thermal_relevance = _relevance(self.thermal_proj, thermal, mean_embedding)
         # A softmax over two entries is the sigmoid of their difference (Eq. 9).
         weight = torch.sigmoid(rgb_relevance - thermal_relevance)
         fused = weight * rgb + (1 - weight) * thermal  # of the unprojected inputs (Eq. 10)
         return self.out_proj(self.blocks(fused))
 
-    def prepare_for_serving(self) -> None:
-        """Compute relevances as `TextSimilarity` does; training mode ends it."""
-        self.rgb_similarity = text_similarity(cast(nn.Linear, self.rgb_proj[2]))
-        self.thermal_similarity = text_similarity(cast(nn.Linear, self.thermal_proj[2]))
+    def prepare_for_serving(self, lateral: nn.Conv2d | None = None) -> None:
+        """Compute relevances as `Relevance` does; training mode ends it.
+
+        Args:
+            lateral: the neck's 1x1 convolution of this level, which makes its maps; given, both maps come without it.
+                It is linear and the modalities' weights sum to 1, so that it may follow their sum, once for both.
+        """
+        self.rgb_relevance = Relevance(self.rgb_proj, lateral)
+        self.thermal_relevance = Relevance(self.thermal_proj, lateral)
+        self.lateral = None if lateral is None else FoldedLayer(*exact(lateral), lateral.weight)
 
     def train(self, mode: bool = True) -> "SACF":
         if mode:
-            self.rgb_similarity = self.thermal_similarity = None
+            self.rgb_relevance = self.thermal_relevance = self.lateral = None
         return super().train(mode)
+
+
+class Relevance(nn.Module):
+    """Eq. 8 in service, see `_relevance`.
+
+    Args:
+        projection: of SACF.
+        lateral: a 1x1 convolution before it, which becomes part of its first layer.
+    """
+
+    def __init__(self, projection: nn.Sequential, lateral: nn.Conv2d | None) -> None:
+        super().__init__()
+        first, last = cast(nn.Linear, projection[0]), cast(nn.Linear, projection[2])
+        weight, bias = exact(first)
+        if lateral is not None:
+            before, before_bias = exact(lateral)
+            weight, bias = weight @ before.flatten(1), weight @ before_bias + bias
+        self.first = FoldedLayer(weight, bias, first.weight, "relu")
+        self.similarity = text_similarity(last)
+        self.last = FoldedLayer(*exact(last), last.weight) if self.similarity is None else None
+
+    def forward(self, features: Tensor, embedding: Tensor) -> Tensor:
+        """[B, h, w, C], [D] -> [B, h, w, 1]."""
+        hidden = self.first.tokens(features)
+        if self.similarity is not None:
+            dots, norm = self.similarity(hidden, embedding[None])
+        else:
+            assert self.last is not None
+            projected = self.last.tokens(hidden)
+            dots, norm = projected @ embedding[:, None], projected.norm(dim=-1, keepdim=True)
+        relevance: Tensor = dots / norm.clamp_min(1e-6)
+        return relevance
 
 
 class UniformFusion(nn.Module):
@@ -84,15 +146,8 @@ class UniformFusion(nn.Module):
         return self.out_proj(self.blocks(0.5 * (rgb + thermal)))
 
 
-def _relevance(
-    projection: nn.Sequential, similarity: TextSimilarity | None, features: Tensor, embedding: Tensor
-) -> Tensor:
+def _relevance(projection: nn.Sequential, features: Tensor, embedding: Tensor) -> Tensor:
     """Eq. 8: projection of f onto the embedding, f.e / |f|, at each position: [B, C, h, w] -> [B, 1, h, w]."""
-    first, activation, last = projection
-    hidden = activation(first(features.permute(0, 2, 3, 1)))  # [B, h, w, hidden]
-    if similarity is not None:
-        dots, norm = similarity(hidden, embedding[None])
-        return (dots / norm.clamp_min(1e-6)).permute(0, 3, 1, 2)
-    projected = last(hidden)  # [B, h, w, D]
+    projected = projection(features.permute(0, 2, 3, 1))  # [B, h, w, D]
     norm = projected.norm(dim=-1).clamp_min(1e-6)
     return ((projected @ embedding) / norm).unsqueeze(1)

@@ -1,0 +1,122 @@
+"""Linear layers and convolutions in service, with what follows them in one call where there is one.
+
+PyTorch's own `linear` on the CPU first copies the bias into each row of the result, and GELU reads and writes all of it
+again. oneDNN, which PyTorch has for its compiler, does product, bias and GELU in one pass. ReLU stays PyTorch's: that
+of oneDNN makes 0 of what is not a number, and a broken network would give an answer.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+_HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+_ONEDNN: dict[str, tuple[str, list[float], str]] = {"": ("none", [], ""), "gelu": ("gelu", [], "none")}
+_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"": lambda y: y, "relu": F.relu, "gelu": F.gelu}
+
+
+def _takes_onednn(x: Tensor, weight: Tensor) -> bool:
+    """Whether oneDNN computes this: float32 on the CPU, for an answer alone, and not when PyTorch only watches."""
+    return (
+        _HAS_ONEDNN
+        and x.device.type == "cpu"
+        and x.dtype == weight.dtype == torch.float32
+        and not torch.is_grad_enabled()
+        and not torch.is_autocast_enabled("cpu")
+        and not torch.compiler.is_compiling()
+    )
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None, activation: str = "") -> Tensor:
+    """x [..., C] -> activation(W x + b) [..., D]; the activation is `relu`, `gelu` or none."""
+    if _takes_onednn(x, weight):
+        fused = activation if activation in _ONEDNN else ""
+        made: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, *_ONEDNN[fused])
+        return made.relu_() if activation == "relu" else made
+    return _ACTIVATIONS[activation](F.linear(x, weight, bias))
+
+
+class FusedLinear(nn.Linear):
+    """A linear layer in service, see `fuse_linear_layers`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., C] -> [..., D]."""
+        return linear(x, self.weight, self.bias)
+
+    def train(self, mode: bool = True) -> "FusedLinear":
+        if mode:
+            self.__class__ = nn.Linear  # type: ignore[assignment]
+        nn.Linear.train(self, mode)
+        return self
+
+
+def fuse_linear_layers(network: nn.Module) -> None:
+    """Have every linear layer of a network computed by `linear`; training mode ends it."""
+    for module in network.modules():
+        if type(module) is nn.Linear:
+            module.__class__ = FusedLinear
+
+
+class FoldedLayer(nn.Module):
+    """A linear layer or convolution, made of the weights of several layers, with the activation that follows.
+
+    Its weights are not saved: they are made of the layers' own whenever a model begins to serve.
+
+    Args:
+        weight: [D, C] of a linear layer over the channels, or [D, C, kh, kw] of a convolution.
+        bias: [D].
+        like: a weight whose type and device it gets.
+        activation: `relu`, `gelu` or none.
+        stride: of a convolution; its padding keeps the size.
+    """
+
+    def __init__(
+        self, weight: Tensor, bias: Tensor, like: Tensor, activation: str = "", stride: int = 1
+    ) -> None:
+        super().__init__()
+        self.activation, self.stride = activation, stride
+        if weight.ndim == 4 and weight.shape[2:] == (1, 1) and stride == 1:
+            weight = weight.flatten(1)
+        order = torch.channels_last if weight.ndim == 4 else torch.contiguous_format
+        self.register_buffer(
+            "weight", weight.detach().to(like).contiguous(memory_format=order), persistent=False
+        )
+        self.register_buffer("bias", bias.detach().to(like).contiguous(), persistent=False)
+        self.weight: Tensor
+        self.bias: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, h, w] -> [B, D, h', w'], whose channels lie last in memory."""
+        if self.weight.ndim == 2:
+            return self.tokens(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        padding = [size // 2 for size in self.weight.shape[2:]]
+        stride, ones = [self.stride] * 2, [1, 1]
+        if _takes_onednn(x, self.weight):
+            made = torch.ops.mkldnn._convolution_pointwise(
+                x, self.weight, self.bias, padding, stride, ones, 1, *_ONEDNN[""]
+            )
+            return made.relu_() if self.activation == "relu" else _ACTIVATIONS[self.activation](made)
+        return _ACTIVATIONS[self.activation](F.conv2d(x, self.weight, self.bias, stride, padding))
+
+    def tokens(self, x: Tensor) -> Tensor:
+        """[..., C] -> [..., D], of a linear layer."""
+        return linear(x, self.weight, self.bias, self.activation)
+
+
+def exact(layer: nn.Linear | nn.Conv2d) -> tuple[Tensor, Tensor]:
+    """Weight and bias of a layer in float64, in which weights are multiplied with each other; zeros for no bias."""
+    weight = layer.weight.detach().double()
+    bias = weight.new_zeros(len(weight)) if layer.bias is None else layer.bias.detach().double()
+    return weight, bias
+
+
+def fold_norm(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """Weight and bias, float64, of a convolution with the batch normalisation after it, as it is in evaluation mode."""
+    weight, bias = exact(convolution)
+    mean, variance = norm.running_mean, norm.running_var
+    assert mean is not None
+    assert variance is not None
+    scale = norm.weight.detach().double() / (variance.double() + norm.eps).sqrt()
+    shift = norm.bias.detach().double() - mean.double() * scale
+    return weight * scale[:, None, None, None], bias * scale + shift

@@ -1,0 +1,81 @@
+"""Layers in service: one call for product, bias and activation, or the same numbers without it."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from rgbt_seg_ros.models import fused_layers
+from rgbt_seg_ros.models.fused_layers import FoldedLayer, FusedLinear, exact, fold_norm, fuse_linear_layers
+
+ACTIVATIONS = {"": lambda y: y, "relu": F.relu, "gelu": F.gelu}
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("order", ["rows", "transposed"])
+def test_a_product_is_pytorchs(activation, order):
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 24, 5, 7, generator=draw)
+    x = x.permute(0, 2, 3, 1) if order == "transposed" else x.permute(0, 2, 3, 1).contiguous()
+    weight, bias = torch.randn(40, 24, generator=draw), torch.randn(40, generator=draw)
+    with torch.inference_mode():
+        for b in (bias, None):
+            expected = ACTIVATIONS[activation](F.linear(x, weight, b))
+            found = fused_layers.linear(x, weight, b, activation)
+            torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.skipif(not fused_layers._HAS_ONEDNN, reason="this PyTorch was built without oneDNN")
+def test_the_one_call_is_taken_for_float32_answers_alone():
+    def calls(x: Tensor, layer: nn.Linear) -> int:
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+            layer(x)
+        return sum(event.count for event in profile.key_averages() if "linear_pointwise" in event.key)
+
+    layer = nn.Linear(8, 16)
+    fuse_linear_layers(layer)
+    x = torch.randn(4, 8)
+    assert isinstance(layer, FusedLinear)
+    with torch.inference_mode():
+        assert calls(x, layer) == 1
+        with torch.autocast("cpu", torch.bfloat16):
+            assert calls(x, layer) == 0
+            assert layer(x).dtype == torch.bfloat16
+    assert calls(x, layer) == 0
+    with torch.no_grad():
+        assert calls(x.double(), layer.double()) == 0
+    assert type(layer.train()) is nn.Linear
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (3, 1), (3, 2), ((1, 7), 1)])
+def test_a_convolution_with_its_normalisation_is_one_layer(kernel, stride):
+    torch.manual_seed(0)
+    sizes = (kernel, kernel) if isinstance(kernel, int) else kernel
+    convolution = nn.Conv2d(6, 10, sizes, stride, padding=[size // 2 for size in sizes], bias=False)
+    norm = nn.BatchNorm2d(10, eps=1e-3)
+    norm(torch.randn(8, 10, 4, 4) * 3.0 + 1.0)
+    for layer in (convolution.double(), norm.double().eval()):
+        layer.requires_grad_(False)
+    folded = FoldedLayer(*fold_norm(convolution, norm), convolution.weight, "relu", stride)
+    assert not folded.state_dict()
+    x = torch.randn(2, 6, 16, 22, dtype=torch.float64)
+    expected = F.relu(norm(convolution(x)))
+    with torch.inference_mode():
+        torch.testing.assert_close(folded(x), expected, atol=1e-12, rtol=1e-12)
+        torch.testing.assert_close(folded.float()(x.float()), expected.float(), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_what_is_not_a_number_stays_so(activation, kernel):
+    torch.manual_seed(0)
+    layer = FoldedLayer(torch.randn(8, 20, kernel, kernel), torch.randn(8), torch.empty(1), activation)
+    x = torch.randn(1, 20, 9, 9)
+    x[0, 3, 4, 4] = float("nan")
+    with torch.inference_mode():
+        assert layer(x)[0, :, 4, 4].isnan().all()
+        assert layer(x)[0, :, 0, 0].isfinite().all()
+
+
+def test_a_layer_without_bias_counts_as_one_with_zeros():
+    assert not exact(nn.Conv2d(3, 4, 1, bias=False))[1].any()

@@ -92,7 +92,7 @@ def decide(coarse: CoarseLogits, size: tuple[int, int], classes: ClassSelection)
         ValueError: logits are not finite.
     """
     coarse = coarse.each(Tensor.cpu)
-    if not all(torch.isfinite(torch.stack(each.aminmax())).all() for each in coarse.maps):
+    if not all(_is_finite(each) for each in coarse.maps):
         raise ValueError("the network's output is not finite for this pair")
     if len(coarse.maps) > 1 and coarse.size != size:
         # The mean of two paths is no straight line between places: what is resized is the mean.
@@ -132,6 +132,14 @@ def _enlarged(coarse: CoarseLogits, size: tuple[int, int]) -> Tensor:
     if coarse.size == size:
         return logits
     return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+
+
+def _is_finite(logits: Tensor) -> bool:
+    """Of [B, N, h, w]."""
+    # In the order of memory this takes a tenth of the time.
+    last = logits.permute(0, 2, 3, 1)
+    ends = (last if last.is_contiguous() else logits).aminmax()
+    return bool(torch.isfinite(torch.stack(ends)).all())
 
 
 def _likeliest(logits: Tensor) -> np.ndarray:

@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from places import REPOSITORY
 
 from training.benchmark import main
+from training.measure.growth import Growth
 from training.measure.performance_page import PAGE, RUNS, performance_page, read_runs
 from training.measure.stage_costs import NETWORK_STAGES, STAGES
 from training.measure.suite import FORMS, Suite
@@ -19,7 +21,8 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Small pictures, one network that there is and one that there is not."""
     path = tmp_path_factory.mktemp("suite") / "suite.json"
     sizes = ((64, 96), (96, 128))
-    suite = Suite(torch.device("cpu"), 2, 600.0, path, lambda what: None, ("nano", "absent"), sizes)
+    growth = ((64, 96), (96, 128), (128, 192))
+    suite = Suite(torch.device("cpu"), 2, 600.0, path, lambda what: None, ("nano", "absent"), sizes, growth)
     suite.run()
     return json.loads(path.read_text())
 
@@ -45,6 +48,30 @@ def test_stages_add_up_and_have_a_floor(result: dict[str, Any]) -> None:
         # Twice the pixels; the weights stay.
         assert 1.5 < large[stage]["multiply_adds"] / small[stage]["multiply_adds"] < 2.5
         assert 1 < large[stage]["bytes"] / small[stage]["bytes"] < 2.5
+
+
+def test_growth_is_fitted_over_the_pixels_and_told_of_the_classes(result: dict[str, Any]) -> None:
+    growth = result["growth"]
+    assert [tuple(case["size"]) for case in growth["sizes"]] == [(64, 96), (96, 128), (128, 192)]
+    assert list(growth["classes"]) == ["9", "90"]
+    assert growth["classes_ratio"] == growth["classes"]["90"] / growth["classes"]["9"]
+    page = performance_page({"here": result})
+    assert "How nano grows" in page
+    assert "90 classes" in page
+
+
+def test_fits_find_a_line_and_a_power() -> None:
+    sizes = [(100, 100 * side) for side in (1, 2, 5, 10)]
+    pixels = np.array([height * width for height, width in sizes])
+    straight = Growth("wall", sizes, 3.0 + 40e-6 * pixels, pixels, {9: 2.0, 90: 2.1}, (8, 8)).to_json()
+    assert straight["ms_per_megapixel"] == pytest.approx(40.0)
+    assert straight["multiply_adds_exponent"] == pytest.approx(1.0)
+    assert straight["base_ms"] == pytest.approx(3.0)
+    assert straight["largest_residual"] == pytest.approx(0.0, abs=1e-9)
+    assert straight["classes_ratio"] == pytest.approx(1.05)
+    power = Growth("wall", sizes, 1e-4 * pixels**1.5, pixels, {9: 2.0, 90: 2.1}, (8, 8)).to_json()
+    assert power["exponent"] == pytest.approx(1.5)
+    assert power["largest_residual"] > 0.1
 
 
 def test_a_failure_and_what_is_left_out_are_noted(result: dict[str, Any]) -> None:

@@ -32,6 +32,9 @@ The floor of a stage is the longer of two times on this very machine: its multip
 large product, and its weights, inputs and outputs, moved once at the measured rate of a copy. The gap is the time
 taken over the floor. What it consists of: attention, norms and activations, which move the same numbers several
 times; products too small for the machine; and on a GPU, without a graph, the time to start each kernel.
+
+Time should grow with the pixels and hardly with the classes: pixels are of one picture in several sizes, and of the
+ninety classes each ten are near one of the model's nine, which makes them the hardest to tell apart.
 """
 
 
@@ -66,6 +69,8 @@ def _run(name: str, run: dict[str, Any]) -> str:
     parts += ["", *_cases(run["cases"])]
     for stages in run["stages"]:
         parts += ["", *_stages(stages)]
+    if "growth" in run:
+        parts += ["", *_growth(run["growth"])]
     if run["checks"]:
         parts += ["", "Checks: " + ", ".join(_check(check) for check in run["checks"]) + "."]
     for error in run["errors"]:
@@ -125,6 +130,29 @@ def _stages(measured: dict[str, Any]) -> list[str]:
         f"| network | {_number(within)} | | | {_number(measured['floor_ms'])} | {within / measured['floor_ms']:.1f} x |"
     )
     return lines
+
+
+def _growth(growth: dict[str, Any]) -> list[str]:
+    clock = "processor time of all threads" if growth["clock"] == "process" else "time"
+    (few, few_ms), (many, many_ms) = growth["classes"].items()
+    line = f"{_number(growth['ms_per_megapixel'])} ms a megapixel and {_number(growth['base_ms'])} ms"
+    return [
+        f"How {growth['network']} grows, {growth['precision']}, eager, with the detections; {clock}:",
+        "",
+        "| size | megapixels | ms | ms a megapixel |",
+        "| --- | --- | --- | --- |",
+        *(
+            f"| {'x'.join(map(str, size))} | {_number(pixels)} | {_number(ms)} | {_number(ms / pixels)} |"
+            for size, ms in ((case["size"], case["ms"]) for case in growth["sizes"])
+            for pixels in [size[0] * size[1] / 1e6]
+        ),
+        "",
+        f"The straight line through these is {line}, off by {100 * growth['largest_residual']:.0f} % at most.",
+        f"As a power law, time grows with pixels to the {growth['exponent']:.2f}, multiply-adds to the",
+        f"{growth['multiply_adds_exponent']:.2f}: attention over the whole image grows with their square.",
+        f"{few} classes take {_number(few_ms)} ms at {'x'.join(map(str, growth['classes_size']))}, {many} classes",
+        f"{_number(many_ms)} ms: {growth['classes_ratio']:.2f} times as long.",
+    ]
 
 
 def _number(value: float | None) -> str:

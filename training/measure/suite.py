@@ -20,6 +20,7 @@ from rgbt_seg_ros.segmenter.devices import choose_precision
 
 from .ceilings import Ceilings, measure_ceilings
 from .cuda_checks import CHECKS
+from .growth import GROWTH_SIZES, measure_growth
 from .inference_speed import percentiles
 from .stage_costs import stage_costs, stage_times
 from .suite_networks import SuiteNetwork, build_network
@@ -34,6 +35,10 @@ FORMS = ("plain", "eager", "graph")
 
 COMPILED = ("nano", "tiny", "large")
 """Compiled in the end, at the first size only, as it takes a minute each."""
+
+
+_LEAST_ROUNDS = 3
+"""Of the growth, whose fit has few points."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,7 @@ class Suite:
         path: of the JSON; None: nowhere.
         say: told what is being measured.
         networks, sizes: what is measured.
+        growth_sizes: at which the first network's growth is.
     """
 
     def __init__(
@@ -67,9 +73,10 @@ class Suite:
         say: Callable[[str], None],
         networks: Sequence[str] = NETWORKS,
         sizes: Sequence[tuple[int, int]] = SIZES,
+        growth_sizes: Sequence[tuple[int, int]] = GROWTH_SIZES,
     ) -> None:
         self._device, self._pairs, self._path, self._say = device, pairs, path, say
-        self._names, self._sizes = networks, sizes
+        self._names, self._sizes, self._growth_sizes = networks, sizes, growth_sizes
         self._begun = time.monotonic()
         self._budget_s = budget_s
         self._networks: dict[str, SuiteNetwork] = {}
@@ -99,6 +106,7 @@ class Suite:
                     if ceilings is not None and batch == 1:
                         self._stages(name, size, ceilings)
             if size == self._sizes[0]:
+                self._growth()
                 self._checks()
         for name in COMPILED:
             self._case(Case(name, self._sizes[0], 1, "compiled"))
@@ -214,6 +222,18 @@ class Suite:
                     "floor_ms": floor_ms,
                 }
             )
+
+    def _growth(self) -> None:
+        name = self._names[0]
+        what = f"{name}, growth with pixels and classes"
+        if not self._has_time(what):
+            return
+        with self._surviving(what):
+            precision = choose_precision("auto", self._device)
+            network, rounds = self._network_of(name), max(self._pairs, _LEAST_ROUNDS)
+            segmenter = network.segmenter(precision, "eager")
+            growth = measure_growth(segmenter, network.served, self._growth_sizes, self._sizes[0], rounds)
+            self.result["growth"] = {"network": name, "precision": precision, **growth.to_json()}
 
     def _checks(self) -> None:
         for name, check in CHECKS.items():

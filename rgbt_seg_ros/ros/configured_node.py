@@ -232,8 +232,8 @@ class Configured:
             segmenter.select_classes((), self._embeddings)
         with _fault_of("classes"):
             segmenter.use(segmenter.select_classes(settings.class_list, self._embeddings))
-        off = [name for name in segmenter.card.class_names if name not in segmenter.class_names]
-        if off and not settings.class_list:
+        off = segmenter.classes_off
+        if off:
             self._node.get_logger().info(
                 f"off by default, as the model hardly finds them: {', '.join(off)}; the parameter classes turns them on"
             )
@@ -242,8 +242,9 @@ class Configured:
     def _warm_up(self) -> float:
         """Milliseconds for a VGA pair, once the model has seen some."""
         segmenter, log = self._segmenter, self._node.get_logger()
+        classes = len(segmenter.class_names) - len(segmenter.classes_off)
         log.info(
-            f"model {segmenter.card.arch} {segmenter.card.config.get('size', '')} with {len(segmenter.class_names)} "
+            f"model {segmenter.card.arch} {segmenter.card.config.get('size', '')} with {classes} "
             f"classes on {segmenter.device} in {segmenter.precision} by {segmenter.runtime}, warming up"
         )
         milliseconds = segmenter.warm_up()

@@ -24,12 +24,14 @@ class ClassSelection:
         thing_classes: those that are countable objects and become detections.
         vectors: float32 [N, D], what the network compares pixels with; None: its own class embeddings.
         ids: uint8 or uint16 [N], the id of each of the network's answers; None: the answers are ids.
+        off: names that are not looked for: they keep their ids, and their pixels are unlabeled.
     """
 
     names: tuple[str, ...]
     thing_classes: tuple[str, ...]
     vectors: Tensor | None = None
     ids: np.ndarray | None = None
+    off: tuple[str, ...] = ()
 
     @property
     def unlabeled(self) -> int:
@@ -48,11 +50,19 @@ def own_classes(card: ModelCard) -> ClassSelection:
 
 
 def default_classes(card: ModelCard) -> ClassSelection:
-    """The classes that a node looks for unless it is told: all but the model's weak ones, which become unlabeled."""
+    """The classes that a node looks for unless it is told: all but the model's weak ones, which become unlabeled.
+
+    Ids stay those of the model's own list, which labels of a data set have, too.
+    """
     strong = [name for name in card.class_names if name not in card.weak_classes]
     # A model that finds nothing at all, of a first short run, is shown as it is.
-    found = any(name not in BACKGROUND for name in strong)
-    return _own_subset(card, strong) if card.weak_classes and found else own_classes(card)
+    if not card.weak_classes or all(name in BACKGROUND for name in strong):
+        return own_classes(card)
+    unlabeled = own_classes(card).unlabeled
+    ids = [i if name in strong else unlabeled for i, name in enumerate(card.class_names)]
+    things = tuple(name for name in card.thing_classes if name in strong)
+    kind = own_classes(card).mask_type
+    return ClassSelection(card.class_names, things, ids=np.array(ids, kind), off=card.weak_classes)
 
 
 def weak_classes(iou: Mapping[str, float | None]) -> tuple[str, ...]:

@@ -121,6 +121,11 @@ class Segmenter:
         return self._classes.names
 
     @property
+    def classes_off(self) -> tuple[str, ...]:
+        """Those of the classes that have an id and are not looked for."""
+        return self._classes.off
+
+    @property
     def thing_classes(self) -> tuple[str, ...]:
         """Those of the classes in use that become detections."""
         return self._classes.thing_classes

@@ -19,7 +19,7 @@ from rgbt_seg_ros.segmenter import Segmentation, Segmenter
 from rgbt_seg_ros.segmenter.class_embeddings import ClassEmbeddings, load_class_embeddings
 from rgbt_seg_ros.segmenter.class_selection import ClassSelection, own_classes, select_classes, weak_classes
 
-SCENE = render_still(5, (96, 128))
+SCENE = render_still(2, (96, 128))
 CARD = read_card("default")
 OWN = load_model("default").get_buffer("class_embeddings")
 THINGS = ("car", "person", "bike", "car stop", "color cone")
@@ -64,9 +64,11 @@ def test_no_names_are_the_models_own_list(segmenter: Segmenter) -> None:
     segmenter.use(segmenter.select_classes([], OTHER))
     after = segment(segmenter)
     assert segmenter.class_names == after.classes.names == CARD.class_names
-    assert segmenter.thing_classes == THINGS
-    np.testing.assert_array_equal(after.mask, before.mask)
-    np.testing.assert_array_equal(after.confidence, before.confidence)
+    assert segmenter.classes_off == CARD.weak_classes
+    assert segmenter.thing_classes == tuple(name for name in THINGS if name not in CARD.weak_classes)
+    off = np.isin(before.mask, [CARD.class_names.index(name) for name in CARD.weak_classes])
+    np.testing.assert_array_equal(after.mask, np.where(off, 255, before.mask))
+    np.testing.assert_array_equal(after.confidence, np.where(off, 0.0, before.confidence))
 
 
 @pytest.mark.parametrize("cache", [None, OTHER])
@@ -249,11 +251,12 @@ def test_weak_classes_are_off_unless_they_are_asked_for() -> None:
     iou = {"background": 0.1, "car": 0.7, "person": 0.15, "bump": 0.149, "guardrail": 0.0, "curb": None}
     assert weak_classes(iou) == ("bump", "guardrail")
     card = dataclasses.replace(CARD, weak_classes=weak_classes(iou))
-    strong = tuple(name for name in CARD.class_names if name not in ("bump", "guardrail"))
     chosen = select_classes(card, OWN, [])
-    assert chosen.names == strong
+    assert chosen.names == CARD.class_names  # ids stay those of the model, and of labels
+    assert chosen.off == ("bump", "guardrail")
     assert chosen.ids is not None
-    assert chosen.ids[CARD.class_names.index("bump")] == chosen.unlabeled
+    off = [name in chosen.off for name in CARD.class_names]
+    np.testing.assert_array_equal(chosen.ids, np.where(off, chosen.unlabeled, np.arange(len(off))))
     assert select_classes(card, OWN, CARD.class_names).names == CARD.class_names
     assert own_classes(card).names == CARD.class_names
     nothing = dataclasses.replace(CARD, weak_classes=CARD.class_names[1:])

@@ -124,6 +124,9 @@ class Responder:
             self.lose(Drop.FAILED, f"{type(error).__name__}: {error}")
             return
         stages = {**answer.stage_ms, Stage.PUBLISH: 1e3 * (time.perf_counter() - answered)}
+        # Of all pixels it is computed when it is published, but the model's work it is.
+        stages[Stage.PUBLISH] -= segmentation.confidence_ms
+        stages[Stage.POSTPROCESS] = stages.get(Stage.POSTPROCESS, 0.0) + segmentation.confidence_ms
         for stage, milliseconds in stages.items():
             self._statistics.record(Key.STAGE_MS.of(stage), milliseconds)
         self._statistics.record(Key.LATENCY_MS, (time.monotonic_ns() - job.arrived_ns) / 1e6)

@@ -213,3 +213,10 @@ def test_logits_come_at_the_size_that_was_asked_for(segmenter):
     logits = segmenter.logits(ImagePair(rgb, thermal), (48, 64))
     np.testing.assert_array_equal(logits.argmax(dim=0).numpy(), segmenter(rgb, thermal).mask)
     assert segmenter.logits(ImagePair(rgb, thermal), (33, 70)).shape == (9, 33, 70)
+
+
+def test_what_the_confidence_costs_is_told_once_it_was_asked_for(segmenter):
+    out = segmenter(*images())
+    assert out.confidence_ms == 0.0
+    assert out.confidence.shape == out.mask.shape
+    assert out.confidence_ms > 0.0

@@ -24,7 +24,7 @@ from training.export import main
 from training.weights.export_formats import FORMATS, trace
 from training.work.export import check_pairs, describe, write_checked
 
-DEFAULT_SIZE = (288, 384)
+DEFAULT_SIZE = (240, 320)
 """In which a VGA pair enters the packaged model."""
 
 SMALL_SIZE = (64, 96)

@@ -149,7 +149,7 @@ def test_the_command_tells_the_difference_and_nothing_else(exported_default: Exp
     stdout, stderr = exported_default.said
     assert stderr in ("", f"exporting the model default to {exported_default.exported}\n")
     told = " ".join(stdout.split())
-    assert "shifnet nano, 288x384, 9 classes" in told
+    assert "shifnet nano, 240x320, 9 classes" in told
     assert re.search(r"differs from PyTorch by \S+ of the largest logit \(0.0001 is allowed\)", told)
     assert "short side" not in told
 
@@ -178,8 +178,8 @@ def test_the_examples_of_the_documentation_run(default_onnx, sartm, repository, 
         r"```python\n(.*?)```", (repository / "docs" / "export.md").read_text(), re.DOTALL
     )
     draw = np.random.default_rng(5)
-    rgb = np.kron(draw.integers(0, 256, (9, 12, 3)), np.ones((32, 32, 1))).astype(np.uint8)
-    thermal = np.kron(draw.integers(0, 256, (9, 12)), np.ones((32, 32))).astype(np.uint8)
+    rgb = np.kron(draw.integers(0, 256, (12, 16, 3)), np.ones((20, 20, 1))).astype(np.uint8)
+    thermal = np.kron(draw.integers(0, 256, (12, 16)), np.ones((20, 20))).astype(np.uint8)
     monkeypatch.chdir(tmp_path)
     Image.fromarray(rgb).save("rgb.png")
     Image.fromarray(thermal).save("thermal.png")

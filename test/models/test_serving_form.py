@@ -67,7 +67,7 @@ def test_training_drops_it(default):
     network = serving_form(copy.deepcopy(default))
     network.train()
     with torch.no_grad():
-        network.hpd.head.weight.mul_(torch.linspace(0.5, 2, 384)[:, None, None, None])
+        network.hpd.detail.head.weight.mul_(torch.linspace(0.5, 2, 384)[:, None, None, None])
     network.eval()
     assert similarities(network) == 0
     served = serving_form(copy.deepcopy(network))

@@ -147,7 +147,7 @@ def test_shapes_told_are_those_of_the_network(arch: str, config: dict[str, Any])
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.bool, torch.complex64, torch.float8_e4m3fn])
 def test_weights_of_another_type_are_refused(tmp_path: Path, dtype: torch.dtype) -> None:
-    for name in ("class_embeddings", "hpd.head.bias"):
+    for name in ("class_embeddings", "hpd.detail.head.bias"):
         tensors = load_model("default").state_dict()
         tensors[name] = torch.zeros(tensors[name].shape).to(dtype)
         path = write_card(tmp_path / "m.safetensors", json.dumps(CARD), tensors)

@@ -69,7 +69,7 @@ def fail(segmenter: Segmenter, fault: int) -> None:
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
     if fault == NOT_FINITE:
         run = segmenter._run
-        vars(segmenter)["_run"] = lambda *inputs: run(*inputs) * float("nan")
+        vars(segmenter)["_run"] = lambda *inputs: run(*inputs).each(lambda maps: maps * float("nan"))
     if fault == LITTLE_MEMORY:
         ctypes.CDLL(None).malloc_trim(0)
         pages = int(Path("/proc/self/statm").read_text().split()[0])

@@ -36,5 +36,7 @@ def write_node_model(path: Path, short_side: int = 96) -> Path:
     """
     card = read_card("default")
     model = load_model("default", torch.device("cpu"))
-    save_model(path, model, replace(card, thing_classes=card.class_names, short_side=short_side))
+    # None is off by default.
+    own = {"thing_classes": card.class_names, "weak_classes": (), "short_side": short_side}
+    save_model(path, model, replace(card, **own))
     return path

@@ -24,7 +24,7 @@ from rgbt_seg_ros.segmenter import Segmentation, Segmenter
 
 OUT_OF_MEMORY, NOT_FINITE, END, HANG, LITTLE_MEMORY = 1, 2, 3, 4, 5
 
-LEFT_BYTES = 16 << 20
+LEFT_BYTES = 1 << 20
 """What an inference with little memory may ask for, beside what its process has."""
 
 HANG_S = float(os.environ.get("HANG_S", "3"))

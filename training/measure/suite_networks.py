@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from rgbt_seg_ros.base.shared_files import share_path
 from rgbt_seg_ros.images.pair import ImagePair
 from rgbt_seg_ros.images.thermal import ThermalNormalization
 from rgbt_seg_ros.masks.classes import MFNET
-from rgbt_seg_ros.models import ModelCard, build_model, load_model
+from rgbt_seg_ros.models import ModelCard, build_model, load_model, read_card
 from rgbt_seg_ros.models.serving_form import serving_form
 from rgbt_seg_ros.segmenter import Segmenter
 from rgbt_seg_ros.segmenter.class_embeddings import load_class_embeddings
@@ -80,15 +81,16 @@ def build_network(name: str, device: torch.device) -> SuiteNetwork:
     """A SHIFNet of a size: nano with the packaged weights, the others with random ones, which cost as much."""
     torch.manual_seed(0)
     embeddings = load_class_embeddings(share_path(EMBEDDINGS)).vectors
+    config: dict[str, Any] = {"size": name}
     if name == "nano":
-        packaged = load_model("default")
+        packaged, config = load_model("default"), dict(read_card("default").config)
         embeddings = packaged.get_buffer("class_embeddings")
-    network = build_model("shifnet", {"size": name}, embeddings)
+    network = build_model("shifnet", config, embeddings)
     if name == "nano":
         network.load_state_dict(packaged.state_dict())
     names = MFNET.names if len(embeddings) == len(MFNET.names) else tuple(map(str, range(len(embeddings))))
-    card = ModelCard("shifnet", {"size": name}, names, (), embeddings={"encoder": "", "templates": []})
-    served = build_model("shifnet", {"size": name}, embeddings, served=True)
+    card = ModelCard("shifnet", config, names, (), embeddings={"encoder": "", "templates": []})
+    served = build_model("shifnet", config, embeddings, served=True)
     served.load_state_dict(network.state_dict())
     plain = PlainForm(plain_form(network).to(device), card, device)
     weights = "packaged" if name == "nano" else "random"
@@ -98,6 +100,6 @@ def build_network(name: str, device: torch.device) -> SuiteNetwork:
 def _copy(network: SuiteNetwork) -> nn.Module:
     """The network for service again, of the same weights."""
     state = network.served.state_dict()
-    built = build_model("shifnet", {"size": network.name}, state["class_embeddings"], served=True)
+    built = build_model("shifnet", network.card.config, state["class_embeddings"], served=True)
     built.load_state_dict(state)
     return built

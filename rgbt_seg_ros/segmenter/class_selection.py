@@ -54,15 +54,14 @@ def default_classes(card: ModelCard) -> ClassSelection:
 
     Ids stay those of the model's own list, which labels of a data set have, too.
     """
+    own = own_classes(card)
     strong = [name for name in card.class_names if name not in card.weak_classes]
     # A model that finds nothing at all, of a first short run, is shown as it is.
     if not card.weak_classes or all(name in BACKGROUND for name in strong):
-        return own_classes(card)
-    unlabeled = own_classes(card).unlabeled
-    ids = [i if name in strong else unlabeled for i, name in enumerate(card.class_names)]
-    things = tuple(name for name in card.thing_classes if name in strong)
-    kind = own_classes(card).mask_type
-    return ClassSelection(card.class_names, things, ids=np.array(ids, kind), off=card.weak_classes)
+        return own
+    ids = [i if name in strong else own.unlabeled for i, name in enumerate(own.names)]
+    things = tuple(name for name in own.thing_classes if name in strong)
+    return ClassSelection(own.names, things, ids=np.array(ids, own.mask_type), off=card.weak_classes)
 
 
 def weak_classes(iou: Mapping[str, float | None]) -> tuple[str, ...]:

@@ -28,6 +28,11 @@ def find_labels(folder: str | Path) -> dict[int, Path]:
     return {int(file.stem): file for file in files}
 
 
+def labels_in(folder: Path) -> dict[int, Path] | None:
+    """`find_labels` where there is such a folder, as beside a recording that has labels; else None."""
+    return find_labels(folder) if folder.is_dir() else None
+
+
 def read_label(file: Path) -> np.ndarray:
     """A label image: uint8 [H, W] class ids, 255 = ignored.
 

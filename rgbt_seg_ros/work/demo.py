@@ -25,7 +25,7 @@ from rgbt_seg_ros.base.host import describe_host, prepare_process
 from rgbt_seg_ros.base.text import duration
 from rgbt_seg_ros.base.whole_files import naming_folder
 from rgbt_seg_ros.live_view.child_page import ChildPage
-from rgbt_seg_ros.masks.labels import LABELS_FOLDER, find_labels
+from rgbt_seg_ros.masks.labels import LABELS_FOLDER, labels_in
 from rgbt_seg_ros.pipeline.answer import decode_images
 from rgbt_seg_ros.report_page.write import write_report
 from rgbt_seg_ros.ros.dds import private_graph_environment
@@ -86,8 +86,7 @@ class DemoRecording:
 
     def labels(self) -> dict[int, Path] | None:
         """Its labels by stamp, where it has any."""
-        folder = self.bag.path / LABELS_FOLDER
-        return find_labels(folder) if folder.is_dir() else None
+        return labels_in(self.bag.path / LABELS_FOLDER)
 
 
 @contextmanager

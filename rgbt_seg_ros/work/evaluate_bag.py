@@ -20,7 +20,7 @@ from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import describe_host
 from rgbt_seg_ros.base.interrupts import Interrupted
 from rgbt_seg_ros.base.text import printable
-from rgbt_seg_ros.masks.labels import LABELS_FOLDER, find_labels
+from rgbt_seg_ros.masks.labels import LABELS_FOLDER, find_labels, labels_in
 from rgbt_seg_ros.report_page.write import write_report
 from rgbt_seg_ros.ros.graph import StopRequest, join_graph
 from rgbt_seg_ros.ros.recorder import Recorder, record
@@ -166,9 +166,6 @@ def run(args: argparse.Namespace, recording: Recording) -> None:
             f"{fault}: the node pairs by them, have it played with `python3 -m rgbt_seg_ros.play --stamps receive`",
             file=sys.stderr,
         )
-    labels = args.labels
-    if labels is None and (args.bag / LABELS_FOLDER).is_dir():
-        labels = args.bag / LABELS_FOLDER
     rgb, thermal = (recording.topics[topics[kind]].count for kind in ("rgb", "thermal"))
     end = EndOfRecording(rgb, thermal, args.idle, args.wait)
     reliability = args.input_reliability
@@ -180,7 +177,7 @@ def run(args: argparse.Namespace, recording: Recording) -> None:
             f"waiting up to {args.wait:g} s for {printable(' and '.join(topics.values()))} of {args.bag}",
             flush=True,
         )
-        labels_by_stamp = find_labels(labels) if labels else None
+        labels_by_stamp = find_labels(args.labels) if args.labels else labels_in(args.bag / LABELS_FOLDER)
         metrics = evaluate_bag(recording, args.output, end, stop, labels_by_stamp, transports, reliability)
     finally:
         rclpy.try_shutdown()

@@ -14,7 +14,7 @@ from rgbt_seg_ros.base.host import prepare_process
 from rgbt_seg_ros.base.json_files import encode_json
 from rgbt_seg_ros.base.text import printable
 from rgbt_seg_ros.base.whole_files import write_file
-from rgbt_seg_ros.masks.labels import LABELS_FOLDER, find_labels
+from rgbt_seg_ros.masks.labels import LABELS_FOLDER, find_labels, labels_in
 from rgbt_seg_ros.pipeline.loading import load_segmenter
 from rgbt_seg_ros.replay.offline_run import segment_recording
 from rgbt_seg_ros.replay.shared_work import SharedWork
@@ -33,10 +33,7 @@ from rgbt_seg_ros.settings import Settings
 def run(args: argparse.Namespace, settings: Settings, recording: Recording) -> None:
     """Segment a recording, and write numbers and report."""
     prepare_process(deterministic=True)
-    labels = args.labels
-    if labels is None and (args.bag / LABELS_FOLDER).is_dir():
-        labels = args.bag / LABELS_FOLDER
-    labels_by_stamp = find_labels(labels) if labels else None
+    labels_by_stamp = find_labels(args.labels) if args.labels else labels_in(args.bag / LABELS_FOLDER)
     metrics = segment_recording(
         recording,
         settings,
@@ -107,8 +104,7 @@ def _segment_one(
     """What became of one recording, which costs no other one what is wrong with it."""
     try:
         recording = Recording(bag)
-        labels = (args.labels / name) if args.labels is not None else bag / LABELS_FOLDER
-        labels_by_stamp = find_labels(labels) if labels.is_dir() else None
+        labels_by_stamp = labels_in(args.labels / name if args.labels else bag / LABELS_FOLDER)
         folder = args.output / name
         metrics = segment_recording(
             recording,

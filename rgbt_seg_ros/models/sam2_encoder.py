@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from rgbt_seg_ros.models.fused_layers import FoldedLayer, exact
+
 
 @dataclass(frozen=True)
 class TrunkConfig:
@@ -102,10 +104,15 @@ class Trunk(Hiera):
             window_pos_embed_bkg_spatial_size=config.window_pos_embed_bkg_spatial_size,
             window_spec=config.window_spec,
         )
+        self.thermal_patches: FoldedLayer | None = None
+        """In service, the patch embedding of thermal images; None otherwise."""
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """[B, 3, H, W] -> four maps, strides 4, 8, 16, 32; the same numbers as `Hiera.forward`."""
-        x = self.patch_embed(images)  # [B, h, w, dim]
+        """[B, 3, H, W] -> four maps, strides 4, 8, 16, 32; the same numbers as `Hiera.forward`.
+
+        In service the first half of the batch is RGB, the second thermal with three equal channels.
+        """
+        x = self._patches(images)
         x = x + self._positions(x.shape[1:3])
         levels = []
         for i, block in enumerate(self.blocks):
@@ -114,6 +121,15 @@ class Trunk(Hiera):
             if i in self.stage_ends:
                 levels.append(x.permute(0, 3, 1, 2))
         return levels
+
+    def _patches(self, images: Tensor) -> Tensor:
+        """Patch embedding [B, h, w, dim]; in service of one of the thermal channels, as they are equal."""
+        if self.thermal_patches is None:
+            patches: Tensor = self.patch_embed(images)
+            return patches
+        rgb, thermal = images.chunk(2)
+        of_thermal = self.thermal_patches(thermal[:, :1]).permute(0, 2, 3, 1)
+        return torch.cat([self.patch_embed(rgb), of_thermal])
 
     def _positions(self, size: torch.Size) -> Tensor:
         """Position embedding [1, h, w, dim]; a camera's images have one size, so that it is computed once for all."""
@@ -125,8 +141,11 @@ class Trunk(Hiera):
         return self._kept_positions[size]
 
     def prepare_for_serving(self) -> None:
-        """Keep the position embedding from now on, for weights that stay as they are; training mode ends it."""
+        """Prepare what the weights decide and keep the position embedding from now on; training mode ends it."""
         self._kept_positions = {}
+        embed = self.patch_embed.proj
+        weight, bias = exact(embed)
+        self.thermal_patches = FoldedLayer(weight.sum(dim=1, keepdim=True), bias, embed.weight, stride=4)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Trunk":
         """What moves or converts all weights (`to`, `double`) also makes a new position embedding."""
@@ -136,7 +155,7 @@ class Trunk(Hiera):
 
     def train(self, mode: bool = True) -> "Trunk":
         if mode:
-            self._kept_positions = None
+            self._kept_positions = self.thermal_patches = None
         return super().train(mode)
 
 

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from rgbt_seg_ros.models.fused_layers import exact, linear
+from rgbt_seg_ros.models.kept import Kept
 
 
 class TextSimilarity(nn.Module):
@@ -27,6 +28,7 @@ class TextSimilarity(nn.Module):
         self.basis: Tensor
         self.weight: Tensor
         self.bias: Tensor
+        self._directions = Kept()
 
     def forward(self, x: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
         """x [..., C], vectors [N, D] -> dot products [..., N], norm [..., 1]."""
@@ -34,7 +36,8 @@ class TextSimilarity(nn.Module):
 
     def compare(self, z: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
         """The same of z = R [x; 1], [..., C + 1]."""
-        return linear(z, vectors @ self.basis, None), z.norm(dim=-1, keepdim=True)
+        directions = self._directions(torch.matmul, vectors, self.basis)
+        return linear(z, directions, None), z.norm(dim=-1, keepdim=True)
 
 
 def text_similarity(layer: nn.Linear | nn.Conv2d) -> TextSimilarity | None:

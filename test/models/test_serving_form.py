@@ -21,7 +21,7 @@ from rgbt_seg_ros.segmenter import Segmenter
 def pair(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     draw = torch.Generator().manual_seed(seed)
     images = torch.randn(2, 1, 3, 64, 96, generator=draw)
-    return images[0], images[1]
+    return images[0], images[1, :, :1].expand(1, 3, 64, 96)
 
 
 def similarities(network: nn.Module) -> int:
@@ -168,7 +168,6 @@ def test_every_network_is_exact_but_for_rounding(trained):
     served = serving_form(copy.deepcopy(plain))
     assert any(isinstance(module, FoldedLayer) for module in served.modules())
     rgb, thermal = (image.double() for image in pair())
-    thermal = thermal[:, :1].expand(1, 3, -1, -1)
     missing = torch.zeros_like(rgb)
     for images in ((rgb, thermal), (rgb, missing), (missing, thermal)):
         torch.testing.assert_close(served(*images), plain(*images), atol=1e-9, rtol=1e-9)
@@ -180,6 +179,23 @@ def test_every_network_is_exact_but_for_rounding(trained):
     served.train()
     assert not any(isinstance(module, FoldedLayer | FusedLinear) for module in served.modules())
     assert torch.equal(served.eval()(rgb, thermal), plain(rgb, thermal))
+
+
+@torch.inference_mode()
+def test_what_a_list_of_classes_decides_is_made_once_for_each_list(default):
+    served, plain = (
+        form(copy.deepcopy(default).double()) for form in (serving_form, lambda network: network)
+    )
+    images = [image.double() for image in pair()]
+    others = torch.randn(5, 384, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    kept = [module for module in served.modules() if hasattr(module, "_directions")]
+    made = []
+    for classes in (None, None, others, others, None):
+        torch.testing.assert_close(served(*images, classes), plain(*images, classes), atol=1e-9, rtol=1e-9)
+        made.append([module._directions.result for module in kept])
+    assert len(kept) == 2 * 4 + 1
+    for before, after, same in zip(made, made[1:], (True, False, True, False), strict=False):
+        assert [a is b for a, b in zip(before, after, strict=True)] == [same] * len(kept)
 
 
 @torch.inference_mode()

@@ -65,6 +65,7 @@ def compare_networks(
     candidates = [_candidate(arch, name, embeddings, device) for arch, name in names]
     for number in track(range(pairs + 1), description="pairs"):
         rgb, thermal = torch.randn(2, 1, 3, *size).to(device)
+        thermal = thermal[:, :1].expand_as(rgb)  # three equal channels, which the serving form counts on
         for candidate in candidates:
             served = _seconds(candidate.served, rgb, thermal)
             plain = _seconds(candidate.plain, rgb, thermal)

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from rgbt_seg_ros.models.coarse_logits import Enlargement
 from rgbt_seg_ros.models.fused_layers import FoldedLayer, exact, fold_norm
+from rgbt_seg_ros.models.kept import Kept
 from rgbt_seg_ros.models.shifnet.detail import DetailHead
 from rgbt_seg_ros.models.shifnet.folded_levels import FoldedLevels
 from rgbt_seg_ros.models.text_similarity import TextSimilarity, text_similarity
@@ -124,6 +125,7 @@ class HPD(nn.Module):
         self.text_similarity: TextSimilarity | None = None
         self.enlargement = Enlargement(2) if detail else Enlargement(4, align_corners=True)
         self.folded: FoldedLevels | None = None
+        self._classes = Kept()
 
     def forward(self, levels: Sequence[Tensor], class_embeddings: Tensor, images: Tensor) -> Tensor:
         """Logits, which `enlargement` brings to the input's resolution.
@@ -136,9 +138,8 @@ class HPD(nn.Module):
         Returns:
             [B, N, H/4, W/4], or with `detail` [B, N, H/2, W/2].
         """
-        if self.centre is not None:
-            class_embeddings = class_embeddings - self.centre
-        classes = F.normalize(class_embeddings, dim=-1)
+        compared = (class_embeddings,) if self.centre is None else (class_embeddings, self.centre)
+        classes = _unit(*compared) if self.folded is None else self._classes(_unit, *compared)
         if self.detail is not None:
             if self.folded is None:
                 cosines = self.detail(self.fused(levels), images, classes)
@@ -207,3 +208,8 @@ class HPD(nn.Module):
         if mode:
             self.text_similarity = self.folded = None
         return super().train(mode)
+
+
+def _unit(class_embeddings: Tensor, centre: Tensor | None = None) -> Tensor:
+    """Class embeddings [N, D], less a centre [D] if there is one, at length 1."""
+    return F.normalize(class_embeddings if centre is None else class_embeddings - centre, dim=-1)

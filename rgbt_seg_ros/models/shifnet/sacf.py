@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from rgbt_seg_ros.models.fused_layers import FoldedLayer, exact, linear
+from rgbt_seg_ros.models.kept import Kept
 from rgbt_seg_ros.models.text_similarity import text_similarity
 
 
@@ -55,6 +56,7 @@ class SACF(nn.Module):
         self.thermal_relevance: Relevance | None = None
         self.lateral: FoldedLayer | None = None
         """In service, the neck's convolution of this level, if it is left to this module."""
+        self._embedding = Kept()
 
     @staticmethod
     def _projection(channels: int, hidden: int, text_dim: int) -> nn.Sequential:
@@ -70,15 +72,16 @@ class SACF(nn.Module):
         Returns:
             [B, C, h, w].
         """
-        mean_embedding = class_embeddings.mean(dim=0)
         if self.rgb_relevance is not None and self.thermal_relevance is not None:
+            embedding = self._embedding(_mean, class_embeddings)
             rgb, thermal = (image.permute(0, 2, 3, 1) for image in (rgb, thermal))
-            weight = self.rgb_relevance(rgb, mean_embedding) - self.thermal_relevance(thermal, mean_embedding)
+            weight = self.rgb_relevance(rgb, embedding) - self.thermal_relevance(thermal, embedding)
             fused = (thermal + torch.sigmoid(weight) * (rgb - thermal)).permute(0, 3, 1, 2)
             fused = fused if self.lateral is None else self.lateral(fused)
             return self.out_proj(self.blocks(fused))
-        rgb_relevance = _relevance(self.rgb_proj, rgb, mean_embedding)
-        thermal_relevance = _relevance(self.thermal_proj, thermal, mean_embedding)
+        (embedding,) = _mean(class_embeddings)
+        rgb_relevance = _relevance(self.rgb_proj, rgb, embedding)
+        thermal_relevance = _relevance(self.thermal_proj, thermal, embedding)
         # A softmax over two entries is the sigmoid of their difference (Eq. 9).
         weight = torch.sigmoid(rgb_relevance - thermal_relevance)
         fused = weight * rgb + (1 - weight) * thermal  # of the unprojected inputs (Eq. 10)
@@ -121,14 +124,14 @@ class Relevance(nn.Module):
         self.last = FoldedLayer(*exact(last), last.weight) if self.similarity is None else None
 
     def forward(self, features: Tensor, embedding: Tensor) -> Tensor:
-        """[B, h, w, C], [D] -> [B, h, w, 1]."""
+        """[B, h, w, C], [1, D] -> [B, h, w, 1]."""
         hidden = self.first.tokens(features)
         if self.similarity is not None:
-            dots, norm = self.similarity(hidden, embedding[None])
+            dots, norm = self.similarity(hidden, embedding)
         else:
             assert self.last is not None
             projected = self.last.tokens(hidden)
-            dots, norm = projected @ embedding[:, None], projected.norm(dim=-1, keepdim=True)
+            dots, norm = projected @ embedding.T, projected.norm(dim=-1, keepdim=True)
         relevance: Tensor = dots / norm.clamp_min(1e-6)
         return relevance
 
@@ -144,6 +147,11 @@ class UniformFusion(nn.Module):
     def forward(self, rgb: Tensor, thermal: Tensor, class_embeddings: Tensor) -> Tensor:
         """rgb, thermal [B, C, h, w] -> [B, C, h, w]."""
         return self.out_proj(self.blocks(0.5 * (rgb + thermal)))
+
+
+def _mean(class_embeddings: Tensor) -> Tensor:
+    """[N, D] -> [1, D]."""
+    return class_embeddings.mean(dim=0, keepdim=True)
 
 
 def _relevance(projection: nn.Sequential, features: Tensor, embedding: Tensor) -> Tensor:

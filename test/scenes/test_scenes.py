@@ -24,7 +24,8 @@ from rgbt_seg_ros.scenes.still import SceneSample, render_anywhere, render_still
 from rgbt_seg_ros.scenes.street.world import make_camera, make_world
 from rgbt_seg_ros.scenes.things.people import make_person
 from rgbt_seg_ros.scenes.things.postures import POSTURES
-from rgbt_seg_ros.scenes.worlds.anywhere import KINDS, make_place, pick_kind
+from rgbt_seg_ros.scenes.worlds.anywhere import KINDS, _before_fronts, make_place, pick_kind
+from rgbt_seg_ros.scenes.worlds.rooms import Wall
 
 SMALL = (120, 160)
 PERSON = MFNET.names.index("person")
@@ -295,6 +296,24 @@ def test_places_show_people_and_cars_from_far_to_close() -> None:
     assert np.quantile(heights, 0.3) < 25
     assert np.quantile(heights, 0.9) > 70
     assert max(cars) > 0.2
+
+
+def test_a_front_fills_the_picture_and_nobody_is_seen_through_it() -> None:
+    """Before a building most of what lies above the ground is wall, of any warmth; what would stand in it is gone."""
+    walls, warmest = [], []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        world, camera = make_place(rng, "front", (180, 240))
+        alone = replace(world, things=()).draw(camera, 0.0)
+        surfaces = look_up(alone)
+        upper = slice(0, int(camera.horizon))
+        walls.append(1.0 - surfaces.is_sky[upper].mean())
+        pieces = [piece for piece in world.buildings if isinstance(piece, Wall)]
+        warmest.append(max(piece.paint.heat for piece in pieces))
+    assert np.median(walls) > 0.6
+    assert np.ptp(warmest) > 8.0
+    outside, inside = (make_person(rng, Pose(0.0, z, 0.0), 1.0) for z in (12.0, 16.0))
+    assert _before_fronts([outside, inside], [Pose(3.0, 14.0, 0.2)]) == [outside]
 
 
 def test_thermal_of_places_is_of_many_makes() -> None:

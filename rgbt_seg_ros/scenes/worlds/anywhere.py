@@ -1,4 +1,4 @@
-"""Places of any kind for training: streets, halls, tunnels, forest roads and yards, with things far and close.
+"""Places of any kind for training: streets, halls, tunnels, forest roads, yards and squares, with things far and close.
 
 What a network learns of one kind of street alone, it finds everywhere: a warm wall becomes a car.
 """
@@ -19,10 +19,11 @@ from rgbt_seg_ros.scenes.things.people import Person, make_person
 from rgbt_seg_ros.scenes.things.postures import POSTURES
 from rgbt_seg_ros.scenes.things.street_things import Crate
 from rgbt_seg_ros.scenes.things.trees import make_tree
+from rgbt_seg_ros.scenes.worlds.fronts import make_front
 from rgbt_seg_ros.scenes.worlds.rooms import enclose, machines
 
-KINDS = ("street", "hall", "tunnel", "forest", "yard")
-_SHARES = (0.5, 0.12, 0.1, 0.14, 0.14)
+KINDS = ("street", "hall", "tunnel", "forest", "yard", "front")
+_SHARES = (0.38, 0.1, 0.08, 0.12, 0.12, 0.2)
 
 _POSTURE_SHARES = (0.62, 0.1, 0.09, 0.1, 0.09)
 _CLOSE = 0.5
@@ -53,7 +54,7 @@ def make_place(rng: np.random.Generator, kind: str, size: tuple[int, int]) -> tu
 def _place(rng: np.random.Generator, kind: str) -> World:
     """Anything but a street."""
     street = make_street(rng, float(rng.normal(-0.5, 2.0)))
-    length = float(rng.uniform(20.0, 60.0))
+    length = float(rng.uniform(11.0, 26.0) if kind == "front" else rng.uniform(20.0, 60.0))
     warmth = float(rng.uniform(0.3, 1.3))
     things: list[Thing] = []
     if rng.random() < 0.6:
@@ -71,12 +72,38 @@ def _place(rng: np.random.Generator, kind: str) -> World:
         )
     plain = replace(street, bend=0.0, lines=street.lines if rng.random() < 0.4 else ())
     plain = plain if rng.random() < 0.3 else _without_kerbs(plain)
-    walls = enclose(rng, plain, kind, length)
-    return World(
-        plain,
-        tuple(walls),
-        tuple(apart([*machines(rng, plain, length), *furnish(rng, plain, length)[-10:], *things])),
-    )
+    things = [*machines(rng, plain, length), *furnish(rng, plain, length)[-10:], *things]
+    if kind == "front":
+        fronts = _fronts(rng, length)
+        walls = [wall for front in fronts for wall in make_front(rng, front)]
+        return World(_paved(plain), tuple(walls), tuple(apart(_before_fronts(things, fronts))))
+    return World(plain, tuple(enclose(rng, plain, kind, length)), tuple(apart(things)))
+
+
+def _paved(street: Street) -> Street:
+    """A square: the road's surface to both sides."""
+    beside = tuple(replace(side, surface=street.road) for side in street.pavements)
+    return replace(street, verge=street.road, pavements=beside)
+
+
+def _fronts(rng: np.random.Generator, ahead: float) -> list[Pose]:
+    """Where fronts of buildings stand: one ahead, often a wing beside."""
+    poses = [Pose(float(rng.normal(0.0, 4.0)), ahead, float(rng.normal(0.0, 0.25)))]
+    if rng.random() < 0.6:
+        side = float(rng.choice([-1.0, 1.0]))
+        heading = side * float(rng.uniform(1.1, 1.7))
+        poses.append(Pose(side * float(rng.uniform(5.0, 14.0)), float(rng.uniform(4.0, 14.0)), heading))
+    return poses
+
+
+def _before_fronts(things: list[Thing], fronts: list[Pose]) -> list[Thing]:
+    """The things that stand in none of the buildings: they would be seen through the walls."""
+
+    def outside(thing: Thing) -> bool:
+        pose = thing.at(0.0)
+        return all(front.local(np.array([[pose.x, pose.z]]))[0, 1] < -0.5 for front in fronts)
+
+    return [thing for thing in things if outside(thing)]
 
 
 def _without_kerbs(street: Street) -> Street:

@@ -38,7 +38,8 @@ class Wall:
             canvas.lamps.append(Lamp(place, self.lamp_power, (1.0, 0.95, 0.85)))
 
 
-def _paint(rng: np.random.Generator, warmest: float) -> Paint:
+def random_paint(rng: np.random.Generator, warmest: float) -> Paint:
+    """Any colour and texture, at most `warmest` degrees above the air."""
     tone = float(np.exp(rng.uniform(np.log(0.05), np.log(0.75))))
     color = np.clip(tone * rng.normal(1.0, 0.15, 3), 0.01, 0.85)
     heat = float(rng.uniform(-3.0, warmest))
@@ -65,7 +66,7 @@ def enclose(rng: np.random.Generator, street: Street, kind: str, depth: float) -
     left, right = (pavement.side * (pavement.offset + beside) for pavement in street.pavements)
     walls: list[Wall] = []
     for x in (left, right):
-        paint, second = _paint(rng, warmest), _paint(rng, warmest)
+        paint, second = random_paint(rng, warmest), random_paint(rng, warmest)
         border = height * float(rng.choice([0.0, 0.3, 0.45]))
         for z in np.arange(-4.0, depth, _STEP):
             piece = second if rng.random() < 0.12 else paint
@@ -73,12 +74,16 @@ def enclose(rng: np.random.Generator, street: Street, kind: str, depth: float) -
             if border > 0.0:
                 walls.append(_upright((x, z), (x, z + _STEP), 0.0, border, second))
         walls += _pipes(rng, x, depth, height, warmest)
-    end = _paint(rng, warmest)
+    end = random_paint(rng, warmest)
     for x in np.arange(left, right, _STEP):
         far = min(x + _STEP, right)
         walls.append(
             _upright(
-                (x, depth), (far, depth), 0.0, height, _paint(rng, warmest) if rng.random() < 0.2 else end
+                (x, depth),
+                (far, depth),
+                0.0,
+                height,
+                random_paint(rng, warmest) if rng.random() < 0.2 else end,
             )
         )
     if kind != "yard":
@@ -99,7 +104,7 @@ def _pipes(rng: np.random.Generator, x: float, depth: float, height: float, warm
     pipes = []
     for _ in range(rng.integers(0, 4)):
         low, thick = rng.uniform(0.2, height), rng.uniform(0.03, 0.3)
-        paint = _paint(rng, warmest + 8.0 * (rng.random() < 0.3))
+        paint = random_paint(rng, warmest + 8.0 * (rng.random() < 0.3))
         for z in np.arange(0.0, depth - _STEP, _STEP):
             pipes.append(_upright((inside, z), (inside, z + _STEP), low, low + thick, paint))
     return pipes
@@ -110,7 +115,7 @@ def _ceiling(
 ) -> list[Wall]:
     """Pieces of ceiling with rows of lamps."""
     left, right = sides
-    paint, step, lit = _paint(rng, warmest), rng.uniform(4.0, 10.0), rng.random() < 0.8
+    paint, step, lit = random_paint(rng, warmest), rng.uniform(4.0, 10.0), rng.random() < 0.8
 
     def flat(x0: float, x1: float, z0: float, z1: float, up: float) -> np.ndarray:
         return np.array([(x0, up, z0), (x1, up, z0), (x1, up, z1), (x0, up, z1)])
@@ -133,6 +138,6 @@ def machines(rng: np.random.Generator, street: Street, depth: float) -> list[Cra
         offset = pavement.side * pavement.offset * rng.uniform(0.4, 1.2)
         pose = Pose(float(offset), float(rng.uniform(3.0, depth)), float(rng.normal(0.0, 0.5)))
         size = np.exp(rng.uniform(np.log((0.4, 0.4, 0.5)), np.log((4.0, 3.0, 3.2))))
-        body, front = _paint(rng, 14.0), _paint(rng, 22.0) if rng.random() < 0.5 else None
+        body, front = random_paint(rng, 14.0), random_paint(rng, 22.0) if rng.random() < 0.5 else None
         things.append(Crate(pose, float(size[0]), float(size[1]), float(size[2]), body, front, NOTHING))
     return things

@@ -49,10 +49,12 @@ def command_parser(prog: str, description: str, examples: str) -> argparse.Argum
     """An argument parser with an examples section and `--debug`.
 
     Args:
-        prog: how the command is called, for instance ``python -m rgbt_seg_ros.offline``.
+        prog: how the command is called, for instance ``python -m rgbt_seg_ros.offline``; `rgbt` has it its own way.
         description: one sentence saying what the command does.
         examples: example invocations, one a line.
     """
+    if sys.argv[0].startswith("rgbt "):
+        examples, prog = examples.replace(prog, sys.argv[0]), sys.argv[0]
     parser = argparse.ArgumentParser(
         prog=prog,
         description=description,

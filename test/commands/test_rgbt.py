@@ -35,8 +35,11 @@ def test_a_command_is_run_with_its_arguments(
     with pytest.raises(SystemExit) as ended:
         rgbt.main([name, "--help"])
     assert ended.value.code == 0
-    module = name.replace("-", "_")
-    assert f".{module} [-h]" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    called = f"rgbt {name.replace('-', '_')}"
+    assert said.startswith(f"usage: {called} [-h]")
+    assert f"examples:\n  {called} " in said
+    assert f"python -m rgbt_seg_ros.{called.split()[1]}" not in said
 
 
 def test_its_exit_code_is_the_commands(

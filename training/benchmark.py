@@ -56,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         python -m training.benchmark --suite --json gpu.json
         python -m training.benchmark --compare shifnet/nano sartm/nano --size 480x640 --device cpu
         python -m training.benchmark --train config/train/shifnet/mfnet.yaml train.batch_size=1 train.precision=fp32
+        python -m training.benchmark --train config/train/nano/default.yaml data.root=DIR --samples 500
         python -m training.benchmark --train config/train/shifnet/fmb.yaml --count-only --tflops 50""",
     )
     what = parser.add_mutually_exclusive_group()
@@ -92,6 +93,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--precision", default="auto", help="auto, fp32, bf16 or fp16, of the served model")
     parser.add_argument("--steps", type=positive_count, default=2, help="timed training steps (default: 2)")
     parser.add_argument(
+        "--samples",
+        type=positive_count,
+        metavar="N",
+        help="with --train: also make N samples as the run does, with and without its worker processes",
+    )
+    parser.add_argument(
         "--count-only", action="store_true", help="with --train: count multiply-adds, compute nothing"
     )
     parser.add_argument(
@@ -113,8 +120,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
 
     def prepare(args: argparse.Namespace) -> Work:
-        if args.train is None and (args.overrides or args.count_only or args.tflops):
-            parser.error("key=value, --count-only and --tflops belong to --train CONFIG: give it as well")
+        if args.train is None and (args.overrides or args.count_only or args.tflops or args.samples):
+            parser.error(
+                "key=value, --count-only, --tflops and --samples belong to --train CONFIG: give it as well"
+            )
         return _prepare(args)
 
     return run_command(parser, prepare, argv)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from random_model import write_model
 from torch import nn
+from training_runs import write_msrs
 
 from rgbt_seg_ros.models import build_model
 from rgbt_seg_ros.models.sartm.lora import LoraQkv, MergedQkv, add_lora
@@ -192,6 +193,36 @@ def test_a_run_is_counted_without_computing_it(repository, tmp_path, monkeypatch
     assert result["hours"] == pytest.approx(2 * result["multiply_adds_per_pair"] * pairs / 2e12 / 3600)
 
 
+def test_a_run_of_minutes_is_counted_and_its_samples_are_made(tmp_path, monkeypatch, repository, capsys):
+    monkeypatch.chdir(repository)
+    scenes = [
+        "data.name=scenes",
+        "data.rendered_stills=4",
+        "data.rendered_height=48",
+        "data.rendered_width=64",
+    ]
+    budget = ["train.max_steps=null", "train.budget_minutes=30", "data.workers=2"]
+    samples = ["--count-only", "--samples", "5", "--device", "cpu", "--json", str(tmp_path / "run.json")]
+    assert main([*SMALL, *scenes, *budget, *samples]) == 0
+    result = json.loads((tmp_path / "run.json").read_text())
+    assert (result["minutes"], result["workers"]) == (30, 2)
+    assert result["samples_per_second"] > 0 < result["samples_per_second_alone"]
+    said = capsys.readouterr().out
+    assert "samples a second are made by 2 worker processes" in said
+    assert "whole run: 30 minutes" in said
+    assert hours(result, 10.0) == 0.5
+
+
+def test_a_sample_that_cannot_be_read_ends_it(tmp_path, monkeypatch, repository, capsys):
+    monkeypatch.chdir(repository)
+    root = write_msrs(tmp_path)
+    broken = min((root / "vi").iterdir())
+    broken.write_bytes(b"no image")
+    real = [f"data.root={root}", "data.rendered_share=0", "data.rendered_share_end=0"]
+    assert main([*SMALL, *real, "--count-only", "--samples", "40", "--device", "cpu"]) == 1
+    assert str(broken) in " ".join(capsys.readouterr().err.split())
+
+
 def test_hours_of_a_run():
     run = {"multiply_adds_per_pair": 1e12, "pairs_per_step": 4, "steps": 4500}
     assert hours(run, 10.0) == pytest.approx(1.0)
@@ -239,7 +270,8 @@ def test_what_cannot_be_measured_is_one_sentence(arguments, sentence, capsys, mo
 
 
 @pytest.mark.parametrize(
-    "arguments", [["train.batch_size=1"], ["--count-only"], ["--size", "480"], ["--compare", "nano"]]
+    "arguments",
+    [["train.batch_size=1"], ["--count-only"], ["--samples", "9"], ["--size", "480"], ["--compare", "nano"]],
 )
 def test_wrong_usage_is_told_apart(arguments):
     with pytest.raises(SystemExit) as exit_:

@@ -13,6 +13,7 @@ from rgbt_seg_ros.masks.classes import BACKGROUND
 from rgbt_seg_ros.models import ModelCard
 
 from ..config import Config
+from ..config.schema import DataConfig
 from ..data.augment import Augmentation
 from ..data.crop import RandomCrop
 from ..data.paste import PasteObjects
@@ -103,12 +104,14 @@ class RunBatches:
         """
         augment, batch_size = self._config.augment, self._config.train.batch_size
         size = (augment.crop_height, augment.crop_width)
-        workers = self._config.data.workers
-        if workers is None:
-            workers = max(1, len(os.sched_getaffinity(0)) - 1)
-        ring = SampleRing(self._stream, size, batch_size, workers)
+        ring = SampleRing(self._stream, size, batch_size, worker_processes(self._config.data))
         for made in ring.batches(self._shard.jobs(self._stream, batch_size, self._done)):
             yield made if isinstance(made, UserError) else self._augment(made)
+
+
+def worker_processes(data: DataConfig) -> int:
+    """How many a training process has (`data.workers`) on this machine."""
+    return max(1, len(os.sched_getaffinity(0)) - 1) if data.workers is None else data.workers
 
 
 def _paste_objects(config: Config, card: ModelCard, real: SampleSource | None) -> PasteObjects | None:

@@ -96,7 +96,7 @@ def count_run(config: Config) -> dict[str, Any]:
 
     Returns:
         `multiply_adds_per_pair` (forward, backward and what checkpointing repeats), `pairs_per_step` of one process,
-        and the `steps` of that.
+        and the `steps` of that; a run whose length is a time has `minutes` instead.
 
     Raises:
         UserError: as of `measure_steps`, or the configuration tells no length.
@@ -104,11 +104,13 @@ def count_run(config: Config) -> dict[str, Any]:
     network, _ = _network(config)
     size = (config.augment.crop_height, config.augment.crop_width)
     pairs = config.train.batch_size * config.train.accumulate
-    return {
+    counted: dict[str, Any] = {
         "multiply_adds_per_pair": training_multiply_adds(network.train(), size).total,
         "pairs_per_step": pairs,
-        "steps": run_steps(config.train, training_images(config), pairs),
     }
+    if config.train.budget_minutes is not None:
+        return counted | {"minutes": config.train.budget_minutes}
+    return counted | {"steps": run_steps(config.train, training_images(config), pairs)}
 
 
 def training_images(config: Config) -> int:
@@ -127,5 +129,7 @@ def training_images(config: Config) -> int:
 
 def hours(run: dict[str, Any], tflops: float) -> float:
     """Hours of a counted run on a machine that sustains so many 10^12 operations a second; a multiply-add is two."""
+    if "minutes" in run:
+        return float(run["minutes"] / 60)
     operations = 2 * run["multiply_adds_per_pair"] * run["pairs_per_step"] * run["steps"]
     return float(operations / (tflops * 1e12) / 3600)

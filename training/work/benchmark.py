@@ -59,10 +59,14 @@ def _show_suite(console: Console, result: dict[str, Any]) -> None:
 
 def _training(args: argparse.Namespace) -> dict[str, Any]:
     # Not at the top: a machine that only serves lacks what training needs.
+    from ..measure.sample_rate import measure_samples
     from ..measure.training_cost import count_run, hours, measure_steps
 
     config = load_config(args.train, args.overrides)
     result: dict[str, Any] = {"config": str(args.train), "overrides": args.overrides}
+    if args.samples:
+        # Before the network: worker processes begin as copies of this one.
+        result |= measure_samples(config, args.samples, args.device)
     if not args.count_only:
         result |= measure_steps(config, args.steps, args.device)
     result |= count_run(config)
@@ -131,12 +135,25 @@ def _show_training(console: Console, result: dict[str, Any]) -> None:
     if "seconds_per_step" in result:
         lines.append(f"{result['seconds_per_step']:.2f} s a step on {result['device']}")
         lines.append(f"peak memory {_gigabytes(result['peak_memory'])}")
+    if "samples_per_second" in result:
+        made = (
+            f"{result['samples_per_second']:.0f} samples a second are made by {_workers(result['workers'])}"
+        )
+        lines.append(f"{made} ({result['samples_per_second_alone']:.0f} in the training process)")
+    if {"samples_per_second", "seconds_per_step"} <= result.keys():
+        needed = result["pairs_per_step"] / result["seconds_per_step"]
+        lines.append(f"a step takes {needed:.3g} samples a second")
     lines.append(f"{result['multiply_adds_per_pair'] / 1e9:.1f} G multiply-adds a pair, forward and backward")
-    lines.append(f"whole run: {result['steps']} steps, batch size {result['pairs_per_step']}")
+    length = f"{result['steps']} steps" if "steps" in result else f"{result['minutes']:g} minutes"
+    lines.append(f"whole run: {length}, batch size {result['pairs_per_step']}")
     if "hours" in result:
         lines.append(f"{result['hours']:.3g} hours at {result['assumed_tflops']:g} TFLOP/s")
     for line in lines:
         console.print(line)
+
+
+def _workers(number: int) -> str:
+    return "1 worker process" if number == 1 else f"{number} worker processes"
 
 
 def _numbers(times: dict[str, float]) -> list[str]:

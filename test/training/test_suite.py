@@ -100,6 +100,12 @@ def test_a_page_tells_what_a_run_holds(result: dict[str, Any]) -> None:
     assert "Beside others." in page
     assert page.count("| nano | ") == len(result["cases"])
     assert "No GPU has been measured yet" in page
+    plain, eager = (case for case in result["cases"][:2])
+    assert (plain["form"], eager["form"]) == ("plain", "eager")
+    times = plain["latency_ms"]["p50"] / eager["latency_ms"]["p50"]
+    rows = [line for line in page.splitlines() if line.startswith("| nano | ")]
+    assert f"| {times:.2f} x |" in rows[1]
+    assert " x |" not in rows[0]
 
 
 def test_the_page_is_that_of_the_files() -> None:

@@ -24,9 +24,9 @@ python3 -m training.measure.performance_page
 
 `plain` is what one writes with PyTorch alone: float32, one pass of the encoder for each modality, images scaled on
 the host. `eager` is this package in the precision `auto`; `graph` the same as a CUDA graph, which is how the node
-serves on a GPU; `compiled` is `torch.compile`, which the node does not use. Same class: share of pixels with the
-class of `plain`. nano has the packaged weights; the others have random ones, which cost as much as trained ones and
-decide less clearly.
+serves on a GPU; `compiled` is `torch.compile`, which the node does not use. *Plain takes*: the time of `plain` over
+that of this form. Same class: share of pixels with the class of `plain`. nano has the packaged weights; the others
+have random ones, which cost as much as trained ones and decide less clearly.
 
 The floor of a stage is the longer of two times on this very machine: its multiply-adds at the measured rate of a
 large product, and its weights, inputs and outputs, moved once at the measured rate of a copy. The gap is the time
@@ -86,11 +86,14 @@ def _check(check: dict[str, Any]) -> str:
 
 def _cases(cases: list[dict[str, Any]]) -> list[str]:
     lines = [
-        "| network | size | batch | form | precision | p50, ms | p95, ms | p99, ms | network alone, ms | pairs/s "
-        "| same class |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| network | size | batch | form | precision | p50, ms | p95, ms | p99, ms | plain takes | network alone, ms "
+        "| pairs/s | same class |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
+    plain = {_what(case): case["latency_ms"]["p50"] for case in cases if case["form"] == "plain"}
     for case in cases:
+        beside = plain.get(_what(case)) if case["form"] != "plain" else None
+        longer = "" if beside is None else f"{beside / case['latency_ms']['p50']:.2f} x"
         times = (_number(case["latency_ms"][name]) for name in ("p50", "p95", "p99"))
         same = case.get("same_class")
         cells = [
@@ -101,11 +104,16 @@ def _cases(cases: list[dict[str, Any]]) -> list[str]:
                 case["form"],
                 case["precision"],
             ),
-            *(*times, _number(case["device_ms"]), _number(case["pairs_per_second"])),
+            *(*times, longer, _number(case["device_ms"]), _number(case["pairs_per_second"])),
             "" if same is None else f"{100 * same:.3f} %",
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
+
+
+def _what(case: dict[str, Any]) -> tuple[str, tuple[int, ...], int]:
+    """What the forms of a network do alike."""
+    return case["network"], tuple(case["size"]), case["batch"]
 
 
 def _stages(measured: dict[str, Any]) -> list[str]:

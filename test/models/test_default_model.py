@@ -37,7 +37,7 @@ def test_it_is_small_and_tells_its_training() -> None:
 
 
 def test_it_was_made_by_the_committed_configuration(repository: Path) -> None:
-    _, card = untrained_model(load_config(repository / "config/train/nano/shifnet_msrs_7.yaml"))
+    _, card = untrained_model(load_config(repository / "config/train/nano/shifnet_msrs_8.yaml"))
     packaged = read_card("default")
     told, committed = packaged.training["config"], card.training["config"]
     assert {name: {key: committed[name][key] for key in values} for name, values in told.items()} == told
@@ -52,8 +52,8 @@ def test_it_finds_people_and_cars_on_real_images_as_well_as_it_says(
     scores: dict[str, SplitScores],
 ) -> None:
     both = scores["both"]
-    assert both.iou["person"] >= 0.67
-    assert both.iou["car"] >= 0.59
+    assert both.iou["person"] >= 0.68
+    assert both.iou["car"] >= 0.61
     told = read_card("default").training["scores"]
     # The score was taken before the weights were stored as float16.
     assert both.miou == pytest.approx(told["miou"], abs=0.005)

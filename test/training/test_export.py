@@ -82,6 +82,7 @@ def test_it_says_what_the_model_says(exported):
     network = load_model(exported.model)
     draw = torch.Generator().manual_seed(7)
     rgb, thermal = torch.randn(2, 1, 3, *exported.size, generator=draw)
+    thermal = thermal[:, :1].repeat(1, 3, 1, 1)
     nothing = torch.zeros_like(rgb)
     for pair in ((rgb, thermal), (rgb, nothing), (nothing, thermal)):
         with torch.no_grad():

@@ -30,9 +30,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def chunks(folder: Path) -> list[Any]:
-    """What the command wrote."""
+def rerun() -> None:
+    """Skips where Rerun is not installed, as on Ubuntu 24.04's own packages."""
     pytest.importorskip("rerun", reason="needs rerun-sdk, the extra of `report --rerun`")
+
+
+@pytest.fixture(scope="module")
+def chunks(folder: Path, rerun: None) -> list[Any]:
+    """What the command wrote."""
     path = folder.parent / "out.rrd"
     assert main([str(folder), "--rerun", str(path)]) == 0
     return read(path)
@@ -99,6 +104,7 @@ def test_masks_boxes_and_numbers_are_those_of_the_run(chunks: list[Any]) -> None
     assert times == [START_NS + index * PERIOD_NS for index in range(MASKS)]
 
 
+@pytest.mark.usefixtures("rerun")
 def test_what_a_frame_lacks_is_cleared(tmp_path: Path) -> None:
     """Or the picture of the frame before would stand for it."""
     folder = write_run(tmp_path / "run", 2)
@@ -109,6 +115,7 @@ def test_what_a_frame_lacks_is_cleared(tmp_path: Path) -> None:
     assert len(column(chunks, "/thermal", "Clear:is_recursive")) == 1
 
 
+@pytest.mark.usefixtures("rerun")
 def test_images_of_a_data_set_are_a_sequence(tmp_path: Path) -> None:
     writer = RunWriter(tmp_path / "run")
     writer.add_classes(MFNET.names)

@@ -146,10 +146,10 @@ def test_without_rerun_it_is_one_sentence(
     assert not (tmp_path / "out.rrd").exists()
 
 
+@pytest.mark.usefixtures("rerun")
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pytest.importorskip("rerun", reason="needs rerun-sdk, the extra of `report --rerun`")
     import_module("rerun")
     with small_disk(tmp_path / "disk", kilobytes=16) as disk:
         assert main([str(folder), "--rerun", str(disk / "out.rrd")]) == 1

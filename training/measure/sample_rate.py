@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from rgbt_seg_ros.base.errors import UserError
+from rgbt_seg_ros.segmenter import choose_device
 
 from ..config import Config
 from ..data.sources import training_sources
 from ..engine.batches import Batch, RunBatches, Shard, worker_processes
-from ..engine.processes import make_accelerator
 from ..weights.initial_model import untrained_model
 
 _FIRST = 2
@@ -30,11 +30,11 @@ def measure_samples(config: Config, samples: int, device: str = "auto") -> dict[
         `workers`, `samples_per_second`, and `samples_per_second_alone` without workers.
 
     Raises:
-        UserError: the data cannot be opened, or a sample cannot be read.
+        UserError: there is no such device, the data cannot be opened, or a sample cannot be read.
     """
     _, card = untrained_model(config)
     sources = training_sources(config.data)
-    to = make_accelerator("fp32", cpu=device == "cpu").device
+    to = choose_device(device)
     workers = worker_processes(config.data)
     rates = {}
     for number in {workers, 0}:
@@ -54,10 +54,11 @@ def _rate(batches: Generator[Batch | UserError, None, None], samples: int, batch
         # Workers begin with an empty ring, and have it full before the second batch is asked for.
         for _ in range(_FIRST):
             _checked(next(batches))
+        timed = -(-samples // batch_size)
         started = time.perf_counter()
-        for _ in range(-(-samples // batch_size)):
+        for _ in range(timed):
             _checked(next(batches))
-        return -(-samples // batch_size) * batch_size / (time.perf_counter() - started)
+        return timed * batch_size / (time.perf_counter() - started)
 
 
 def _checked(batch: Batch | UserError) -> None:

@@ -125,7 +125,7 @@ class HPD(nn.Module):
         self.text_similarity: TextSimilarity | None = None
         self.enlargement = Enlargement(2) if detail else Enlargement(4, align_corners=True)
         self.folded: FoldedLevels | None = None
-        self._classes = Kept()
+        self._classes: Kept | None = None
 
     def forward(self, levels: Sequence[Tensor], class_embeddings: Tensor, images: Tensor) -> Tensor:
         """Logits, which `enlargement` brings to the input's resolution.
@@ -139,7 +139,7 @@ class HPD(nn.Module):
             [B, N, H/4, W/4], or with `detail` [B, N, H/2, W/2].
         """
         compared = (class_embeddings,) if self.centre is None else (class_embeddings, self.centre)
-        classes = _unit(*compared) if self.folded is None else self._classes(_unit, *compared)
+        classes = _unit(*compared) if self._classes is None else self._classes(_unit, *compared)
         if self.detail is not None:
             if self.folded is None:
                 cosines = self.detail(self.fused(levels), images, classes)
@@ -189,6 +189,7 @@ class HPD(nn.Module):
 
     def prepare_for_serving(self) -> None:
         """Compare with classes as `TextSimilarity` does, and fold what is linear before; training mode ends it."""
+        self._classes = Kept()
         self.text_similarity = None if self.head is None else text_similarity(self.head)
         if self.detail is not None:
             weight, bias = exact(self.detail.reduce)
@@ -206,7 +207,7 @@ class HPD(nn.Module):
 
     def train(self, mode: bool = True) -> "HPD":
         if mode:
-            self.text_similarity = self.folded = None
+            self.text_similarity = self.folded = self._classes = None
         return super().train(mode)
 
 

@@ -94,6 +94,7 @@ class SACF(nn.Module):
             lateral: the neck's 1x1 convolution of this level, which makes its maps; given, both maps come without it.
                 It is linear and the modalities' weights sum to 1, so that it may follow their sum, once for both.
         """
+        self._embedding = Kept()
         self.rgb_relevance = Relevance(self.rgb_proj, lateral)
         self.thermal_relevance = Relevance(self.thermal_proj, lateral)
         self.lateral = None if lateral is None else FoldedLayer(*exact(lateral), lateral.weight)

@@ -28,16 +28,27 @@ class TextSimilarity(nn.Module):
         self.basis: Tensor
         self.weight: Tensor
         self.bias: Tensor
-        self._directions = Kept()
+        self._directions, self._rows, self._offsets = Kept(), Kept(), Kept()
 
     def forward(self, x: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
         """x [..., C], vectors [N, D] -> dot products [..., N], norm [..., 1]."""
-        return self.compare(linear(x, self.weight, self.bias), vectors)
+        directions = self._directions(torch.matmul, vectors, self.basis)
+        # Dot products are linear, too, and so made in the same call: z comes first, then these.
+        both = linear(
+            x, self._rows(_stacked, self.weight, directions), self._offsets(_stacked, self.bias, directions)
+        )
+        width = len(self.weight)
+        return both[..., width:], both[..., :width].norm(dim=-1, keepdim=True)
 
     def compare(self, z: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
         """The same of z = R [x; 1], [..., C + 1]."""
         directions = self._directions(torch.matmul, vectors, self.basis)
         return linear(z, directions, None), z.norm(dim=-1, keepdim=True)
+
+
+def _stacked(made: Tensor, directions: Tensor) -> Tensor:
+    """Rows of R or its last column, [C + 1, ...], and below them what the directions [N, C + 1] make of them."""
+    return torch.cat([made, directions @ made])
 
 
 def text_similarity(layer: nn.Linear | nn.Conv2d) -> TextSimilarity | None:

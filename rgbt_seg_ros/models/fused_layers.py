@@ -1,18 +1,27 @@
 """Linear layers and convolutions in service, with what follows them in one call where there is one.
 
 PyTorch's own `linear` on the CPU first copies the bias into each row of the result, and GELU reads and writes all of it
-again. oneDNN, which PyTorch has for its compiler, does product, bias and GELU in one pass. ReLU stays PyTorch's: that
-of oneDNN makes 0 of what is not a number, and a broken network would give an answer.
+again, as does a sum. oneDNN, which PyTorch has for its compiler, does product, bias and activation or sum in one pass.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 _HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-_ONEDNN: dict[str, tuple[str, list[float], str]] = {"": ("none", [], ""), "gelu": ("gelu", [], "none")}
+_ONEDNN: dict[str, tuple[str, list[float], str]] = {
+    "": ("none", [], ""),
+    "gelu": ("gelu", [], "none"),
+    # oneDNN's own ReLU makes 0 of what is not a number, and a broken network would give an answer. With a slope below 0
+    # it does not, and one as small as this is 0 beside whatever is added to it.
+    "relu": ("leaky_relu", [1e-30], ""),
+}
+_LARGEST = 16 << 20
+"""Bytes of a hidden layer that is made as a whole on the CPU."""
+
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"": lambda y: y, "relu": F.relu, "gelu": F.gelu}
 
 
@@ -28,12 +37,18 @@ def _takes_onednn(x: Tensor, weight: Tensor) -> bool:
     )
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor | None, activation: str = "") -> Tensor:
-    """x [..., C] -> activation(W x + b) [..., D]; the activation is `relu`, `gelu` or none."""
+def linear(
+    x: Tensor, weight: Tensor, bias: Tensor | None, activation: str = "", plus: Tensor | None = None
+) -> Tensor:
+    """x [..., C] -> activation(W x + b) + plus, [..., D]; the activation is `relu`, `gelu` or none."""
+    if plus is not None and (activation or not _takes_onednn(x, weight) or plus.dtype != x.dtype):
+        return plus + linear(x, weight, bias, activation)
     if _takes_onednn(x, weight):
-        fused = activation if activation in _ONEDNN else ""
-        made: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, *_ONEDNN[fused])
-        return made.relu_() if activation == "relu" else made
+        if plus is not None:
+            summed: Tensor = torch.ops.mkldnn._linear_pointwise.binary(x, plus, weight, bias, "add")
+            return summed
+        made: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, *_ONEDNN[activation])
+        return made
     return _ACTIVATIONS[activation](F.linear(x, weight, bias))
 
 
@@ -49,6 +64,32 @@ class FusedLinear(nn.Linear):
             self.__class__ = nn.Linear  # type: ignore[assignment]
         nn.Linear.train(self, mode)
         return self
+
+
+def run(layer: nn.Module, x: Tensor, activation: str = "", plus: Tensor | None = None) -> Tensor:
+    """activation(layer(x)) + plus, in one call where the layer is a linear one in service."""
+    if isinstance(layer, FusedLinear):
+        return linear(x, layer.weight, layer.bias, activation, plus)
+    made: Tensor = _ACTIVATIONS[activation](layer(x))
+    return made if plus is None else plus + made
+
+
+def in_parts(make: Callable[..., Tensor], width: int, *rows: Tensor) -> Tensor:
+    """`make(*rows)`, on the CPU for an answer alone some rows at a time where its widest layer would be large.
+
+    What does not fit into a processor's cache is written and read again, and blocks above 32 MiB also cost the system's
+    time to give them (see `base.host.keep_freed_memory`): a third more for the largest layers of SHIFNet tiny.
+
+    Args:
+        make: of tensors [..., C] alike but for their channels, row by row, one such tensor.
+        width: channels of its widest layer.
+    """
+    x = rows[0]
+    parts = -(-(x.numel() // x.shape[-1]) * width * x.element_size() // _LARGEST)
+    if parts < 2 or x.device.type != "cpu" or torch.is_grad_enabled() or torch.compiler.is_compiling():
+        return make(*rows)
+    chunks = zip(*(each.flatten(0, -2).chunk(parts) for each in rows), strict=True)
+    return torch.cat([make(*chunk) for chunk in chunks]).unflatten(0, x.shape[:-1])
 
 
 def fuse_linear_layers(network: nn.Module) -> None:
@@ -86,22 +127,28 @@ class FoldedLayer(nn.Module):
         self.weight: Tensor
         self.bias: Tensor
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, C, h, w] -> [B, D, h', w'], whose channels lie last in memory."""
+    def forward(self, x: Tensor, plus: Tensor | None = None) -> Tensor:
+        """[B, C, h, w] -> [B, D, h', w'], whose channels lie last in memory; added to `plus` if given."""
         if self.weight.ndim == 2:
-            return self.tokens(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+            plus = None if plus is None else plus.permute(0, 2, 3, 1)
+            return self.tokens(x.permute(0, 2, 3, 1), plus).permute(0, 3, 1, 2)
+        onednn = _takes_onednn(x, self.weight)
+        if plus is not None and (self.activation or not onednn):
+            return plus + self(x)
         padding = [size // 2 for size in self.weight.shape[2:]]
-        stride, ones = [self.stride] * 2, [1, 1]
-        if _takes_onednn(x, self.weight):
-            made = torch.ops.mkldnn._convolution_pointwise(
-                x, self.weight, self.bias, padding, stride, ones, 1, *_ONEDNN[""]
-            )
-            return made.relu_() if self.activation == "relu" else _ACTIVATIONS[self.activation](made)
-        return _ACTIVATIONS[self.activation](F.conv2d(x, self.weight, self.bias, stride, padding))
+        if not onednn:
+            return _ACTIVATIONS[self.activation](F.conv2d(x, self.weight, self.bias, self.stride, padding))
+        convolve, like = torch.ops.mkldnn._convolution_pointwise, (padding, [self.stride] * 2, [1, 1], 1)
+        if plus is not None:
+            then: tuple[Any, ...] = ("add", 1.0, None, [], None)
+            summed: Tensor = convolve.binary(x, plus, self.weight, self.bias, *like, *then)
+            return summed
+        made: Tensor = convolve(x, self.weight, self.bias, *like, *_ONEDNN[self.activation])
+        return made
 
-    def tokens(self, x: Tensor) -> Tensor:
-        """[..., C] -> [..., D], of a linear layer."""
-        return linear(x, self.weight, self.bias, self.activation)
+    def tokens(self, x: Tensor, plus: Tensor | None = None) -> Tensor:
+        """[..., C] -> [..., D], of a linear layer; added to `plus` if given."""
+        return linear(x, self.weight, self.bias, self.activation, plus)
 
 
 def exact(layer: nn.Linear | nn.Conv2d) -> tuple[Tensor, Tensor]:

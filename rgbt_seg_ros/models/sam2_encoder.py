@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from rgbt_seg_ros.models.fused_layers import FoldedLayer, exact
+from rgbt_seg_ros.models.trunk_block import take_over
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,8 @@ def size_of_trunk(trunk: Mapping[str, Tensor]) -> str | None:
     return None
 
 
-def padded_pair(rgb: Tensor, thermal: Tensor) -> tuple[Tensor, Tensor]:
-    """Both images [B, 3, H, W] padded on the right and below to multiples of 32.
+def padded_batch(rgb: Tensor, thermal: Tensor) -> Tensor:
+    """Both images [B, 3, H, W], RGB first, padded on the right and below to multiples of 32: [2B, 3, H', W'].
 
     The trunk tiles its windowed position embedding, which needs these; 0 is the mean after scaling.
 
@@ -75,8 +76,8 @@ def padded_pair(rgb: Tensor, thermal: Tensor) -> tuple[Tensor, Tensor]:
             f"rgb and thermal must both be [B, 3, H, W], got {list(rgb.shape)} and {list(thermal.shape)}"
         )
     height, width = rgb.shape[-2:]
-    pad = (0, -width % 32, 0, -height % 32)
-    return F.pad(rgb, pad), F.pad(thermal, pad)
+    images = torch.cat([rgb, thermal])
+    return F.pad(images, (0, -width % 32, 0, -height % 32)) if height % 32 or width % 32 else images
 
 
 class _NoPositionEncoding(nn.Module):
@@ -104,6 +105,8 @@ class Trunk(Hiera):
             window_pos_embed_bkg_spatial_size=config.window_pos_embed_bkg_spatial_size,
             window_spec=config.window_spec,
         )
+        for block in self.blocks:
+            take_over(block)
         self.thermal_patches: FoldedLayer | None = None
         """In service, the patch embedding of thermal images; None otherwise."""
 

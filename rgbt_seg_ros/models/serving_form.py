@@ -8,12 +8,14 @@ from rgbt_seg_ros.models.sam2_encoder import Trunk
 from rgbt_seg_ros.models.sartm.encoder import SartmEncoder
 from rgbt_seg_ros.models.sartm.lora import MergedQkv
 from rgbt_seg_ros.models.shifnet.detail import DetailHead
-from rgbt_seg_ros.models.shifnet.encoder import AdaptedMlp
+from rgbt_seg_ros.models.shifnet.encoder import AdaptedAttention, AdaptedMlp
 from rgbt_seg_ros.models.shifnet.hpd import HPD, ConvBnRelu
 from rgbt_seg_ros.models.shifnet.network import SHIFNet
 from rgbt_seg_ros.models.shifnet.sacf import SACF, ConvNeXtBlock
+from rgbt_seg_ros.models.trunk_block import Block
 
-_PREPARED = Trunk | AdaptedMlp | ConvNeXtBlock | ConvBnRelu | SACF | HPD | DetailHead | MergedQkv
+_OF_TRUNK = Trunk | Block | AdaptedAttention | AdaptedMlp | MergedQkv
+_PREPARED = _OF_TRUNK | ConvNeXtBlock | ConvBnRelu | SACF | HPD | DetailHead
 
 
 def serving_form(network: nn.Module) -> nn.Module:

@@ -6,7 +6,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rgbt_seg_ros.models import fused_layers
-from rgbt_seg_ros.models.fused_layers import FoldedLayer, FusedLinear, exact, fold_norm, fuse_linear_layers
+from rgbt_seg_ros.models.fused_layers import (
+    FoldedLayer,
+    FusedLinear,
+    exact,
+    fold_norm,
+    fuse_linear_layers,
+    run,
+)
 
 ACTIVATIONS = {"": lambda y: y, "relu": F.relu, "gelu": F.gelu}
 
@@ -23,6 +30,42 @@ def test_a_product_is_pytorchs(activation, order):
             expected = ACTIVATIONS[activation](F.linear(x, weight, b))
             found = fused_layers.linear(x, weight, b, activation)
             torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("order", ["rows", "transposed"])
+@pytest.mark.parametrize("kernel", [None, 1, 3])
+def test_a_sum_is_pytorchs_and_leaves_its_parts_as_they_are(activation, order, kernel):
+    draw = torch.Generator().manual_seed(0)
+    x, plus = (torch.randn(2, channels, 9, 12, generator=draw) for channels in (24, 40))
+    if order == "transposed":
+        x, plus = (image.to(memory_format=torch.channels_last) for image in (x, plus))
+    before = plus.clone()
+    weight, bias = torch.randn(40, 24, kernel or 1, kernel or 1, generator=draw), torch.randn(40)
+    with torch.inference_mode():
+        expected = ACTIVATIONS[activation](F.conv2d(x, weight, bias, padding=(kernel or 1) // 2)) + plus
+        if kernel is None:
+            rows, summand = (image.permute(0, 2, 3, 1) for image in (x, plus))
+            found = fused_layers.linear(rows, weight.flatten(1), bias, activation, summand)
+            found = found.permute(0, 3, 1, 2)
+        else:
+            found = FoldedLayer(weight, bias, weight, activation)(x, plus)
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-5)
+        assert torch.equal(plus, before)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_layer_runs_with_what_follows_it(activation, fused):
+    torch.manual_seed(0)
+    layer, x, plus = nn.Linear(24, 40), torch.randn(5, 7, 24), torch.randn(5, 7, 40)
+    with torch.inference_mode():
+        expected = ACTIVATIONS[activation](layer(x))
+        if fused:
+            fuse_linear_layers(layer)
+        for summand, whole in ((None, expected), (plus, expected + plus)):
+            found = run(layer, x, activation, summand)
+            torch.testing.assert_close(found, whole, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.skipif(not fused_layers._HAS_ONEDNN, reason="this PyTorch was built without oneDNN")

@@ -8,7 +8,7 @@ from random_model import write_model
 from torch import nn
 from torch.func import functional_call
 
-from rgbt_seg_ros.models import build_model, load_model
+from rgbt_seg_ros.models import build_model, fused_layers, load_model
 from rgbt_seg_ros.models.fused_layers import FoldedLayer, FusedLinear
 from rgbt_seg_ros.models.sartm.lora import MergedQkv
 from rgbt_seg_ros.models.serving_form import serving_form
@@ -196,6 +196,21 @@ def test_what_a_list_of_classes_decides_is_made_once_for_each_list(default):
     assert len(kept) == 2 * 4 + 1
     for before, after, same in zip(made, made[1:], (True, False, True, False), strict=False):
         assert [a is b for a, b in zip(before, after, strict=True)] == [same] * len(kept)
+
+
+@torch.inference_mode()
+def test_large_layers_are_made_in_parts(trained, monkeypatch):
+    served = serving_form(copy.deepcopy(trained).double())
+    images = [image.double() for image in pair()]
+    whole, sizes = served(*images), []
+    run = fused_layers.linear
+    monkeypatch.setattr(fused_layers, "linear", lambda x, *rest: sizes.append(x.numel()) or run(x, *rest))
+    served(*images)
+    largest = max(sizes)
+    monkeypatch.setattr(fused_layers, "_LARGEST", 1 << 16)
+    sizes.clear()
+    torch.testing.assert_close(served(*images), whole, atol=1e-9, rtol=1e-9)
+    assert max(sizes) < largest
 
 
 @torch.inference_mode()

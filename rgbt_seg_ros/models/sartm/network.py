@@ -9,7 +9,7 @@ from rgbt_seg_ros.base.errors import UserError, check_choice
 from rgbt_seg_ros.models.choices import SARTM as WORDS
 from rgbt_seg_ros.models.choices import check_size
 from rgbt_seg_ros.models.coarse_logits import CoarseLogits, Enlargement
-from rgbt_seg_ros.models.sam2_encoder import SAM2_TRUNKS, TRUNKS, init_from_scratch, padded_pair
+from rgbt_seg_ros.models.sam2_encoder import SAM2_TRUNKS, TRUNKS, init_from_scratch, padded_batch
 from rgbt_seg_ros.models.sartm.auxiliary_heads import auxiliary_head
 from rgbt_seg_ros.models.sartm.cmx_fusion import CmxFusion
 from rgbt_seg_ros.models.sartm.encoder import SartmEncoder
@@ -113,7 +113,7 @@ class SARTM(nn.Module):
         Raises:
             ValueError: the shapes differ or are not those of images.
         """
-        fused = self.fuse(self.encoder(*padded_pair(rgb, thermal)))
+        fused = self.fuse(self.encoder(*padded_batch(rgb, thermal).chunk(2)))
         size = (rgb.shape[-2], rgb.shape[-1])
 
         def answer(*paths: str) -> CoarseLogits:

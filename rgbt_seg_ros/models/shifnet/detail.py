@@ -75,12 +75,14 @@ class DetailHead(nn.Module):
 
     def _fine(self, images: Tensor) -> Tensor:
         """What the stems see, mixed: [B, c, H/2, W/2]."""
-        rgb, thermal = images.chunk(2)
-        thermal = thermal[:, :1]  # of three equal channels
         if self.folded_stem is None or self.folded_mix is None:
+            rgb, thermal = images.chunk(2)
+            thermal = thermal[:, :1]  # of three equal channels
             fine: Tensor = self.mix(torch.cat([self.rgb_stem(rgb), self.thermal_stem(thermal)], dim=1))
             return fine
-        fine = self.folded_mix(self.folded_stem(torch.cat([rgb, thermal], dim=1)))
+        # Channels of a pair one after the other; of thermal's three equal ones the first. For one pair this is a view.
+        channels = images.unflatten(0, (2, -1)).transpose(0, 1).flatten(1, 2)[:, :4]
+        fine = self.folded_mix(self.folded_stem(channels))
         return fine
 
     def _similarity(self, pixels: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,13 +1,11 @@
 """SHIFNet's encoder: two SAM 2 trunks, frozen but for adapters."""
 
 import torch
-from sam2.modeling.backbones.hieradet import MultiScaleAttention, MultiScaleBlock
-from sam2.modeling.sam2_utils import MLP
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from rgbt_seg_ros.models.fused_layers import FoldedLayer, FusedLinear, exact, linear
+from rgbt_seg_ros.models.fused_layers import FoldedLayer, exact, in_parts, run
 from rgbt_seg_ros.models.sam2_encoder import Sam2Encoder, Trunk, TrunkConfig
+from rgbt_seg_ros.models.trunk_block import Attention, Block, Mlp
 
 
 class Adapter(nn.Module):
@@ -24,25 +22,43 @@ class Adapter(nn.Module):
         nn.init.zeros_(self.up.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        if isinstance(self.down, FusedLinear):
-            return self.up(linear(x, self.down.weight, self.down.bias, "gelu"))
-        return self.up(F.gelu(self.down(x)))
+        return run(self.up, run(self.down, x, "gelu"))
 
 
-class AdaptedAttention(MultiScaleAttention):
+class AdaptedAttention(Attention):
     """Attention followed by the space adapter, with skip."""
 
     def __init__(self, dim: int, dim_out: int, num_heads: int, q_pool: nn.Module | None) -> None:
         super().__init__(dim, dim_out, num_heads, q_pool)
         self.adapter = Adapter(dim_out)
+        self.narrowed: FoldedLayer | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """[B*windows, h, w, dim] -> [B*windows, h', w', dim_out]."""
         x = super().forward(x)
         return x + self.adapter(x)
 
+    def add_to(self, shortcut: Tensor, attended: Tensor) -> Tensor:
+        assert self.narrowed is not None
+        hidden = self.narrowed.tokens(attended)
+        return run(self.adapter.up, hidden, plus=super().add_to(shortcut, attended))
 
-class AdaptedMlp(MLP):
+    def prepare_for_serving(self) -> None:
+        """Have the adapter's first layer begin where attention's last one begins; training mode ends it.
+
+        Attention's own answer is then needed in the sum alone.
+        """
+        (last, last_bias), (down, down_bias) = exact(self.proj), exact(self.adapter.down)
+        like = self.adapter.down.weight
+        self.narrowed = FoldedLayer(down @ last, down @ last_bias + down_bias, like, "gelu")
+
+    def train(self, mode: bool = True) -> "AdaptedAttention":
+        if mode:
+            self.narrowed = None
+        return super().train(mode)
+
+
+class AdaptedMlp(Mlp):
     """MLP with the MLP adapter in parallel on the same normed input, without skip, scaled by one half."""
 
     def __init__(self, dim: int) -> None:
@@ -53,9 +69,15 @@ class AdaptedMlp(MLP):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, h, w, dim] -> [B, h, w, dim]."""
-        if self.widened is not None and self.narrowed is not None:
-            return self.narrowed.tokens(self.widened.tokens(x))
         return super().forward(x) + 0.5 * self.adapter(x)
+
+    def add_to(self, shortcut: Tensor, x: Tensor) -> Tensor:
+        assert self.widened is not None
+        assert self.narrowed is not None
+        widened, narrowed = self.widened, self.narrowed
+        return in_parts(
+            lambda x, shortcut: narrowed.tokens(widened.tokens(x), shortcut), len(widened.bias), x, shortcut
+        )
 
     def prepare_for_serving(self) -> None:
         """Have MLP and adapter as one MLP, whose hidden layer is that of both; training mode ends it."""
@@ -85,7 +107,7 @@ class ShifnetEncoder(Sam2Encoder):
         return self.levels(images)
 
 
-def _adapt(block: MultiScaleBlock) -> None:
+def _adapt(block: Block) -> None:
     attention = block.attn
     block.attn = AdaptedAttention(attention.dim, attention.dim_out, attention.num_heads, attention.q_pool)
     block.mlp = AdaptedMlp(block.dim_out)

@@ -20,6 +20,7 @@ class FoldedLevels(nn.Module):
         merge, projections, fuse: HPD's layers.
         expansions: the last convolutions of the four enhancements; None without these.
         weight, bias: of T, float64 [T, fused] and [T].
+        before: 1x1 convolutions that come before, one a level, if the levels lack these.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class FoldedLevels(nn.Module):
         expansions: Sequence[nn.Conv2d] | None,
         weight: Tensor,
         bias: Tensor,
+        before: Sequence[nn.Conv2d] | None = None,
     ) -> None:
         super().__init__()
         fuse_weight, fuse_bias = exact(fuse)
@@ -45,7 +47,11 @@ class FoldedLevels(nn.Module):
             whole = path @ mix.flatten(1)
             total = total + path @ mix_bias + behind @ project_bias
             channels = project.shape[1]
-            direct.append(whole[:, :channels])
+            own = whole[:, :channels]
+            if before is not None:
+                convolution, offset = exact(before[i])
+                own, total = own @ convolution.flatten(1), total + own @ offset
+            direct.append(own)
             if expansions is not None:
                 expand, expand_bias = exact(expansions[i])
                 total = total + whole[:, channels:] @ expand_bias
@@ -68,7 +74,7 @@ class FoldedLevels(nn.Module):
         """
         maps = [product(level) for product, level in zip(self.direct, levels, strict=True)]
         if squeezed:
-            maps = [m + conv(x) for m, conv, x in zip(maps, self.enhanced, squeezed, strict=True)]
+            maps = [conv(x, m) for m, conv, x in zip(maps, self.enhanced, squeezed, strict=True)]
         total = maps[0]
         for coarse in maps[1:]:
             total = total + F.interpolate(coarse, size=total.shape[-2:], mode="bilinear", align_corners=False)

@@ -41,9 +41,14 @@ class ConvBnRelu(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.bn(self.conv(x))) if self.folded is None else self.folded(x)
 
-    def prepare_for_serving(self) -> None:
-        """One convolution for convolution and normalisation; training mode ends it."""
-        self.folded = FoldedLayer(*fold_norm(self.conv, self.bn), self.conv.weight, "relu")
+    def prepare_for_serving(self, before: nn.Conv2d | None = None) -> None:
+        """One convolution for convolution and normalisation, and a 1x1 one before both; training mode ends it."""
+        weight, bias = fold_norm(self.conv, self.bn)
+        if before is not None:
+            first, offset = exact(before)
+            bias = bias + weight.flatten(1) @ offset
+            weight = (weight.flatten(1) @ first.flatten(1))[..., None, None]
+        self.folded = FoldedLayer(weight, bias, self.conv.weight, "relu")
 
     def train(self, mode: bool = True) -> "ConvBnRelu":
         if mode:
@@ -187,8 +192,12 @@ class HPD(nn.Module):
         ]
         return self.fuse(torch.cat(upsampled[::-1], dim=1))  # coarsest first
 
-    def prepare_for_serving(self) -> None:
-        """Compare with classes as `TextSimilarity` does, and fold what is linear before; training mode ends it."""
+    def prepare_for_serving(self, before: Sequence[nn.Conv2d] | None = None) -> None:
+        """Compare with classes as `TextSimilarity` does, and fold what is linear before; training mode ends it.
+
+        Args:
+            before: the fusion's last convolutions, 1x1, one a level; given, levels come without these.
+        """
         self._classes = Kept()
         self.text_similarity = None if self.head is None else text_similarity(self.head)
         if self.detail is not None:
@@ -199,10 +208,13 @@ class HPD(nn.Module):
             weight = torch.eye(self.fuse.out_channels, dtype=torch.float64, device=self.fuse.weight.device)
             bias = torch.zeros_like(weight[0])
         sems = None if self.sem is None else [cast(SEM, sem).expand for sem in self.sem]
+        if self.sem is not None and before is not None:
+            for sem, convolution in zip(self.sem, before, strict=True):
+                cast(SEM, sem).reduce.prepare_for_serving(convolution)
         self.folded = FoldedLevels(
             [cast(nn.Conv2d, layer) for layer in self.merge],
             [cast(nn.Linear, layer) for layer in self.level_proj],
-            *(self.fuse, sems, weight.flatten(1), bias),
+            *(self.fuse, sems, weight.flatten(1), bias, before),
         )
 
     def train(self, mode: bool = True) -> "HPD":

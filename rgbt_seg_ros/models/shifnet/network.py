@@ -3,14 +3,13 @@
 from dataclasses import dataclass, field
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 
 from rgbt_seg_ros.base.errors import UserError, check_choice
 from rgbt_seg_ros.models.choices import SHIFNET as WORDS
 from rgbt_seg_ros.models.choices import check_size
 from rgbt_seg_ros.models.coarse_logits import CoarseLogits
-from rgbt_seg_ros.models.sam2_encoder import SAM2_TRUNKS, TRUNKS, TrunkConfig, init_from_scratch, padded_pair
+from rgbt_seg_ros.models.sam2_encoder import SAM2_TRUNKS, TRUNKS, TrunkConfig, init_from_scratch, padded_batch
 from rgbt_seg_ros.models.shifnet.decoders import PpmDecoder, SegformerDecoder
 from rgbt_seg_ros.models.shifnet.encoder import ShifnetEncoder
 from rgbt_seg_ros.models.shifnet.fusion import AddFusion, ConcatFusion
@@ -119,7 +118,7 @@ class SHIFNet(nn.Module):
         Raises:
             ValueError: the shapes differ or are not those of images.
         """
-        images = torch.cat(padded_pair(rgb, thermal))  # [2B, 3, H', W']
+        images = padded_batch(rgb, thermal)  # [2B, 3, H', W']
         classes = self.class_embeddings if class_embeddings is None else class_embeddings
         fused = self.fuse(self.encoder(images), classes)
         decoder = cast(HPD | SegformerDecoder | PpmDecoder, self.get_submodule(self.decoder))
@@ -128,7 +127,10 @@ class SHIFNet(nn.Module):
         return answer if coarse else answer.full()
 
     def fuse(self, features: list[Tensor], class_embeddings: Tensor | None = None) -> list[Tensor]:
-        """Four maps [2B, C, h, w], RGB in the first half of the batch -> four fused maps [B, C, h, w]."""
+        """Four maps [2B, C, h, w], RGB in the first half of the batch -> four fused maps [B, C, h, w].
+
+        In service they may lack a convolution, see `prepare_for_serving`.
+        """
         classes = self.class_embeddings if class_embeddings is None else class_embeddings
         fused = []
         for fusion, level in zip(self.get_submodule(self.fusion).children(), features, strict=True):
@@ -137,10 +139,18 @@ class SHIFNet(nn.Module):
         return fused
 
     def prepare_for_serving(self) -> None:
-        """Leave the neck's convolutions to SACF where nothing else takes what they make; training mode ends it."""
-        if self.fusion == "sacf":
-            for level, lateral in self.encoder.pass_on_levels().items():
-                cast(SACF, self.get_submodule(f"sacf.{level}")).prepare_for_serving(lateral)
+        """Leave convolutions to what comes next where nothing else takes what they make; training mode ends it.
+
+        Those of the neck to SACF, and those of SACF to HPD.
+        """
+        if self.fusion != "sacf":
+            return
+        laterals, passes_on = self.encoder.pass_on_levels(), self.decoder == "hpd"
+        levels = [cast(SACF, level) for level in self.get_submodule("sacf").children()]
+        for number, level in enumerate(levels):
+            level.prepare_for_serving(laterals.get(number), passes_on)
+        if passes_on:
+            cast(HPD, self.get_submodule("hpd")).prepare_for_serving([level.out_proj for level in levels])
 
 
 def _fusion(name: str, config: ShifnetSize, text_dim: int) -> nn.Module:

@@ -5,7 +5,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from rgbt_seg_ros.models.fused_layers import FoldedLayer, exact, linear
+from rgbt_seg_ros.models.fused_layers import FoldedLayer, exact, in_parts, run
 from rgbt_seg_ros.models.kept import Kept
 from rgbt_seg_ros.models.text_similarity import text_similarity
 
@@ -26,10 +26,15 @@ class ConvNeXtBlock(nn.Module):
         """[B, C, h, w] -> [B, C, h, w]."""
         y = self.dwconv(x).permute(0, 2, 3, 1)  # [B, h, w, C]
         if self.folded is not None:
-            y = linear(self.norm(y), self.pwconv1.weight, self.pwconv1.bias, "gelu")
-            return x + self.folded.tokens(y).permute(0, 3, 1, 2)
+            width = self.pwconv1.out_features
+            return in_parts(self._served, width, y, x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
         y = self.pwconv2(nn.functional.gelu(self.pwconv1(self.norm(y))))
         return x + (self.gamma * y).permute(0, 3, 1, 2)
+
+    def _served(self, y: Tensor, x: Tensor) -> Tensor:
+        """What follows the first convolution's y, with the residual: both [..., C]."""
+        assert self.folded is not None
+        return self.folded.tokens(run(self.pwconv1, self.norm(y), "gelu"), x)
 
     def prepare_for_serving(self) -> None:
         """Take the layer scale into the second product; training mode ends it."""
@@ -56,6 +61,8 @@ class SACF(nn.Module):
         self.thermal_relevance: Relevance | None = None
         self.lateral: FoldedLayer | None = None
         """In service, the neck's convolution of this level, if it is left to this module."""
+        self.passes_on = False
+        """Whether, in service, the last convolution is left to the decoder."""
         self._embedding = Kept()
 
     @staticmethod
@@ -76,9 +83,9 @@ class SACF(nn.Module):
             embedding = self._embedding(_mean, class_embeddings)
             rgb, thermal = (image.permute(0, 2, 3, 1) for image in (rgb, thermal))
             weight = self.rgb_relevance(rgb, embedding) - self.thermal_relevance(thermal, embedding)
-            fused = (thermal + torch.sigmoid(weight) * (rgb - thermal)).permute(0, 3, 1, 2)
-            fused = fused if self.lateral is None else self.lateral(fused)
-            return self.out_proj(self.blocks(fused))
+            fused = torch.lerp(thermal, rgb, torch.sigmoid(weight)).permute(0, 3, 1, 2)
+            made: Tensor = self.blocks(fused if self.lateral is None else self.lateral(fused))
+            return made if self.passes_on else self.out_proj(made)
         (embedding,) = _mean(class_embeddings)
         rgb_relevance = _relevance(self.rgb_proj, rgb, embedding)
         thermal_relevance = _relevance(self.thermal_proj, thermal, embedding)
@@ -87,13 +94,15 @@ class SACF(nn.Module):
         fused = weight * rgb + (1 - weight) * thermal  # of the unprojected inputs (Eq. 10)
         return self.out_proj(self.blocks(fused))
 
-    def prepare_for_serving(self, lateral: nn.Conv2d | None = None) -> None:
+    def prepare_for_serving(self, lateral: nn.Conv2d | None = None, passes_on: bool = False) -> None:
         """Compute relevances as `Relevance` does; training mode ends it.
 
         Args:
             lateral: the neck's 1x1 convolution of this level, which makes its maps; given, both maps come without it.
                 It is linear and the modalities' weights sum to 1, so that it may follow their sum, once for both.
+            passes_on: leave the last convolution to the decoder.
         """
+        self.passes_on = passes_on
         self._embedding = Kept()
         self.rgb_relevance = Relevance(self.rgb_proj, lateral)
         self.thermal_relevance = Relevance(self.thermal_proj, lateral)
@@ -102,6 +111,7 @@ class SACF(nn.Module):
     def train(self, mode: bool = True) -> "SACF":
         if mode:
             self.rgb_relevance = self.thermal_relevance = self.lateral = None
+            self.passes_on = False
         return super().train(mode)
 
 
@@ -126,6 +136,9 @@ class Relevance(nn.Module):
 
     def forward(self, features: Tensor, embedding: Tensor) -> Tensor:
         """[B, h, w, C], [1, D] -> [B, h, w, 1]."""
+        return in_parts(lambda x: self._relevance(x, embedding), len(self.first.bias), features)
+
+    def _relevance(self, features: Tensor, embedding: Tensor) -> Tensor:
         hidden = self.first.tokens(features)
         if self.similarity is not None:
             dots, norm = self.similarity(hidden, embedding)

@@ -5,13 +5,23 @@ again, as does a sum. oneDNN, which PyTorch has for its compiler, does product, 
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-_HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+from rgbt_seg_ros.models.packed_weights import PackedWeight
+
+_HAS_ONEDNN = torch.backends.mkldnn.is_available() and all(
+    hasattr(torch.ops.mkldnn, name)
+    for name in (
+        "_linear_pointwise",
+        "_convolution_pointwise",
+        "_reorder_linear_weight",
+        "_reorder_convolution_weight",
+    )
+)
 _ONEDNN: dict[str, tuple[str, list[float], str]] = {
     "": ("none", [], ""),
     "gelu": ("gelu", [], "none"),
@@ -38,30 +48,49 @@ def _takes_onednn(x: Tensor, weight: Tensor) -> bool:
 
 
 def linear(
-    x: Tensor, weight: Tensor, bias: Tensor | None, activation: str = "", plus: Tensor | None = None
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    activation: str = "",
+    plus: Tensor | None = None,
+    packed: PackedWeight | None = None,
 ) -> Tensor:
-    """x [..., C] -> activation(W x + b) + plus, [..., D]; the activation is `relu`, `gelu` or none."""
-    if plus is not None and (activation or not _takes_onednn(x, weight) or plus.dtype != x.dtype):
-        return plus + linear(x, weight, bias, activation)
-    if _takes_onednn(x, weight):
-        if plus is not None:
-            summed: Tensor = torch.ops.mkldnn._linear_pointwise.binary(x, plus, weight, bias, "add")
-            return summed
-        made: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, *_ONEDNN[activation])
-        return made
-    return _ACTIVATIONS[activation](F.linear(x, weight, bias))
+    """x [..., C] -> activation(W x + b) + plus, [..., D].
+
+    Args:
+        x, weight, bias: [..., C], [D, C] and [D].
+        activation: `relu`, `gelu` or none.
+        plus: [..., D].
+        packed: of this weight, if it stays as it is.
+    """
+    if not _takes_onednn(x, weight):
+        made = _ACTIVATIONS[activation](F.linear(x, weight, bias))
+        return made if plus is None else plus + made
+    weight = weight if packed is None else packed.linear(weight)
+    if plus is None or activation or plus.dtype != x.dtype:
+        made = torch.ops.mkldnn._linear_pointwise(x, weight, bias, *_ONEDNN[activation])
+        return made if plus is None else plus + made
+    made = torch.ops.mkldnn._linear_pointwise.binary(x, plus, weight, bias, "add")
+    return made
 
 
 class FusedLinear(nn.Linear):
     """A linear layer in service, see `fuse_linear_layers`."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[..., C] -> [..., D]."""
-        return linear(x, self.weight, self.bias)
+    packed: PackedWeight
+
+    def forward(self, x: Tensor, activation: str = "", plus: Tensor | None = None) -> Tensor:
+        """[..., C] -> [..., D]; the activation and `plus` are those of `linear`."""
+        return linear(x, self.weight, self.bias, activation, plus, self.packed)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "FusedLinear":
+        self.packed.forget()
+        return super()._apply(fn, recurse)
 
     def train(self, mode: bool = True) -> "FusedLinear":
         if mode:
             self.__class__ = nn.Linear  # type: ignore[assignment]
+            del self.packed
         nn.Linear.train(self, mode)
         return self
 
@@ -69,7 +98,8 @@ class FusedLinear(nn.Linear):
 def run(layer: nn.Module, x: Tensor, activation: str = "", plus: Tensor | None = None) -> Tensor:
     """activation(layer(x)) + plus, in one call where the layer is a linear one in service."""
     if isinstance(layer, FusedLinear):
-        return linear(x, layer.weight, layer.bias, activation, plus)
+        fused: Tensor = layer(x, activation, plus)
+        return fused
     made: Tensor = _ACTIVATIONS[activation](layer(x))
     return made if plus is None else plus + made
 
@@ -97,6 +127,7 @@ def fuse_linear_layers(network: nn.Module) -> None:
     for module in network.modules():
         if type(module) is nn.Linear:
             module.__class__ = FusedLinear
+            cast(FusedLinear, module).packed = PackedWeight()
 
 
 class FoldedLayer(nn.Module):
@@ -126,6 +157,11 @@ class FoldedLayer(nn.Module):
         self.register_buffer("bias", bias.detach().to(like).contiguous(), persistent=False)
         self.weight: Tensor
         self.bias: Tensor
+        self._packed = PackedWeight()
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "FoldedLayer":
+        self._packed.forget()
+        return super()._apply(fn, recurse)
 
     def forward(self, x: Tensor, plus: Tensor | None = None) -> Tensor:
         """[B, C, h, w] -> [B, D, h', w'], whose channels lie last in memory; added to `plus` if given."""
@@ -138,17 +174,19 @@ class FoldedLayer(nn.Module):
         padding = [size // 2 for size in self.weight.shape[2:]]
         if not onednn:
             return _ACTIVATIONS[self.activation](F.conv2d(x, self.weight, self.bias, self.stride, padding))
-        convolve, like = torch.ops.mkldnn._convolution_pointwise, (padding, [self.stride] * 2, [1, 1], 1)
+        stride = [self.stride] * 2
+        weight = self._packed.convolution(self.weight, padding, stride, tuple(x.shape))
+        convolve, like = torch.ops.mkldnn._convolution_pointwise, (padding, stride, [1, 1], 1)
         if plus is not None:
             then: tuple[Any, ...] = ("add", 1.0, None, [], None)
-            summed: Tensor = convolve.binary(x, plus, self.weight, self.bias, *like, *then)
+            summed: Tensor = convolve.binary(x, plus, weight, self.bias, *like, *then)
             return summed
-        made: Tensor = convolve(x, self.weight, self.bias, *like, *_ONEDNN[self.activation])
+        made: Tensor = convolve(x, weight, self.bias, *like, *_ONEDNN[self.activation])
         return made
 
     def tokens(self, x: Tensor, plus: Tensor | None = None) -> Tensor:
         """[..., C] -> [..., D], of a linear layer; added to `plus` if given."""
-        return linear(x, self.weight, self.bias, self.activation, plus)
+        return linear(x, self.weight, self.bias, self.activation, plus, self._packed)
 
 
 def exact(layer: nn.Linear | nn.Conv2d) -> tuple[Tensor, Tensor]:

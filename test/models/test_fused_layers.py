@@ -1,5 +1,8 @@
 """Layers in service: one call for product, bias and activation, or the same numbers without it."""
 
+import copy
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -118,6 +121,44 @@ def test_what_is_not_a_number_stays_so(activation, kernel):
     with torch.inference_mode():
         assert layer(x)[0, :, 4, 4].isnan().all()
         assert layer(x)[0, :, 0, 0].isfinite().all()
+
+
+@pytest.mark.skipif(not fused_layers._HAS_ONEDNN, reason="this PyTorch was built without oneDNN")
+@torch.inference_mode()
+def test_the_order_in_which_onednn_reads_a_weight_follows_size_copy_and_type():
+    torch.manual_seed(0)
+    plain, x = nn.Linear(24, 40), torch.randn(50, 24)
+    weight, bias = torch.randn(40, 24, 3, 3), torch.randn(40)
+    fused = copy.deepcopy(plain)
+    fuse_linear_layers(fused)
+    folded = FoldedLayer(weight, bias, weight, "relu")
+    images = [torch.randn(1, 24, height, 20) for height in (16, 9)]
+    close = partial(torch.testing.assert_close, atol=1e-4, rtol=1e-5)
+    for _ in range(2):
+        close(fused(x), plain(x))
+        for image in images:
+            close(folded(image), F.relu(F.conv2d(image, weight, bias, padding=1)))
+    assert fused.packed._made is not None
+    assert folded._packed._made is not None
+    twin, other = copy.deepcopy(fused), copy.deepcopy(folded)
+    assert twin.packed._made is None
+    # Whatever changes a weight through its module has the order made anew.
+    for layer in (plain, twin, other):
+        layer._apply(lambda tensor: 2.0 * tensor)
+    close(twin(x), plain(x))
+    close(other(images[0]), F.relu(F.conv2d(images[0], 2.0 * weight, 2.0 * bias, padding=1)))
+    close(twin.double()(x.double()).float(), plain(x))
+    assert twin.packed._made is None
+    assert not hasattr(twin.train(), "packed")
+
+
+@pytest.mark.skipif(not fused_layers._HAS_ONEDNN, reason="this PyTorch was built without oneDNN")
+@torch.inference_mode()
+def test_large_weights_are_kept_once():
+    layer = nn.Linear(520, 520)
+    fuse_linear_layers(layer)
+    layer(torch.randn(3, 520))
+    assert layer.packed._made is None
 
 
 def test_a_layer_without_bias_counts_as_one_with_zeros():

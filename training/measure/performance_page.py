@@ -33,6 +33,13 @@ large product, and its weights, inputs and outputs, moved once at the measured r
 taken over the floor. What it consists of: attention, norms and activations, which move the same numbers several
 times; products too small for the machine; and on a GPU, without a graph, the time to start each kernel.
 
+On a CPU all forms run under the same settings. Threads sleep while they wait for each other, unless
+`OMP_WAIT_POLICY` says something else: threads that spin took thirty times as long beside one busy process. Where it
+takes long to wake a thread, as in some virtual machines, two that sleep are then no faster than one: on such a machine
+the packaged model took 111 ms for a pair of 480x640 with two threads and 103 ms with one (plain: 198 and 148), and
+73 ms with two that spin (plain: 106). If your cores are idle, try `OMP_WAIT_POLICY=ACTIVE`; if others need them, try
+`OMP_NUM_THREADS=1`. `python3 -m training.benchmark --model default` tells what it brings.
+
 Time should grow with the pixels and hardly with the classes: pixels are of one picture in several sizes, and of the
 ninety classes each ten are near one of the model's nine, which makes them the hardest to tell apart.
 """

@@ -1,34 +1,15 @@
-"""Linear layers and convolutions in service, with what follows them in one call where there is one.
-
-PyTorch's own `linear` on the CPU first copies the bias into each row of the result, and GELU reads and writes all of it
-again, as does a sum. oneDNN, which PyTorch has for its compiler, does product, bias and activation or sum in one pass.
-"""
+"""Linear layers and convolutions in service, with what follows them in one call where there is one."""
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rgbt_seg_ros.models.packed_weights import PackedWeight
+from rgbt_seg_ros.models import onednn
+from rgbt_seg_ros.models.onednn import PackedWeight, has_onednn
 
-_HAS_ONEDNN = torch.backends.mkldnn.is_available() and all(
-    hasattr(torch.ops.mkldnn, name)
-    for name in (
-        "_linear_pointwise",
-        "_convolution_pointwise",
-        "_reorder_linear_weight",
-        "_reorder_convolution_weight",
-    )
-)
-_ONEDNN: dict[str, tuple[str, list[float], str]] = {
-    "": ("none", [], ""),
-    "gelu": ("gelu", [], "none"),
-    # oneDNN's own ReLU makes 0 of what is not a number, and a broken network would give an answer. With a slope below 0
-    # it does not, and one as small as this is 0 beside whatever is added to it.
-    "relu": ("leaky_relu", [1e-30], ""),
-}
 _LARGEST = 16 << 20
 """Bytes of a hidden layer that is made as a whole on the CPU."""
 
@@ -38,12 +19,12 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"": lambda y: y, "relu": 
 def _takes_onednn(x: Tensor, weight: Tensor) -> bool:
     """Whether oneDNN computes this: float32 on the CPU, for an answer alone, and not when PyTorch only watches."""
     return (
-        _HAS_ONEDNN
-        and x.device.type == "cpu"
+        x.device.type == "cpu"
         and x.dtype == weight.dtype == torch.float32
         and not torch.is_grad_enabled()
         and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()
+        and has_onednn()
     )
 
 
@@ -68,10 +49,9 @@ def linear(
         return made if plus is None else plus + made
     weight = weight if packed is None else packed.linear(weight)
     if plus is None or activation or plus.dtype != x.dtype:
-        made = torch.ops.mkldnn._linear_pointwise(x, weight, bias, *_ONEDNN[activation])
+        made = onednn.linear(x, weight, bias, activation, None)
         return made if plus is None else plus + made
-    made = torch.ops.mkldnn._linear_pointwise.binary(x, plus, weight, bias, "add")
-    return made
+    return onednn.linear(x, weight, bias, "", plus)
 
 
 class FusedLinear(nn.Linear):
@@ -168,21 +148,15 @@ class FoldedLayer(nn.Module):
         if self.weight.ndim == 2:
             plus = None if plus is None else plus.permute(0, 2, 3, 1)
             return self.tokens(x.permute(0, 2, 3, 1), plus).permute(0, 3, 1, 2)
-        onednn = _takes_onednn(x, self.weight)
-        if plus is not None and (self.activation or not onednn):
-            return plus + self(x)
-        padding = [size // 2 for size in self.weight.shape[2:]]
-        if not onednn:
-            return _ACTIVATIONS[self.activation](F.conv2d(x, self.weight, self.bias, self.stride, padding))
-        stride = [self.stride] * 2
+        padding, stride = [size // 2 for size in self.weight.shape[2:]], [self.stride] * 2
+        if not _takes_onednn(x, self.weight):
+            made = _ACTIVATIONS[self.activation](F.conv2d(x, self.weight, self.bias, stride, padding))
+            return made if plus is None else plus + made
         weight = self._packed.convolution(self.weight, padding, stride, tuple(x.shape))
-        convolve, like = torch.ops.mkldnn._convolution_pointwise, (padding, stride, [1, 1], 1)
-        if plus is not None:
-            then: tuple[Any, ...] = ("add", 1.0, None, [], None)
-            summed: Tensor = convolve.binary(x, plus, weight, self.bias, *like, *then)
-            return summed
-        made: Tensor = convolve(x, weight, self.bias, *like, *_ONEDNN[self.activation])
-        return made
+        if plus is None or self.activation:
+            made = onednn.convolution(x, weight, self.bias, padding, stride, self.activation, None)
+            return made if plus is None else plus + made
+        return onednn.convolution(x, weight, self.bias, padding, stride, "", plus)
 
     def tokens(self, x: Tensor, plus: Tensor | None = None) -> Tensor:
         """[..., C] -> [..., D], of a linear layer; added to `plus` if given."""

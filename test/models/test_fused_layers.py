@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rgbt_seg_ros.models import fused_layers
+from rgbt_seg_ros.models import fused_layers, onednn
 from rgbt_seg_ros.models.fused_layers import (
     FoldedLayer,
     FusedLinear,
@@ -17,6 +17,7 @@ from rgbt_seg_ros.models.fused_layers import (
     fuse_linear_layers,
     run,
 )
+from rgbt_seg_ros.models.onednn import PackedWeight, has_onednn
 
 ACTIVATIONS = {"": lambda y: y, "relu": F.relu, "gelu": F.gelu}
 
@@ -71,7 +72,7 @@ def test_a_layer_runs_with_what_follows_it(activation, fused):
             torch.testing.assert_close(found, whole, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.skipif(not fused_layers._HAS_ONEDNN, reason="this PyTorch was built without oneDNN")
+@pytest.mark.skipif(not has_onednn(), reason="this PyTorch was built without oneDNN")
 def test_the_one_call_is_taken_for_float32_answers_alone():
     def calls(x: Tensor, layer: nn.Linear) -> int:
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
@@ -123,7 +124,7 @@ def test_what_is_not_a_number_stays_so(activation, kernel):
         assert layer(x)[0, :, 0, 0].isfinite().all()
 
 
-@pytest.mark.skipif(not fused_layers._HAS_ONEDNN, reason="this PyTorch was built without oneDNN")
+@pytest.mark.skipif(not has_onednn(), reason="this PyTorch was built without oneDNN")
 @torch.inference_mode()
 def test_the_order_in_which_onednn_reads_a_weight_follows_size_copy_and_type():
     torch.manual_seed(0)
@@ -152,7 +153,34 @@ def test_the_order_in_which_onednn_reads_a_weight_follows_size_copy_and_type():
     assert not hasattr(twin.train(), "packed")
 
 
-@pytest.mark.skipif(not fused_layers._HAS_ONEDNN, reason="this PyTorch was built without oneDNN")
+@pytest.mark.skipif(not has_onednn(), reason="this PyTorch was built without oneDNN")
+def test_onednn_is_not_taken_where_it_gives_other_numbers_or_lacks_a_part(monkeypatch):
+    with monkeypatch.context() as patch:
+        # Its own ReLU, which makes 0 of what is not a number.
+        patch.setitem(onednn._ACTIVATIONS, "relu", ("relu", [], ""))
+        assert not has_onednn.__wrapped__()
+    with monkeypatch.context() as patch:
+        patch.setitem(onednn._ACTIVATIONS, "gelu", ("no such", [], ""))
+        assert not has_onednn.__wrapped__()
+    with monkeypatch.context() as patch:
+        patch.setattr(PackedWeight, "linear", lambda self, weight: torch.ops.mkldnn.no_such_order(weight))
+        assert not has_onednn.__wrapped__()
+    assert has_onednn.__wrapped__()
+
+
+@torch.inference_mode()
+def test_layers_need_no_onednn(monkeypatch):
+    torch.manual_seed(0)
+    weight, bias, x, plus = (torch.randn(*size) for size in ((8, 6, 3, 3), (8,), (1, 6, 9, 7), (1, 8, 9, 7)))
+    layer = FoldedLayer(weight, bias, weight, "relu")
+    expected = F.relu(F.conv2d(x, weight, bias, padding=1)) + plus
+    torch.testing.assert_close(layer(x, plus), expected, atol=1e-4, rtol=1e-5)
+    monkeypatch.setattr(fused_layers, "has_onednn", lambda: False)
+    monkeypatch.setattr(fused_layers, "onednn", None)
+    torch.testing.assert_close(layer(x, plus), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.skipif(not has_onednn(), reason="this PyTorch was built without oneDNN")
 @torch.inference_mode()
 def test_large_weights_are_kept_once():
     layer = nn.Linear(520, 520)

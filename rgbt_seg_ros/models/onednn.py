@@ -1,0 +1,120 @@
+"""Layers by oneDNN, which PyTorch has for its compiler: what follows a layer comes in the same call.
+
+PyTorch's own `linear` on the CPU first copies the bias into each row of the result, and GELU reads and writes all of it
+again, as does a sum.
+"""
+
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+_LARGEST = 1 << 20
+"""Bytes of a weight that is kept twice; with larger ones the product takes so long that it makes no difference."""
+
+_ACTIVATIONS: dict[str, tuple[str, list[float], str]] = {
+    "": ("none", [], ""),
+    "gelu": ("gelu", [], "none"),
+    # oneDNN's own ReLU makes 0 of what is not a number, and a broken network would give an answer. With a slope below 0
+    # it does not, and one as small as this is 0 beside whatever is added to it.
+    "relu": ("leaky_relu", [1e-30], ""),
+}
+
+
+class PackedWeight:
+    """A layer's weight in the order in which oneDNN reads it, made at its first use and kept until `forget`.
+
+    oneDNN makes that order anew in each call otherwise, which small layers notice. Of a convolution it depends on the
+    size of the images, of which the last one counts. A copy is made anew: no module can copy, save or move such a
+    tensor.
+    """
+
+    def __init__(self) -> None:
+        self._made: Tensor | None = None
+        self._for: tuple[int, ...] = ()
+
+    def __reduce__(self) -> tuple[type["PackedWeight"], tuple[()]]:
+        return PackedWeight, ()
+
+    def forget(self) -> None:
+        """The weight is another one now."""
+        self._made = None
+
+    def linear(self, weight: Tensor) -> Tensor:
+        """[D, C] as oneDNN reads it."""
+        if weight.numel() * weight.element_size() > _LARGEST:
+            return weight
+        if self._made is None:
+            self._made = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), None)
+        return self._made
+
+    def convolution(
+        self, weight: Tensor, padding: list[int], stride: list[int], size: tuple[int, ...]
+    ) -> Tensor:
+        """[D, C, kh, kw] as oneDNN reads it for images of a size [B, C, h, w]."""
+        if weight.numel() * weight.element_size() > _LARGEST:
+            return weight
+        if self._made is None or self._for != size:
+            reorder = torch.ops.mkldnn._reorder_convolution_weight
+            self._made, self._for = reorder(weight, padding, stride, [1, 1], 1, list(size)), size
+        return self._made
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None, activation: str, plus: Tensor | None) -> Tensor:
+    """x [..., C] -> activation(W x + b), or W x + b + plus [..., D]; float32."""
+    if plus is not None:
+        made = torch.ops.mkldnn._linear_pointwise.binary(x, plus, weight, bias, "add")
+    else:
+        made = torch.ops.mkldnn._linear_pointwise(x, weight, bias, *_ACTIVATIONS[activation])
+    return made
+
+
+def convolution(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    padding: list[int],
+    stride: list[int],
+    activation: str,
+    plus: Tensor | None,
+) -> Tensor:
+    """x [B, C, h, w] -> activation(W * x + b), or W * x + b + plus [B, D, h', w']; float32."""
+    convolve, how = torch.ops.mkldnn._convolution_pointwise, (padding, stride, [1, 1], 1)
+    if plus is not None:
+        then: tuple[Any, ...] = ("add", 1.0, None, [], None)
+        made = convolve.binary(x, plus, weight, bias, *how, *then)
+    else:
+        made = convolve(x, weight, bias, *how, *_ACTIVATIONS[activation])
+    return made
+
+
+@cache
+def has_onednn() -> bool:
+    """Whether all this works in this PyTorch, which is tried once: builds for other processors have other parts."""
+    if not torch.backends.mkldnn.is_available():
+        return False
+    draw, right = torch.Generator().manual_seed(0), []
+    shapes = ((1, 16, 6, 6), (1, 16, 6, 6), (16, 16, 3, 3), (16,))
+    try:
+        with torch.inference_mode():
+            x, plus, weight, bias = (torch.randn(shape, generator=draw) for shape in shapes)
+            x[0, :, 5, 5] = float("nan")
+            rows, summand, matrix = x.permute(0, 2, 3, 1), plus.permute(0, 2, 3, 1), weight[:, :, 1, 1]
+            packed = PackedWeight().linear(matrix)
+            kernel = PackedWeight().convolution(weight, [1, 1], [1, 1], shapes[0])
+            product, convolved = F.linear(rows, matrix, bias), F.conv2d(x, weight, bias, padding=1)
+            for name, activate in (("", lambda y: y), ("gelu", F.gelu), ("relu", F.relu)):
+                right.append((linear(rows, packed, bias, name, None), activate(product)))
+                made = convolution(x, kernel, bias, [1, 1], [1, 1], name, None)
+                right.append((made, activate(convolved)))
+            right.append((linear(rows, packed, bias, "", summand), product + summand))
+            summed = convolution(x, kernel, bias, [1, 1], [1, 1], "", plus)
+            right.append((summed, convolved + plus))
+            return all(
+                torch.allclose(made, expected, atol=1e-4, rtol=1e-4, equal_nan=True)
+                for made, expected in right
+            )
+    except (AttributeError, RuntimeError, TypeError):
+        return False

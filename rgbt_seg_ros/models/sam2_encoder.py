@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from rgbt_seg_ros.models.fused_layers import FoldedLayer, exact
+from rgbt_seg_ros.models.layers.fused_layers import FoldedLayer, exact
 from rgbt_seg_ros.models.trunk_block import take_over
 
 

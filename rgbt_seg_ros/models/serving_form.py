@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from rgbt_seg_ros.models.fused_layers import FoldedLayer, fuse_linear_layers
+from rgbt_seg_ros.models.layers.fused_layers import FoldedLayer, fuse_linear_layers
 from rgbt_seg_ros.models.sam2_encoder import Trunk
 from rgbt_seg_ros.models.sartm.encoder import SartmEncoder
 from rgbt_seg_ros.models.sartm.lora import MergedQkv

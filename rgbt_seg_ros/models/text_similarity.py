@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from rgbt_seg_ros.models.fused_layers import exact, linear
-from rgbt_seg_ros.models.kept import Kept
+from rgbt_seg_ros.models.layers.fused_layers import exact, linear
+from rgbt_seg_ros.models.layers.kept import Kept
 
 
 class TextSimilarity(nn.Module):

@@ -12,7 +12,7 @@ from sam2.modeling.sam2_utils import MLP
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rgbt_seg_ros.models.fused_layers import in_parts, run
+from rgbt_seg_ros.models.layers.fused_layers import in_parts, run
 
 
 class Attention(MultiScaleAttention):

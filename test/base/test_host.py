@@ -79,7 +79,7 @@ def test_only_commands_change_settings_of_the_process() -> None:
     assert users_of("prepare_process(deterministic=True)") == {"rgbt_seg_ros/work/offline.py"}
     assert users_of("keep_freed_memory(", "torch.backends.cudnn.deterministic = ") == host
     # For one call, it is as it was afterwards; and a question.
-    asking = {"rgbt_seg_ros/segmenter/devices.py", "rgbt_seg_ros/models/onednn.py"}
+    asking = {"rgbt_seg_ros/segmenter/devices.py", "rgbt_seg_ros/models/layers/onednn.py"}
     assert users_of("torch.backends") == host | asking
     # Of the trainer only its worker processes, which are its own.
     assert users_of("set_num_threads(") == {"training/work/train.py", "training/engine/ring.py"}

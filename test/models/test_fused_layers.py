@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rgbt_seg_ros.models import fused_layers, onednn
-from rgbt_seg_ros.models.fused_layers import (
+from rgbt_seg_ros.models.layers import fused_layers, onednn
+from rgbt_seg_ros.models.layers.fused_layers import (
     FoldedLayer,
     FusedLinear,
     exact,
@@ -17,7 +17,7 @@ from rgbt_seg_ros.models.fused_layers import (
     fuse_linear_layers,
     run,
 )
-from rgbt_seg_ros.models.onednn import PackedWeight, has_onednn
+from rgbt_seg_ros.models.layers.onednn import PackedWeight, has_onednn
 
 ACTIVATIONS = {"": lambda y: y, "relu": F.relu, "gelu": F.gelu}
 

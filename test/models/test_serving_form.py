@@ -8,8 +8,9 @@ from random_model import write_model
 from torch import nn
 from torch.func import functional_call
 
-from rgbt_seg_ros.models import build_model, fused_layers, load_model
-from rgbt_seg_ros.models.fused_layers import FoldedLayer, FusedLinear
+from rgbt_seg_ros.models import build_model, load_model
+from rgbt_seg_ros.models.layers import fused_layers
+from rgbt_seg_ros.models.layers.fused_layers import FoldedLayer, FusedLinear
 from rgbt_seg_ros.models.sartm.lora import MergedQkv
 from rgbt_seg_ros.models.serving_form import serving_form
 from rgbt_seg_ros.models.shifnet.encoder import Adapter

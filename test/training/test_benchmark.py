@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import torch
@@ -73,11 +74,22 @@ def test_the_serving_form_spares_sartm_the_multiply_adds_of_lora_and_equal_chann
         spared.append(tokens * 2 * 16 * (module.in_features + module.out_features // 3))
 
     hooks = [m.register_forward_hook(count) for m in network.modules() if isinstance(m, LoraQkv)]
+    # Attention's last layer: of windows, which are filled up, and of the positions that there are.
+    windows, positions = [], []
+
+    def hook(made: list[int], dim: int, _module: nn.Module, _inputs: object, output: torch.Tensor) -> None:
+        made.append(output.numel() * dim)
+
+    for block in network.encoder.trunk.blocks:
+        block.attn.proj.register_forward_hook(partial(hook, windows, block.dim_out))
+        block.register_forward_hook(partial(hook, positions, block.dim_out))
     trained = forward_multiply_adds(network, (64, 96))
-    assert len(hooks) == len(spared) == 11
+    assert len(hooks) == len(spared) == len(windows) == len(positions) == 11
     served = forward_multiply_adds(serving_form(nano("sartm")), (64, 96))
     two_of_three_thermal_channels = 2 * 7 * 7 * 24 * (64 // 4) * (96 // 4)
-    assert served.total == trained.total - sum(spared) - two_of_three_thermal_channels
+    filling = sum(windows) - sum(positions)
+    assert filling > 0
+    assert served.total == trained.total - sum(spared) - filling - two_of_three_thermal_channels
     assert served.attention == trained.attention > 0
 
 

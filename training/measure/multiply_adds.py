@@ -68,11 +68,11 @@ def _convolution_backward(
 
 
 def _counted(counter: FlopCounterMode) -> MultiplyAdds:
-    # A multiply-add is two operations. In attention only QK^T and AV are products of two batches (`bmm`).
+    # A multiply-add is two operations. In a trunk only attention's QK^T and AV are products of two batches (`bmm`).
     attention = sum(
         operations
         for module, counts in counter.get_flop_counts().items()
         for operator, operations in counts.items()
-        if module.endswith(".attn") and operator == torch.ops.aten.bmm
+        if module.endswith(".trunk") and operator == torch.ops.aten.bmm
     )
     return MultiplyAdds(counter.get_total_flops() // 2, attention // 2)

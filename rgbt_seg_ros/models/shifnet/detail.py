@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rgbt_seg_ros.models.fused_layers import FoldedLayer, fold_norm
+from rgbt_seg_ros.models.layers.fused_layers import FoldedLayer, fold_norm
 from rgbt_seg_ros.models.text_similarity import TextSimilarity, text_similarity
 
 _STEM, _MIXED, _COARSE, _FINE = 16, 24, 40, 32

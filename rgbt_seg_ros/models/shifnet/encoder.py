@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from rgbt_seg_ros.models.fused_layers import FoldedLayer, exact, in_parts, run
+from rgbt_seg_ros.models.layers.fused_layers import FoldedLayer, exact, in_parts, run
 from rgbt_seg_ros.models.sam2_encoder import Sam2Encoder, Trunk, TrunkConfig
 from rgbt_seg_ros.models.trunk_block import Attention, Block, Mlp
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rgbt_seg_ros.models.fused_layers import FoldedLayer, exact
+from rgbt_seg_ros.models.layers.fused_layers import FoldedLayer, exact
 
 
 class FoldedLevels(nn.Module):

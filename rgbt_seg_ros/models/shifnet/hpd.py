@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rgbt_seg_ros.models.coarse_logits import Enlargement
-from rgbt_seg_ros.models.fused_layers import FoldedLayer, exact, fold_norm
-from rgbt_seg_ros.models.kept import Kept
+from rgbt_seg_ros.models.layers.fused_layers import FoldedLayer, exact, fold_norm
+from rgbt_seg_ros.models.layers.kept import Kept
 from rgbt_seg_ros.models.shifnet.detail import DetailHead
 from rgbt_seg_ros.models.shifnet.folded_levels import FoldedLevels
 from rgbt_seg_ros.models.text_similarity import TextSimilarity, text_similarity

@@ -5,8 +5,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from rgbt_seg_ros.models.fused_layers import FoldedLayer, exact, in_parts, run
-from rgbt_seg_ros.models.kept import Kept
+from rgbt_seg_ros.models.layers.fused_layers import FoldedLayer, exact, in_parts, run
+from rgbt_seg_ros.models.layers.kept import Kept
 from rgbt_seg_ros.models.text_similarity import text_similarity
 
 
@@ -83,7 +83,7 @@ class SACF(nn.Module):
             embedding = self._embedding(_mean, class_embeddings)
             rgb, thermal = (image.permute(0, 2, 3, 1) for image in (rgb, thermal))
             weight = self.rgb_relevance(rgb, embedding) - self.thermal_relevance(thermal, embedding)
-            fused = torch.lerp(thermal, rgb, torch.sigmoid(weight)).permute(0, 3, 1, 2)
+            fused = (thermal + torch.sigmoid(weight) * (rgb - thermal)).permute(0, 3, 1, 2)
             made: Tensor = self.blocks(fused if self.lateral is None else self.lateral(fused))
             return made if self.passes_on else self.out_proj(made)
         (embedding,) = _mean(class_embeddings)

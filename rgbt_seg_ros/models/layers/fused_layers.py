@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rgbt_seg_ros.models import onednn
-from rgbt_seg_ros.models.onednn import PackedWeight, has_onednn
+from rgbt_seg_ros.models.layers import onednn
+from rgbt_seg_ros.models.layers.onednn import PackedWeight, has_onednn
 
 _LARGEST = 16 << 20
 """Bytes of a hidden layer that is made as a whole on the CPU."""

@@ -9,13 +9,13 @@ from rgbt_seg_ros.models.sartm.encoder import SartmEncoder
 from rgbt_seg_ros.models.sartm.lora import MergedQkv
 from rgbt_seg_ros.models.shifnet.detail import DetailHead
 from rgbt_seg_ros.models.shifnet.encoder import AdaptedAttention, AdaptedMlp
-from rgbt_seg_ros.models.shifnet.hpd import HPD, ConvBnRelu
+from rgbt_seg_ros.models.shifnet.hpd import ConvBnRelu
 from rgbt_seg_ros.models.shifnet.network import SHIFNet
-from rgbt_seg_ros.models.shifnet.sacf import SACF, ConvNeXtBlock
+from rgbt_seg_ros.models.shifnet.sacf import ConvNeXtBlock
 from rgbt_seg_ros.models.trunk_block import Block
 
 _OF_TRUNK = Trunk | Block | AdaptedAttention | AdaptedMlp | MergedQkv
-_PREPARED = _OF_TRUNK | ConvNeXtBlock | ConvBnRelu | SACF | HPD | DetailHead
+_PREPARED = _OF_TRUNK | ConvNeXtBlock | ConvBnRelu | DetailHead
 
 
 def serving_form(network: nn.Module) -> nn.Module:

@@ -48,10 +48,7 @@ def linear(
         made = _ACTIVATIONS[activation](F.linear(x, weight, bias))
         return made if plus is None else plus + made
     weight = weight if packed is None else packed.linear(weight)
-    if plus is None or activation or plus.dtype != x.dtype:
-        made = onednn.linear(x, weight, bias, activation, None)
-        return made if plus is None else plus + made
-    return onednn.linear(x, weight, bias, "", plus)
+    return onednn.linear(x, weight, bias, activation, plus)
 
 
 class FusedLinear(nn.Linear):
@@ -153,10 +150,7 @@ class FoldedLayer(nn.Module):
             made = _ACTIVATIONS[self.activation](F.conv2d(x, self.weight, self.bias, stride, padding))
             return made if plus is None else plus + made
         weight = self._packed.convolution(self.weight, padding, stride, tuple(x.shape))
-        if plus is None or self.activation:
-            made = onednn.convolution(x, weight, self.bias, padding, stride, self.activation, None)
-            return made if plus is None else plus + made
-        return onednn.convolution(x, weight, self.bias, padding, stride, "", plus)
+        return onednn.convolution(x, weight, self.bias, padding, stride, self.activation, plus)
 
     def tokens(self, x: Tensor, plus: Tensor | None = None) -> Tensor:
         """[..., C] -> [..., D], of a linear layer; added to `plus` if given."""

@@ -63,11 +63,11 @@ class PackedWeight:
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None, activation: str, plus: Tensor | None) -> Tensor:
-    """x [..., C] -> activation(W x + b), or W x + b + plus [..., D]; float32."""
-    if plus is not None:
-        made = torch.ops.mkldnn._linear_pointwise.binary(x, plus, weight, bias, "add")
-    else:
+    """x [..., C] -> activation(W x + b) + plus [..., D]; float32. A sum is part of the call if no activation is."""
+    if plus is None or activation or plus.dtype != x.dtype:
         made = torch.ops.mkldnn._linear_pointwise(x, weight, bias, *_ACTIVATIONS[activation])
+        return made if plus is None else plus + made
+    made = torch.ops.mkldnn._linear_pointwise.binary(x, plus, weight, bias, "add")
     return made
 
 
@@ -80,13 +80,13 @@ def convolution(
     activation: str,
     plus: Tensor | None,
 ) -> Tensor:
-    """x [B, C, h, w] -> activation(W * x + b), or W * x + b + plus [B, D, h', w']; float32."""
+    """x [B, C, h, w] -> activation(W * x + b) + plus [B, D, h', w'], as `linear`."""
     convolve, how = torch.ops.mkldnn._convolution_pointwise, (padding, stride, [1, 1], 1)
-    if plus is not None:
-        then: tuple[Any, ...] = ("add", 1.0, None, [], None)
-        made = convolve.binary(x, plus, weight, bias, *how, *then)
-    else:
+    if plus is None or activation or plus.dtype != x.dtype:
         made = convolve(x, weight, bias, *how, *_ACTIVATIONS[activation])
+        return made if plus is None else plus + made
+    then: tuple[Any, ...] = ("add", 1.0, None, [], None)
+    made = convolve.binary(x, plus, weight, bias, *how, *then)
     return made
 
 

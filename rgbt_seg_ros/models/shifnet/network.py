@@ -139,18 +139,19 @@ class SHIFNet(nn.Module):
         return fused
 
     def prepare_for_serving(self) -> None:
-        """Leave convolutions to what comes next where nothing else takes what they make; training mode ends it.
+        """Prepare SACF and HPD; training mode ends it.
 
-        Those of the neck to SACF, and those of SACF to HPD.
+        Where nothing else takes what they make, the neck leaves its convolutions to SACF, and SACF its own to HPD.
         """
-        if self.fusion != "sacf":
-            return
-        laterals, passes_on = self.encoder.pass_on_levels(), self.decoder == "hpd"
-        levels = [cast(SACF, level) for level in self.get_submodule("sacf").children()]
-        for number, level in enumerate(levels):
-            level.prepare_for_serving(laterals.get(number), passes_on)
-        if passes_on:
-            cast(HPD, self.get_submodule("hpd")).prepare_for_serving([level.out_proj for level in levels])
+        to_hpd, before = self.decoder == "hpd", None
+        if self.fusion == "sacf":
+            laterals = self.encoder.pass_on_levels()
+            levels = [cast(SACF, level) for level in self.get_submodule("sacf").children()]
+            for number, level in enumerate(levels):
+                level.prepare_for_serving(laterals.get(number), to_hpd)
+            before = [level.out_proj for level in levels]
+        if to_hpd:
+            cast(HPD, self.get_submodule("hpd")).prepare_for_serving(before)
 
 
 def _fusion(name: str, config: ShifnetSize, text_dim: int) -> nn.Module:

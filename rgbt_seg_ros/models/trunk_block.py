@@ -73,7 +73,7 @@ class Block(MultiScaleBlock):
             attended: Tensor = self.attn.attend(normed)
             return attended
         windows, padded = window_partition(normed, window)
-        windows = self.attn.attend(windows)
+        windows = in_parts(self.attn.attend, self.attn.qkv.out_features, windows, together=2)
         if self.q_stride:
             window //= self.q_stride[0]
             padded = tuple(length + -length % window for length in size)

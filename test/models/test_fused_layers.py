@@ -22,24 +22,36 @@ from rgbt_seg_ros.models.layers.onednn import PackedWeight, has_onednn
 ACTIVATIONS = {"": lambda y: y, "relu": F.relu, "gelu": F.gelu}
 
 
+@pytest.fixture(params=["AVX2", "AVX512"])
+def processor(request, monkeypatch):
+    """What PyTorch says of the processor: layers are computed in other ways, all of which work on any."""
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: request.param)
+    onednn._has_avx512.cache_clear()
+    yield request.param
+    onednn._has_avx512.cache_clear()
+
+
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("order", ["rows", "transposed"])
-def test_a_product_is_pytorchs(activation, order):
+@pytest.mark.parametrize("channels", [24, 1024])
+def test_a_product_is_pytorchs(activation, order, channels, processor):
     draw = torch.Generator().manual_seed(0)
-    x = torch.randn(2, 24, 5, 7, generator=draw)
+    x = torch.randn(2, channels, 5, 7, generator=draw)
     x = x.permute(0, 2, 3, 1) if order == "transposed" else x.permute(0, 2, 3, 1).contiguous()
-    weight, bias = torch.randn(40, 24, generator=draw), torch.randn(40, generator=draw)
+    before = x.clone()
+    weight, bias = torch.randn(40, channels, generator=draw), torch.randn(40, generator=draw)
     with torch.inference_mode():
         for b in (bias, None):
             expected = ACTIVATIONS[activation](F.linear(x, weight, b))
             found = fused_layers.linear(x, weight, b, activation)
-            torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+            torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-5)
+            assert torch.equal(x, before)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("order", ["rows", "transposed"])
 @pytest.mark.parametrize("kernel", [None, 1, 3])
-def test_a_sum_is_pytorchs_and_leaves_its_parts_as_they_are(activation, order, kernel):
+def test_a_sum_is_pytorchs_and_leaves_its_parts_as_they_are(activation, order, kernel, processor):
     draw = torch.Generator().manual_seed(0)
     x, plus = (torch.randn(2, channels, 9, 12, generator=draw) for channels in (24, 40))
     if order == "transposed":
@@ -92,6 +104,25 @@ def test_the_one_call_is_taken_for_float32_answers_alone():
     with torch.no_grad():
         assert calls(x.double(), layer.double()) == 0
     assert type(layer.train()) is nn.Linear
+
+
+@pytest.mark.skipif(not has_onednn(), reason="this PyTorch was built without oneDNN")
+@torch.inference_mode()
+def test_the_processor_decides_on_gelu_and_deep_products(processor):
+    def called(channels: int, activation: str) -> set[str]:
+        layer = nn.Linear(channels, 16)
+        fuse_linear_layers(layer)
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+            run(layer, torch.randn(4, channels), activation)
+        names = {
+            event.key.removeprefix("aten::").removeprefix("mkldnn::") for event in profile.key_averages()
+        }
+        return names & {"_linear_pointwise", "gelu_", "linear"}
+
+    wide = processor == "AVX512"
+    assert called(24, "gelu") == ({"_linear_pointwise"} if wide else {"_linear_pointwise", "gelu_"})
+    deep_in_pytorch = not wide and torch.backends.mkl.is_available()
+    assert called(1024, "") == ({"linear"} if deep_in_pytorch else {"_linear_pointwise"})
 
 
 @pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (3, 1), (3, 2), ((1, 7), 1)])
@@ -155,6 +186,7 @@ def test_the_order_in_which_onednn_reads_a_weight_follows_size_copy_and_type():
 
 @pytest.mark.skipif(not has_onednn(), reason="this PyTorch was built without oneDNN")
 def test_onednn_is_not_taken_where_it_gives_other_numbers_or_lacks_a_part(monkeypatch):
+    monkeypatch.setattr(onednn, "_has_avx512", lambda: True)
     with monkeypatch.context() as patch:
         # Its own ReLU, which makes 0 of what is not a number.
         patch.setitem(onednn._ACTIVATIONS, "relu", ("relu", [], ""))
@@ -178,6 +210,21 @@ def test_layers_need_no_onednn(monkeypatch):
     monkeypatch.setattr(fused_layers, "has_onednn", lambda: False)
     monkeypatch.setattr(fused_layers, "onednn", None)
     torch.testing.assert_close(layer(x, plus), expected, atol=1e-5, rtol=1e-5)
+
+
+@torch.inference_mode()
+def test_what_is_made_in_parts_stays_together_as_asked(monkeypatch):
+    def centred(windows: Tensor) -> Tensor:
+        shapes.append(tuple(windows.shape))
+        return (windows - windows.mean((1, 2), keepdim=True))[:, ::2, ::2]
+
+    shapes: list[tuple[int, ...]] = []
+    windows = torch.randn(5, 4, 6, 3, generator=torch.Generator().manual_seed(0))
+    whole = centred(windows)
+    monkeypatch.setattr(fused_layers, "_LARGEST", 2 * 4 * 6 * 8 * 4)  # two windows of 8 channels
+    parts = fused_layers.in_parts(centred, 8, windows, together=2)
+    assert shapes == [(5, 4, 6, 3), (2, 4, 6, 3), (2, 4, 6, 3), (1, 4, 6, 3)]
+    assert torch.equal(parts, whole)
 
 
 @pytest.mark.skipif(not has_onednn(), reason="this PyTorch was built without oneDNN")

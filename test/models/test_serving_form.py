@@ -16,6 +16,7 @@ from rgbt_seg_ros.models.serving_form import serving_form
 from rgbt_seg_ros.models.shifnet.encoder import Adapter
 from rgbt_seg_ros.models.shifnet.sacf import ConvNeXtBlock
 from rgbt_seg_ros.models.text_similarity import TextSimilarity, text_similarity
+from rgbt_seg_ros.models.trunk_block import Attention
 from rgbt_seg_ros.segmenter import Segmenter
 
 
@@ -203,15 +204,18 @@ def test_what_a_list_of_classes_decides_is_made_once_for_each_list(default):
 def test_large_layers_are_made_in_parts(trained, monkeypatch):
     served = serving_form(copy.deepcopy(trained).double())
     images = [image.double() for image in pair()]
-    whole, sizes = served(*images), []
-    run = fused_layers.linear
+    whole, sizes, windows = served(*images), [], []
+    run, attend = fused_layers.linear, Attention.attend
     monkeypatch.setattr(fused_layers, "linear", lambda x, *rest: sizes.append(x.numel()) or run(x, *rest))
+    monkeypatch.setattr(Attention, "attend", lambda self, x: windows.append(len(x)) or attend(self, x))
     served(*images)
-    largest = max(sizes)
+    largest, most_windows = max(sizes), max(windows)
     monkeypatch.setattr(fused_layers, "_LARGEST", 1 << 16)
     sizes.clear()
+    windows.clear()
     torch.testing.assert_close(served(*images), whole, atol=1e-9, rtol=1e-9)
     assert max(sizes) < largest
+    assert max(windows) < most_windows
 
 
 @torch.inference_mode()

@@ -44,7 +44,7 @@ def linear(
         plus: [..., D].
         packed: of this weight, if it stays as it is.
     """
-    if not _takes_onednn(x, weight):
+    if not _takes_onednn(x, weight) or onednn.is_deep(weight):
         made = _ACTIVATIONS[activation](F.linear(x, weight, bias))
         return made if plus is None else plus + made
     weight = weight if packed is None else packed.linear(weight)
@@ -81,7 +81,7 @@ def run(layer: nn.Module, x: Tensor, activation: str = "", plus: Tensor | None =
     return made if plus is None else plus + made
 
 
-def in_parts(make: Callable[..., Tensor], width: int, *rows: Tensor) -> Tensor:
+def in_parts(make: Callable[..., Tensor], width: int, *rows: Tensor, together: int = 0) -> Tensor:
     """`make(*rows)`, on the CPU for an answer alone some rows at a time where its widest layer would be large.
 
     What does not fit into a processor's cache is written and read again, and blocks above 32 MiB also cost the system's
@@ -90,13 +90,15 @@ def in_parts(make: Callable[..., Tensor], width: int, *rows: Tensor) -> Tensor:
     Args:
         make: of tensors [..., C] alike but for their channels, row by row, one such tensor.
         width: channels of its widest layer.
+        together: dimensions before the channels that `make` sees as a whole, 2 for windows [..., h, w, C].
     """
     x = rows[0]
     parts = -(-(x.numel() // x.shape[-1]) * width * x.element_size() // _LARGEST)
     if parts < 2 or x.device.type != "cpu" or torch.is_grad_enabled() or torch.compiler.is_compiling():
         return make(*rows)
-    chunks = zip(*(each.flatten(0, -2).chunk(parts) for each in rows), strict=True)
-    return torch.cat([make(*chunk) for chunk in chunks]).unflatten(0, x.shape[:-1])
+    first = x.shape[: -1 - together]
+    chunks = zip(*(each.flatten(0, len(first) - 1).chunk(parts) for each in rows), strict=True)
+    return torch.cat([make(*chunk) for chunk in chunks]).unflatten(0, first)
 
 
 def fuse_linear_layers(network: nn.Module) -> None:

@@ -1,10 +1,12 @@
 """Layers by oneDNN, which PyTorch has for its compiler: what follows a layer comes in the same call.
 
-PyTorch's own `linear` on the CPU first copies the bias into each row of the result, and GELU reads and writes all of it
-again, as does a sum.
+PyTorch's own `linear` on the CPU first copies the bias into each row of the result, and an activation reads and writes
+all of it again, as does a sum. On processors without AVX-512 some layers are faster that way, see `_activated` and
+`is_deep`.
 """
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -13,6 +15,9 @@ from torch.nn import functional as F
 
 _LARGEST = 1 << 20
 """Bytes of a weight that is kept twice; with larger ones the product takes so long that it makes no difference."""
+
+_DEEP = 1024
+"""Channels from which on PyTorch's own product is faster without AVX-512."""
 
 _ACTIVATIONS: dict[str, tuple[str, list[float], str]] = {
     "": ("none", [], ""),
@@ -62,10 +67,34 @@ class PackedWeight:
         return self._made
 
 
+@cache
+def _has_avx512() -> bool:
+    return torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+
+
+def is_deep(weight: Tensor) -> bool:
+    """Whether a layer with these weights [D, C] is one that oneDNN computes more slowly than PyTorch's own product.
+
+    Without AVX-512 its product with a sum takes a fifth to a third longer for many channels (AMD Zen 3).
+    """
+    return weight.shape[1] >= _DEEP and not _has_avx512() and torch.backends.mkl.is_available()
+
+
+def _activated(made: Callable[..., Tensor], activation: str) -> Tensor:
+    """What a call makes with an activation.
+
+    oneDNN's GELU is short with AVX-512 alone; without it, it takes three to four times as long as PyTorch's own.
+    """
+    if activation == "gelu" and not _has_avx512():
+        activated: Tensor = torch.ops.aten.gelu_(made(*_ACTIVATIONS[""]))
+        return activated
+    return made(*_ACTIVATIONS[activation])
+
+
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None, activation: str, plus: Tensor | None) -> Tensor:
     """x [..., C] -> activation(W x + b) + plus [..., D]; float32. A sum is part of the call if no activation is."""
     if plus is None or activation or plus.dtype != x.dtype:
-        made = torch.ops.mkldnn._linear_pointwise(x, weight, bias, *_ACTIVATIONS[activation])
+        made = _activated(partial(torch.ops.mkldnn._linear_pointwise, x, weight, bias), activation)
         return made if plus is None else plus + made
     made = torch.ops.mkldnn._linear_pointwise.binary(x, plus, weight, bias, "add")
     return made
@@ -83,7 +112,7 @@ def convolution(
     """x [B, C, h, w] -> activation(W * x + b) + plus [B, D, h', w'], as `linear`."""
     convolve, how = torch.ops.mkldnn._convolution_pointwise, (padding, stride, [1, 1], 1)
     if plus is None or activation or plus.dtype != x.dtype:
-        made = convolve(x, weight, bias, *how, *_ACTIVATIONS[activation])
+        made = _activated(partial(convolve, x, weight, bias, *how), activation)
         return made if plus is None else plus + made
     then: tuple[Any, ...] = ("add", 1.0, None, [], None)
     made = convolve.binary(x, plus, weight, bias, *how, *then)

@@ -33,13 +33,13 @@ def processor(request, monkeypatch):
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("order", ["rows", "transposed"])
-@pytest.mark.parametrize("channels", [24, 1024])
-def test_a_product_is_pytorchs(activation, order, channels, processor):
+@pytest.mark.parametrize(("channels", "made"), [(24, 40), (512, 256)])
+def test_a_product_is_pytorchs(activation, order, channels, made, processor):
     draw = torch.Generator().manual_seed(0)
     x = torch.randn(2, channels, 5, 7, generator=draw)
     x = x.permute(0, 2, 3, 1) if order == "transposed" else x.permute(0, 2, 3, 1).contiguous()
     before = x.clone()
-    weight, bias = torch.randn(40, channels, generator=draw), torch.randn(40, generator=draw)
+    weight, bias = torch.randn(made, channels, generator=draw), torch.randn(made, generator=draw)
     with torch.inference_mode():
         for b in (bias, None):
             expected = ACTIVATIONS[activation](F.linear(x, weight, b))
@@ -51,13 +51,17 @@ def test_a_product_is_pytorchs(activation, order, channels, processor):
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("order", ["rows", "transposed"])
 @pytest.mark.parametrize("kernel", [None, 1, 3])
-def test_a_sum_is_pytorchs_and_leaves_its_parts_as_they_are(activation, order, kernel, processor):
+@pytest.mark.parametrize(("channels", "made"), [(24, 40), (512, 256)])
+def test_a_sum_is_pytorchs_and_leaves_its_parts_as_they_are(
+    activation, order, kernel, channels, made, processor
+):
     draw = torch.Generator().manual_seed(0)
-    x, plus = (torch.randn(2, channels, 9, 12, generator=draw) for channels in (24, 40))
+    x, plus = (torch.randn(2, number, 9, 12, generator=draw) for number in (channels, made))
     if order == "transposed":
         x, plus = (image.to(memory_format=torch.channels_last) for image in (x, plus))
     before = plus.clone()
-    weight, bias = torch.randn(40, 24, kernel or 1, kernel or 1, generator=draw), torch.randn(40)
+    weight = torch.randn(made, channels, kernel or 1, kernel or 1, generator=draw) / channels**0.5
+    bias = torch.randn(made, generator=draw)
     with torch.inference_mode():
         expected = ACTIVATIONS[activation](F.conv2d(x, weight, bias, padding=(kernel or 1) // 2)) + plus
         if kernel is None:
@@ -108,9 +112,9 @@ def test_the_one_call_is_taken_for_float32_answers_alone():
 
 @pytest.mark.skipif(not has_onednn(), reason="this PyTorch was built without oneDNN")
 @torch.inference_mode()
-def test_the_processor_decides_on_gelu_and_deep_products(processor):
-    def called(channels: int, activation: str) -> set[str]:
-        layer = nn.Linear(channels, 16)
+def test_the_processor_decides_on_gelu_and_large_products(processor):
+    def called(channels: int, made: int, activation: str) -> set[str]:
+        layer = nn.Linear(channels, made)
         fuse_linear_layers(layer)
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
             run(layer, torch.randn(4, channels), activation)
@@ -120,9 +124,11 @@ def test_the_processor_decides_on_gelu_and_deep_products(processor):
         return names & {"_linear_pointwise", "gelu_", "linear"}
 
     wide = processor == "AVX512"
-    assert called(24, "gelu") == ({"_linear_pointwise"} if wide else {"_linear_pointwise", "gelu_"})
-    deep_in_pytorch = not wide and torch.backends.mkl.is_available()
-    assert called(1024, "") == ({"linear"} if deep_in_pytorch else {"_linear_pointwise"})
+    assert called(24, 16, "gelu") == ({"_linear_pointwise"} if wide else {"_linear_pointwise", "gelu_"})
+    pytorchs = not wide and torch.backends.mkl.is_available()
+    assert called(256, 512, "") == ({"linear"} if pytorchs else {"_linear_pointwise"})
+    for channels, made in ((24, 1 << 13), (1 << 13, 24), (256, 257)):
+        assert called(channels, made, "") == {"_linear_pointwise"}
 
 
 @pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (3, 1), (3, 2), ((1, 7), 1)])

@@ -44,7 +44,7 @@ def linear(
         plus: [..., D].
         packed: of this weight, if it stays as it is.
     """
-    if not _takes_onednn(x, weight) or onednn.is_deep(weight):
+    if not _takes_onednn(x, weight):
         made = _ACTIVATIONS[activation](F.linear(x, weight, bias))
         return made if plus is None else plus + made
     weight = weight if packed is None else packed.linear(weight)

@@ -2,7 +2,7 @@
 
 PyTorch's own `linear` on the CPU first copies the bias into each row of the result, and an activation reads and writes
 all of it again, as does a sum. On processors without AVX-512 some layers are faster that way, see `_activated` and
-`is_deep`.
+`_is_pytorchs`.
 """
 
 from collections.abc import Callable
@@ -16,8 +16,8 @@ from torch.nn import functional as F
 _LARGEST = 1 << 20
 """Bytes of a weight that is kept twice; with larger ones the product takes so long that it makes no difference."""
 
-_DEEP = 1024
-"""Channels from which on PyTorch's own product is faster without AVX-512."""
+_NARROW, _SMALL = 256, 1 << 17
+"""Channels, and weights, from which on PyTorch's own product is faster without AVX-512."""
 
 _ACTIVATIONS: dict[str, tuple[str, list[float], str]] = {
     "": ("none", [], ""),
@@ -25,6 +25,12 @@ _ACTIVATIONS: dict[str, tuple[str, list[float], str]] = {
     # oneDNN's own ReLU makes 0 of what is not a number, and a broken network would give an answer. With a slope below 0
     # it does not, and one as small as this is 0 beside whatever is added to it.
     "relu": ("leaky_relu", [1e-30], ""),
+}
+
+_IN_PLACE: dict[str, Callable[[Tensor], Tensor]] = {
+    "": lambda made: made,
+    "gelu": torch.ops.aten.gelu_,
+    "relu": torch.relu_,
 }
 
 
@@ -48,8 +54,8 @@ class PackedWeight:
         self._made = None
 
     def linear(self, weight: Tensor) -> Tensor:
-        """[D, C] as oneDNN reads it."""
-        if weight.numel() * weight.element_size() > _LARGEST:
+        """[D, C] as `linear` reads it."""
+        if weight.numel() * weight.element_size() > _LARGEST or _is_pytorchs(weight):
             return weight
         if self._made is None:
             self._made = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), None)
@@ -72,12 +78,13 @@ def _has_avx512() -> bool:
     return torch.backends.cpu.get_cpu_capability().startswith("AVX512")
 
 
-def is_deep(weight: Tensor) -> bool:
+def _is_pytorchs(weight: Tensor) -> bool:
     """Whether a layer with these weights [D, C] is one that oneDNN computes more slowly than PyTorch's own product.
 
-    Without AVX-512 its product with a sum takes a fifth to a third longer for many channels (AMD Zen 3).
+    Without AVX-512 it takes up to a third longer where there are many channels before and after (AMD Zen 3).
     """
-    return weight.shape[1] >= _DEEP and not _has_avx512() and torch.backends.mkl.is_available()
+    large = min(weight.shape) >= _NARROW and weight.numel() >= _SMALL
+    return large and not _has_avx512() and torch.backends.mkl.is_available()
 
 
 def _activated(made: Callable[..., Tensor], activation: str) -> Tensor:
@@ -86,18 +93,21 @@ def _activated(made: Callable[..., Tensor], activation: str) -> Tensor:
     oneDNN's GELU is short with AVX-512 alone; without it, it takes three to four times as long as PyTorch's own.
     """
     if activation == "gelu" and not _has_avx512():
-        activated: Tensor = torch.ops.aten.gelu_(made(*_ACTIVATIONS[""]))
-        return activated
+        return _IN_PLACE[activation](made(*_ACTIVATIONS[""]))
     return made(*_ACTIVATIONS[activation])
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None, activation: str, plus: Tensor | None) -> Tensor:
     """x [..., C] -> activation(W x + b) + plus [..., D]; float32. A sum is part of the call if no activation is."""
-    if plus is None or activation or plus.dtype != x.dtype:
+    if _is_pytorchs(weight):
+        made = _IN_PLACE[activation](F.linear(x, weight, bias))
+    elif plus is None or activation or plus.dtype != x.dtype:
         made = _activated(partial(torch.ops.mkldnn._linear_pointwise, x, weight, bias), activation)
-        return made if plus is None else plus + made
-    made = torch.ops.mkldnn._linear_pointwise.binary(x, plus, weight, bias, "add")
-    return made
+    else:
+        made, plus = torch.ops.mkldnn._linear_pointwise.binary(x, plus, weight, bias, "add"), None
+    if plus is None:
+        return made
+    return made.add_(plus) if plus.dtype == made.dtype else plus + made
 
 
 def convolution(

@@ -1,8 +1,8 @@
 """A block of SAM 2's trunk in service: the same numbers with fewer passes over its features.
 
-In training it is SAM 2's own. In service windows are put together before attention's last layer and not after it: that
-layer sees each position by itself, so that it need not see what only fills the last windows. It and the MLP's last
-layer then add what they are added to in the same call.
+In training it is SAM 2's own. In service windows are put together before attention's last layer and not after it, and
+its first one comes before windows are filled: both see each position by itself, so that they need not see what only
+fills the last windows. The last layer and the MLP's then add what they are added to in the same call.
 """
 
 import torch
@@ -12,7 +12,7 @@ from sam2.modeling.sam2_utils import MLP
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rgbt_seg_ros.models.layers.fused_layers import in_parts, run
+from rgbt_seg_ros.models.layers.fused_layers import FusedLinear, in_parts, run
 
 
 class Attention(MultiScaleAttention):
@@ -20,9 +20,13 @@ class Attention(MultiScaleAttention):
 
     def attend(self, x: Tensor) -> Tensor:
         """All but the last layer: [B, h, w, dim] -> [B, h', w', dim_out]; of windows, B counts these."""
-        batch, height, width, _ = x.shape
-        qkv = self.qkv(x).reshape(batch, height * width, 3, self.num_heads, -1)
-        query, key, value = torch.unbind(qkv, 2)  # [B, h * w, heads, channels] each
+        return self.of_qkv(self.qkv(x))
+
+    def of_qkv(self, qkv: Tensor) -> Tensor:
+        """What follows the first layer: [B, h, w, 3 * dim_out] -> [B, h', w', dim_out]."""
+        batch, height, width, _ = qkv.shape
+        parts = qkv.reshape(batch, height * width, 3, self.num_heads, -1)
+        query, key, value = torch.unbind(parts, 2)  # [B, h * w, heads, channels] each
         if self.q_pool:
             query = _pooled(query.reshape(batch, height, width, -1))
             height, width = query.shape[1:3]
@@ -72,13 +76,33 @@ class Block(MultiScaleBlock):
         if window == 0:
             attended: Tensor = self.attn.attend(normed)
             return attended
-        windows, padded = window_partition(normed, window)
-        windows = in_parts(self.attn.attend, self.attn.qkv.out_features, windows, together=2)
+        windows, padded = self._windows(normed)
         if self.q_stride:
             window //= self.q_stride[0]
             padded = tuple(length + -length % window for length in size)
         whole: Tensor = window_unpartition(windows, window, padded, size)
         return whole.contiguous()  # more than one layer reads it
+
+    def _windows(self, normed: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """What is attended in each window, and the size that windows cover: [windows, window', window', dim_out]."""
+        attn, window, width = self.attn, self.window_size, self.attn.qkv.out_features
+        batch, *size, _ = normed.shape
+        below, right = (-length % window for length in size)
+        if not below and not right:
+            windows, padded = window_partition(normed, window)
+            # Others than a linear layer treat the halves of a batch differently, and must see it as a whole.
+            if not isinstance(attn.qkv, FusedLinear):
+                return attn.attend(windows), padded
+            return in_parts(attn.attend, width, windows, together=2), padded
+        # What fills the last windows is zeros, of which the first layer makes its bias.
+        qkv = attn.qkv(normed).flatten(0, 2)
+        rows = torch.cat([qkv, attn.qkv.bias[None].to(qkv.dtype)])
+        places = torch.arange(len(rows) - 1, device=normed.device).view(batch, *size, 1)
+        filled = F.pad(places, (0, 0, 0, right, 0, below), value=len(rows) - 1)
+        windows, padded = window_partition(filled, window)
+        return in_parts(
+            lambda places: attn.of_qkv(F.embedding(places[..., 0], rows)), width, windows, together=2
+        ), padded
 
     def prepare_for_serving(self) -> None:
         """Run as described above; training mode ends it."""

@@ -205,17 +205,33 @@ def test_large_layers_are_made_in_parts(trained, monkeypatch):
     served = serving_form(copy.deepcopy(trained).double())
     images = [image.double() for image in pair()]
     whole, sizes, windows = served(*images), [], []
-    run, attend = fused_layers.linear, Attention.attend
+    run, attend = fused_layers.linear, Attention.of_qkv
     monkeypatch.setattr(fused_layers, "linear", lambda x, *rest: sizes.append(x.numel()) or run(x, *rest))
-    monkeypatch.setattr(Attention, "attend", lambda self, x: windows.append(len(x)) or attend(self, x))
+    monkeypatch.setattr(Attention, "of_qkv", lambda self, x: windows.append(len(x)) or attend(self, x))
     served(*images)
     largest, most_windows = max(sizes), max(windows)
-    monkeypatch.setattr(fused_layers, "_LARGEST", 1 << 16)
+    monkeypatch.setattr(fused_layers, "_LARGEST", 1 << 12)
     sizes.clear()
     windows.clear()
     torch.testing.assert_close(served(*images), whole, atol=1e-9, rtol=1e-9)
     assert max(sizes) < largest
     assert max(windows) < most_windows
+
+
+@torch.inference_mode()
+def test_in_parts_both_modalities_of_sartm_keep_their_weights(monkeypatch):
+    """Its first layer of attention sees RGB in the first half of a batch: windows must not come to it in parts."""
+    torch.manual_seed(0)
+    classes = torch.randn(9, 384)
+    plain, served = (build_model("sartm", {"size": "nano"}, classes, served=form) for form in (False, True))
+    for name, weight in plain.named_parameters():
+        if "lora" in name:
+            nn.init.normal_(weight, std=0.1)
+    served.load_state_dict(plain.state_dict())
+    plain, served = plain.eval(), serving_form(served)
+    expected = plain(*pair())
+    monkeypatch.setattr(fused_layers, "_LARGEST", 1 << 10)
+    torch.testing.assert_close(served(*pair()), expected, atol=1e-5 * float(expected.abs().max()), rtol=0)
 
 
 @torch.inference_mode()

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from rgbt_seg_ros.models.layers import onednn
 from rgbt_seg_ros.models.layers.onednn import PackedWeight, has_onednn
 
-_LARGEST = 16 << 20
-"""Bytes of a hidden layer that is made as a whole on the CPU."""
+_LARGEST = 4 << 20
+"""Numbers of a hidden layer that is made as a whole on the CPU: 16 MiB."""
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"": lambda y: y, "relu": F.relu, "gelu": F.gelu}
 
@@ -93,7 +93,7 @@ def in_parts(make: Callable[..., Tensor], width: int, *rows: Tensor, together: i
         together: dimensions before the channels that `make` sees as a whole, 2 for windows [..., h, w, C].
     """
     x = rows[0]
-    parts = -(-(x.numel() // x.shape[-1]) * width * x.element_size() // _LARGEST)
+    parts = -(-(x.numel() // x.shape[-1]) * width // _LARGEST)
     if parts < 2 or x.device.type != "cpu" or torch.is_grad_enabled() or torch.compiler.is_compiling():
         return make(*rows)
     first = x.shape[: -1 - together]

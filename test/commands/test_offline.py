@@ -176,7 +176,8 @@ def test_mcap_holds_the_nodes_topics(
             for message in array.detections
         ]
         assert boxes == [
-            (d.class_name, d.score, d.center_x, d.center_y, d.size_x, d.size_y) for d in detections
+            (d.class_name, pytest.approx(d.score, rel=1e-6), d.center_x, d.center_y, d.size_x, d.size_y)
+            for d in detections
         ]
     assert metrics["detections"] == found
 

@@ -74,17 +74,21 @@ def test_the_serving_form_spares_sartm_the_multiply_adds_of_lora_and_equal_chann
         spared.append(tokens * 2 * 16 * (module.in_features + module.out_features // 3))
 
     hooks = [m.register_forward_hook(count) for m in network.modules() if isinstance(m, LoraQkv)]
-    # Attention's last layer: of windows, which are filled up, and of the positions that there are.
+    # Attention's first and last layer: of windows, which are filled up, and of the positions that there are.
     windows, positions = [], []
 
-    def hook(made: list[int], dim: int, _module: nn.Module, _inputs: object, output: torch.Tensor) -> None:
-        made.append(output.numel() * dim)
+    def of_layer(dim: int, _module: nn.Module, _inputs: object, output: torch.Tensor) -> None:
+        windows.append(output.numel() * dim)
+
+    def of_block(block: nn.Module, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
+        positions.append((3 * inputs[0].numel() + output.numel()) * block.dim_out)
 
     for block in network.encoder.trunk.blocks:
-        block.attn.proj.register_forward_hook(partial(hook, windows, block.dim_out))
-        block.register_forward_hook(partial(hook, positions, block.dim_out))
+        block.attn.qkv.register_forward_hook(partial(of_layer, block.dim))
+        block.attn.proj.register_forward_hook(partial(of_layer, block.dim_out))
+        block.register_forward_hook(of_block)
     trained = forward_multiply_adds(network, (64, 96))
-    assert len(hooks) == len(spared) == len(windows) == len(positions) == 11
+    assert len(hooks) == len(spared) == len(positions) == len(windows) // 2 == 11
     served = forward_multiply_adds(serving_form(nano("sartm")), (64, 96))
     two_of_three_thermal_channels = 2 * 7 * 7 * 24 * (64 // 4) * (96 // 4)
     filling = sum(windows) - sum(positions)

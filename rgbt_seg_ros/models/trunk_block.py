@@ -76,33 +76,32 @@ class Block(MultiScaleBlock):
         if window == 0:
             attended: Tensor = self.attn.attend(normed)
             return attended
-        windows, padded = self._windows(normed)
+        windows = self._windows(normed)
         if self.q_stride:
             window //= self.q_stride[0]
-            padded = tuple(length + -length % window for length in size)
+        padded = tuple(length + -length % window for length in size)
         whole: Tensor = window_unpartition(windows, window, padded, size)
         return whole.contiguous()  # more than one layer reads it
 
-    def _windows(self, normed: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """What is attended in each window, and the size that windows cover: [windows, window', window', dim_out]."""
+    def _windows(self, normed: Tensor) -> Tensor:
+        """What is attended in each window: [B, h, w, dim] -> [windows, window', window', dim_out]."""
         attn, window, width = self.attn, self.window_size, self.attn.qkv.out_features
         batch, *size, _ = normed.shape
-        below, right = (-length % window for length in size)
-        if not below and not right:
-            windows, padded = window_partition(normed, window)
+        if all(length % window == 0 for length in size):
+            windows, _ = window_partition(normed, window)
             # Others than a linear layer treat the halves of a batch differently, and must see it as a whole.
             if not isinstance(attn.qkv, FusedLinear):
-                return attn.attend(windows), padded
-            return in_parts(attn.attend, width, windows, together=2), padded
-        # What fills the last windows is zeros, of which the first layer makes its bias.
+                attended: Tensor = attn.attend(windows)
+                return attended
+            return in_parts(attn.attend, width, windows, together=2)
+        # What fills the last windows is zeros, of which the first layer makes its bias: row 0.
         qkv = attn.qkv(normed).flatten(0, 2)
-        rows = torch.cat([qkv, attn.qkv.bias[None].to(qkv.dtype)])
-        places = torch.arange(len(rows) - 1, device=normed.device).view(batch, *size, 1)
-        filled = F.pad(places, (0, 0, 0, right, 0, below), value=len(rows) - 1)
-        windows, padded = window_partition(filled, window)
+        rows = torch.cat([attn.qkv.bias[None].to(qkv.dtype), qkv])
+        places = torch.arange(1, len(rows), device=normed.device).view(batch, *size, 1)
+        windows, _ = window_partition(places, window)
         return in_parts(
             lambda places: attn.of_qkv(F.embedding(places[..., 0], rows)), width, windows, together=2
-        ), padded
+        )
 
     def prepare_for_serving(self) -> None:
         """Run as described above; training mode ends it."""

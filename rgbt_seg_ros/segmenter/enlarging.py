@@ -36,10 +36,10 @@ class _Line:
 
     def matrix(self, pixels: slice) -> tuple[slice, np.ndarray]:
         """The places that some pixels are made of, and the weights [pixels, places] of each of them."""
-        first, weights = self.first[pixels], self.weights[pixels]
-        lowest, highest = int(first.min()), int(first.max()) + self.window
-        whole = np.zeros((len(first), highest - lowest), weights.dtype)
-        np.put_along_axis(whole, first[:, None] - lowest + np.arange(self.window), weights, axis=1)
+        places, weights = self.places()[pixels], self.weights[pixels]
+        lowest, highest = int(places.min()), int(places.max()) + 1
+        whole = np.zeros((len(places), highest - lowest), weights.dtype)
+        np.put_along_axis(whole, places - lowest, weights, axis=1)
         return slice(lowest, highest), whole
 
 

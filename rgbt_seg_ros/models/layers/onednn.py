@@ -101,10 +101,11 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None, activation: str, plus
     """x [..., C] -> activation(W x + b) + plus [..., D]; float32. A sum is part of the call if no activation is."""
     if _is_pytorchs(weight):
         made = _IN_PLACE[activation](F.linear(x, weight, bias))
-    elif plus is None or activation or plus.dtype != x.dtype:
-        made = _activated(partial(torch.ops.mkldnn._linear_pointwise, x, weight, bias), activation)
+    elif plus is not None and not activation and plus.dtype == x.dtype:
+        summed: Tensor = torch.ops.mkldnn._linear_pointwise.binary(x, plus, weight, bias, "add")
+        return summed
     else:
-        made, plus = torch.ops.mkldnn._linear_pointwise.binary(x, plus, weight, bias, "add"), None
+        made = _activated(partial(torch.ops.mkldnn._linear_pointwise, x, weight, bias), activation)
     if plus is None:
         return made
     return made.add_(plus) if plus.dtype == made.dtype else plus + made

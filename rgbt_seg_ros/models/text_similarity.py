@@ -8,10 +8,10 @@ from rgbt_seg_ros.models.layers.kept import Kept
 
 
 class TextSimilarity(nn.Module):
-    """Dot products of y = W x + b with vectors, and the norm of y, for a linear map that is no longer trained.
+    """Dot products of y = W x + b with vectors, over the norm of y, for a linear map that is no longer trained.
 
-    SACF (Eq. 8) and HPD (Eq. 19) widen their features to the text's width D for nothing but these two. Exactly the
-    same numbers come cheaper by [W b] = Q R, where Q has orthonormal columns and R has C + 1 rows instead of D: of
+    SACF (Eq. 8) and HPD (Eq. 19) widen their features to the text's width D for nothing but these. Exactly the same
+    numbers come cheaper by [W b] = Q R, where Q has orthonormal columns and R has C + 1 rows instead of D: of
     z = R [x; 1], the dot product with Q^T e is that of y with e, and |z| = |y|.
 
     Args:
@@ -30,20 +30,34 @@ class TextSimilarity(nn.Module):
         self.bias: Tensor
         self._directions, self._rows, self._offsets = Kept(), Kept(), Kept()
 
-    def forward(self, x: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
-        """x [..., C], vectors [N, D] -> dot products [..., N], norm [..., 1]."""
+    def forward(self, x: Tensor, vectors: Tensor, least: float, scale: Tensor | float = 1.0) -> Tensor:
+        """scale * <y, e> / |y| of every vector e: x [..., C], vectors [N, D] -> [..., N]; `least` is the least |y|."""
+        if self._are_many(vectors):
+            return self.compare(linear(x, self.weight, self.bias), vectors, least, scale)
         directions = self._directions(torch.matmul, vectors, self.basis)
         # Dot products are linear, too, and so made in the same call: z comes first, then these.
         both = linear(
             x, self._rows(_stacked, self.weight, directions), self._offsets(_stacked, self.bias, directions)
         )
         width = len(self.weight)
-        return both[..., width:], both[..., :width].norm(dim=-1, keepdim=True)
+        return both[..., width:] * (scale / _norm(both[..., :width], least))
 
-    def compare(self, z: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
+    def compare(self, z: Tensor, vectors: Tensor, least: float, scale: Tensor | float = 1.0) -> Tensor:
         """The same of z = R [x; 1], [..., C + 1]."""
         directions = self._directions(torch.matmul, vectors, self.basis)
-        return linear(z, directions, None), z.norm(dim=-1, keepdim=True)
+        factor = scale / _norm(z, least)
+        if self._are_many(vectors):
+            return linear(z * factor, directions, None)
+        return linear(z, directions, None) * factor
+
+    def _are_many(self, vectors: Tensor) -> bool:
+        """Whether z is narrower than its dot products, so that it is what is divided; exported, the number is open."""
+        return not torch.compiler.is_compiling() and len(vectors) > len(self.weight)
+
+
+def _norm(z: Tensor, least: float) -> Tensor:
+    """[..., C] -> [..., 1]."""
+    return z.norm(dim=-1, keepdim=True).clamp_min(least)
 
 
 def _stacked(made: Tensor, directions: Tensor) -> Tensor:

@@ -188,13 +188,10 @@ def test_detail_sees_what_is_smaller_than_the_stride_of_the_decoder():
     images = torch.zeros(2, 3, 64, 64)
     dotted = images.clone()
     dotted[0, :, 32, 32] = 5.0
-    classes = model.class_embeddings
+    classes, scale = model.class_embeddings, torch.tensor(1.0)
     with torch.inference_mode():
-        change = (
-            (model.hpd.detail(fused, dotted, classes) - model.hpd.detail(fused, images, classes))
-            .abs()[0]
-            .sum(0)
-        )
+        before, after = (model.hpd.detail(fused, each, classes, scale) for each in (images, dotted))
+    change = (after - before).abs()[0].sum(0)
     assert change.shape == (32, 32)
     assert change[15:18, 15:18].max() > 0
     far = torch.ones(32, 32, dtype=torch.bool)

@@ -12,6 +12,8 @@ from rgbt_seg_ros.models.text_similarity import TextSimilarity, text_similarity
 
 _STEM, _MIXED, _COARSE, _FINE = 16, 24, 40, 32
 
+_LEAST_NORM = 1e-6
+
 
 def _conv(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
     """3x3 convolution, batch normalisation, ReLU."""
@@ -47,20 +49,21 @@ class DetailHead(nn.Module):
         self.folded_mix: FoldedLayer | None = None
         self.folded_join: FoldedLayer | None = None
 
-    def forward(self, fused: Tensor, images: Tensor, classes: Tensor) -> Tensor:
-        """Cosines of pixels and classes.
+    def forward(self, fused: Tensor, images: Tensor, classes: Tensor, scale: Tensor) -> Tensor:
+        """Cosines of pixels and classes, scaled.
 
         Args:
             fused: [B, C, H/4, W/4].
             images: [2B, 3, H, W], RGB in the first half of the batch, thermal in the second.
             classes: [N, D], of length 1.
+            scale: of the answer, a single number.
 
         Returns:
             [B, N, H/2, W/2].
         """
-        return self.answer(self.reduce(fused), images, classes)
+        return self.answer(self.reduce(fused), images, classes, scale)
 
-    def answer(self, coarse: Tensor, images: Tensor, classes: Tensor) -> Tensor:
+    def answer(self, coarse: Tensor, images: Tensor, classes: Tensor, scale: Tensor) -> Tensor:
         """The same of what `reduce` makes of the decoder's map."""
         fine = self._fine(images)
         coarse = F.interpolate(self.dropout(coarse), scale_factor=2, mode="bilinear", align_corners=False)
@@ -68,10 +71,11 @@ class DetailHead(nn.Module):
         joined = self.join(joined) if self.folded_join is None else self.folded_join(joined)
         pixels = joined.permute(0, 2, 3, 1)
         if self.text_similarity is not None:
-            dots, norm = self.text_similarity(pixels, classes)
+            logits: Tensor = self.text_similarity(pixels, classes, _LEAST_NORM, scale)
         else:
             dots, norm = self._similarity(pixels, classes)
-        return (dots / norm.clamp_min(1e-6)).permute(0, 3, 1, 2)
+            logits = dots * (scale / norm.clamp_min(_LEAST_NORM))
+        return logits.permute(0, 3, 1, 2)
 
     def _fine(self, images: Tensor) -> Tensor:
         """What the stems see, mixed: [B, c, H/2, W/2]."""
@@ -86,7 +90,7 @@ class DetailHead(nn.Module):
         return fine
 
     def _similarity(self, pixels: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
-        """What `TextSimilarity` tells, for weights that are trained: pixels [..., C] -> dots [..., N], norm [..., 1].
+        """What `TextSimilarity` divides, for weights that are trained: pixels [..., C] -> dots [..., N], norm [..., 1].
 
         |W x + b|^2 = [x; 1]^T G [x; 1] with G = [W b]^T [W b]: at this resolution embeddings themselves would take most
         of a training step's memory.

@@ -145,24 +145,24 @@ class HPD(nn.Module):
         """
         compared = (class_embeddings,) if self.centre is None else (class_embeddings, self.centre)
         classes = _unit(*compared) if self._classes is None else self._classes(_unit, *compared)
-        if self.detail is not None:
-            if self.folded is None:
-                cosines = self.detail(self.fused(levels), images, classes)
-            else:
-                cosines = self.detail.answer(self._folded(levels), images, classes)
+        scale = self.logit_scale.exp()
+        if self.detail is None:
+            return self._logits(levels, classes, scale)
+        if self.folded is None:
+            logits: Tensor = self.detail(self.fused(levels), images, classes, scale)
         else:
-            cosines = self._cosine(levels, classes)
-        return self.logit_scale.exp() * cosines
+            logits = self.detail.answer(self._folded(levels), images, classes, scale)
+        return logits
 
-    def _cosine(self, levels: Sequence[Tensor], classes: Tensor) -> Tensor:
+    def _logits(self, levels: Sequence[Tensor], classes: Tensor, scale: Tensor) -> Tensor:
         """Four levels, [N, D] -> [B, N, h, w]."""
         if self.text_similarity is not None:
-            dots, norm = self.text_similarity.compare(self._folded(levels).permute(0, 2, 3, 1), classes)
-            return (dots / norm.clamp_min(1e-12)).permute(0, 3, 1, 2)
+            folded = self._folded(levels).permute(0, 2, 3, 1)
+            return self.text_similarity.compare(folded, classes, 1e-12, scale).permute(0, 3, 1, 2)
         fused = self.fused(levels) if self.folded is None else self._folded(levels)
         assert self.head is not None
         pixels = F.normalize(self.dropout(self.head(fused)), dim=1)
-        return torch.einsum("bdhw,nd->bnhw", pixels, classes)
+        return scale * torch.einsum("bdhw,nd->bnhw", pixels, classes)
 
     def _folded(self, levels: Sequence[Tensor]) -> Tensor:
         """What `prepare_for_serving` has folded: [B, T, H/4, W/4]."""

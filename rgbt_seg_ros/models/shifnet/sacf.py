@@ -9,6 +9,8 @@ from rgbt_seg_ros.models.layers.fused_layers import FoldedLayer, exact, in_parts
 from rgbt_seg_ros.models.layers.kept import Kept
 from rgbt_seg_ros.models.text_similarity import text_similarity
 
+_LEAST_NORM = 1e-6
+
 
 class ConvNeXtBlock(nn.Module):
     """7x7 depthwise convolution, channel LayerNorm, inverted bottleneck with GELU, layer scale, residual."""
@@ -141,13 +143,11 @@ class Relevance(nn.Module):
     def _relevance(self, features: Tensor, embedding: Tensor) -> Tensor:
         hidden = self.first.tokens(features)
         if self.similarity is not None:
-            dots, norm = self.similarity(hidden, embedding)
-        else:
-            assert self.last is not None
-            projected = self.last.tokens(hidden)
-            dots, norm = projected @ embedding.T, projected.norm(dim=-1, keepdim=True)
-        relevance: Tensor = dots / norm.clamp_min(1e-6)
-        return relevance
+            relevance: Tensor = self.similarity(hidden, embedding, _LEAST_NORM)
+            return relevance
+        assert self.last is not None
+        projected = self.last.tokens(hidden)
+        return projected @ embedding.T / projected.norm(dim=-1, keepdim=True).clamp_min(_LEAST_NORM)
 
 
 class UniformFusion(nn.Module):
@@ -171,5 +171,5 @@ def _mean(class_embeddings: Tensor) -> Tensor:
 def _relevance(projection: nn.Sequential, features: Tensor, embedding: Tensor) -> Tensor:
     """Eq. 8: projection of f onto the embedding, f.e / |f|, at each position: [B, C, h, w] -> [B, 1, h, w]."""
     projected = projection(features.permute(0, 2, 3, 1))  # [B, h, w, D]
-    norm = projected.norm(dim=-1).clamp_min(1e-6)
+    norm = projected.norm(dim=-1).clamp_min(_LEAST_NORM)
     return ((projected @ embedding) / norm).unsqueeze(1)

@@ -53,7 +53,8 @@ class Growth:
     def to_json(self) -> dict[str, Any]:
         """With the fits: a straight line over the pixels, and a power of them."""
         pixels, ms = np.array([h * w for h, w in self.sizes]) / 1e6, np.array(self.ms)
-        slope, base = np.polyfit(pixels, ms, 1)
+        # Of all lines the one with the least relative errors.
+        slope, base = np.polyfit(pixels, ms, 1, w=1 / ms)
         residual = np.abs(base + slope * pixels - ms) / ms
         few, many = (self.classes[number] for number in sorted(self.classes))
         cases = zip(self.sizes, self.ms, self.multiply_adds, strict=True)

@@ -98,6 +98,8 @@ class Suite:
         with self._surviving("ceilings"):
             ceilings = measure_ceilings(self._device)
             self.result["ceilings"] = asdict(ceilings)
+        # Short, and on a slow machine there would be no time for it behind the large networks.
+        self._growth()
         for size in self._sizes:
             for batch in BATCHES:
                 for name in self._names:
@@ -106,7 +108,6 @@ class Suite:
                     if ceilings is not None and batch == 1:
                         self._stages(name, size, ceilings)
             if size == self._sizes[0]:
-                self._growth()
                 self._checks()
         for name in COMPILED:
             self._case(Case(name, self._sizes[0], 1, "compiled"))

@@ -228,7 +228,7 @@ def test_what_is_made_in_parts_stays_together_as_asked(monkeypatch):
     shapes: list[tuple[int, ...]] = []
     windows = torch.randn(5, 4, 6, 3, generator=torch.Generator().manual_seed(0))
     whole = centred(windows)
-    monkeypatch.setattr(fused_layers, "_LARGEST", 2 * 4 * 6 * 8)  # two windows of 8 channels
+    monkeypatch.setattr(fused_layers, "_LARGEST_HIDDEN", 2 * 4 * 6 * 8)  # two windows of 8 channels
     parts = fused_layers.in_parts(centred, 8, windows, together=2)
     assert shapes == [(5, 4, 6, 3), (2, 4, 6, 3), (2, 4, 6, 3), (1, 4, 6, 3)]
     assert torch.equal(parts, whole)

@@ -212,7 +212,7 @@ def test_large_layers_are_made_in_parts(trained, monkeypatch):
     monkeypatch.setattr(Attention, "of_qkv", lambda self, x: windows.append(len(x)) or attend(self, x))
     served(*images)
     largest, most_windows = max(sizes), max(windows)
-    monkeypatch.setattr(fused_layers, "_LARGEST", 1 << 12)
+    monkeypatch.setattr(fused_layers, "_LARGEST_HIDDEN", 1 << 12)
     sizes.clear()
     windows.clear()
     torch.testing.assert_close(served(*images), whole, atol=1e-9, rtol=1e-9)
@@ -232,7 +232,7 @@ def test_in_parts_both_modalities_of_sartm_keep_their_weights(monkeypatch):
     served.load_state_dict(plain.state_dict())
     plain, served = plain.eval(), serving_form(served)
     expected = plain(*pair())
-    monkeypatch.setattr(fused_layers, "_LARGEST", 1 << 10)
+    monkeypatch.setattr(fused_layers, "_LARGEST_HIDDEN", 1 << 10)
     torch.testing.assert_close(served(*pair()), expected, atol=1e-5 * float(expected.abs().max()), rtol=0)
 
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from rgbt_seg_ros.models.layers import onednn
 from rgbt_seg_ros.models.layers.onednn import PackedWeight, has_onednn
 
-_LARGEST = 4 << 20
+_LARGEST_HIDDEN = 4 << 20
 """Numbers of a hidden layer that is made as a whole on the CPU: 16 MiB."""
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"": lambda y: y, "relu": F.relu, "gelu": F.gelu}
@@ -36,19 +36,11 @@ def linear(
     plus: Tensor | None = None,
     packed: PackedWeight | None = None,
 ) -> Tensor:
-    """x [..., C] -> activation(W x + b) + plus, [..., D].
-
-    Args:
-        x, weight, bias: [..., C], [D, C] and [D].
-        activation: `relu`, `gelu` or none.
-        plus: [..., D].
-        packed: of this weight, if it stays as it is.
-    """
-    if not _takes_onednn(x, weight):
-        made = _ACTIVATIONS[activation](F.linear(x, weight, bias))
-        return made if plus is None else plus + made
-    weight = weight if packed is None else packed.linear(weight)
-    return onednn.linear(x, weight, bias, activation, plus)
+    """x [..., C] -> activation(W x + b) + plus, [..., D], as `onednn.linear`, which computes it where it can."""
+    if _takes_onednn(x, weight):
+        return onednn.linear(x, weight, bias, activation, plus, packed)
+    made = _ACTIVATIONS[activation](F.linear(x, weight, bias))
+    return made if plus is None else plus + made
 
 
 class FusedLinear(nn.Linear):
@@ -93,7 +85,7 @@ def in_parts(make: Callable[..., Tensor], width: int, *rows: Tensor, together: i
         together: dimensions before the channels that `make` sees as a whole, 2 for windows [..., h, w, C].
     """
     x = rows[0]
-    parts = -(-(x.numel() // x.shape[-1]) * width // _LARGEST)
+    parts = -(-(x.numel() // x.shape[-1]) * width // _LARGEST_HIDDEN)
     if parts < 2 or x.device.type != "cpu" or torch.is_grad_enabled() or torch.compiler.is_compiling():
         return make(*rows)
     first = x.shape[: -1 - together]
@@ -148,11 +140,12 @@ class FoldedLayer(nn.Module):
             plus = None if plus is None else plus.permute(0, 2, 3, 1)
             return self.tokens(x.permute(0, 2, 3, 1), plus).permute(0, 3, 1, 2)
         padding, stride = [size // 2 for size in self.weight.shape[2:]], [self.stride] * 2
-        if not _takes_onednn(x, self.weight):
-            made = _ACTIVATIONS[self.activation](F.conv2d(x, self.weight, self.bias, stride, padding))
-            return made if plus is None else plus + made
-        weight = self._packed.convolution(self.weight, padding, stride, tuple(x.shape))
-        return onednn.convolution(x, weight, self.bias, padding, stride, self.activation, plus)
+        if _takes_onednn(x, self.weight):
+            return onednn.convolution(
+                x, self.weight, self.bias, padding, stride, self.activation, plus, self._packed
+            )
+        made = _ACTIVATIONS[self.activation](F.conv2d(x, self.weight, self.bias, stride, padding))
+        return made if plus is None else plus + made
 
     def tokens(self, x: Tensor, plus: Tensor | None = None) -> Tensor:
         """[..., C] -> [..., D], of a linear layer; added to `plus` if given."""

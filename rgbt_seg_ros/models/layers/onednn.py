@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-_LARGEST = 1 << 20
+_LARGEST_KEPT = 1 << 20
 """Bytes of a weight that is kept twice; with larger ones the product takes so long that it makes no difference."""
 
 _NARROW, _SMALL = 256, 1 << 17
@@ -55,7 +55,7 @@ class PackedWeight:
 
     def linear(self, weight: Tensor) -> Tensor:
         """[D, C] as `linear` reads it."""
-        if weight.numel() * weight.element_size() > _LARGEST or _is_pytorchs(weight):
+        if not _is_kept(weight):
             return weight
         if self._made is None:
             self._made = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), None)
@@ -65,12 +65,16 @@ class PackedWeight:
         self, weight: Tensor, padding: list[int], stride: list[int], size: tuple[int, ...]
     ) -> Tensor:
         """[D, C, kh, kw] as oneDNN reads it for images of a size [B, C, h, w]."""
-        if weight.numel() * weight.element_size() > _LARGEST:
+        if not _is_kept(weight):
             return weight
         if self._made is None or self._for != size:
             reorder = torch.ops.mkldnn._reorder_convolution_weight
             self._made, self._for = reorder(weight, padding, stride, [1, 1], 1, list(size)), size
         return self._made
+
+
+def _is_kept(weight: Tensor) -> bool:
+    return weight.numel() * weight.element_size() <= _LARGEST_KEPT
 
 
 @cache
@@ -97,14 +101,29 @@ def _activated(made: Callable[..., Tensor], activation: str) -> Tensor:
     return made(*_ACTIVATIONS[activation])
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor | None, activation: str, plus: Tensor | None) -> Tensor:
-    """x [..., C] -> activation(W x + b) + plus [..., D]; float32. A sum is part of the call if no activation is."""
+def linear(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    activation: str = "",
+    plus: Tensor | None = None,
+    packed: PackedWeight | None = None,
+) -> Tensor:
+    """x [..., C] -> activation(W x + b) + plus [..., D]; float32. A sum is part of the call if no activation is.
+
+    Args:
+        x, weight, bias: [..., C], [D, C] and [D].
+        activation: `relu`, `gelu` or none.
+        plus: [..., D].
+        packed: of this weight, if it stays as it is.
+    """
     if _is_pytorchs(weight):
         made = _IN_PLACE[activation](F.linear(x, weight, bias))
-    elif plus is not None and not activation and plus.dtype == x.dtype:
-        summed: Tensor = torch.ops.mkldnn._linear_pointwise.binary(x, plus, weight, bias, "add")
-        return summed
     else:
+        weight = weight if packed is None else packed.linear(weight)
+        if plus is not None and not activation and plus.dtype == x.dtype:
+            summed: Tensor = torch.ops.mkldnn._linear_pointwise.binary(x, plus, weight, bias, "add")
+            return summed
         made = _activated(partial(torch.ops.mkldnn._linear_pointwise, x, weight, bias), activation)
     if plus is None:
         return made
@@ -119,8 +138,10 @@ def convolution(
     stride: list[int],
     activation: str,
     plus: Tensor | None,
+    packed: PackedWeight,
 ) -> Tensor:
     """x [B, C, h, w] -> activation(W * x + b) + plus [B, D, h', w'], as `linear`."""
+    weight = packed.convolution(weight, padding, stride, tuple(x.shape))
     convolve, how = torch.ops.mkldnn._convolution_pointwise, (padding, stride, [1, 1], 1)
     if plus is None or activation or plus.dtype != x.dtype:
         made = _activated(partial(convolve, x, weight, bias, *how), activation)
@@ -142,15 +163,14 @@ def has_onednn() -> bool:
             x, plus, weight, bias = (torch.randn(shape, generator=draw) for shape in shapes)
             x[0, :, 5, 5] = float("nan")
             rows, summand, matrix = x.permute(0, 2, 3, 1), plus.permute(0, 2, 3, 1), weight[:, :, 1, 1]
-            packed = PackedWeight().linear(matrix)
-            kernel = PackedWeight().convolution(weight, [1, 1], [1, 1], shapes[0])
+            packed, kernel = PackedWeight(), PackedWeight()
             product, convolved = F.linear(rows, matrix, bias), F.conv2d(x, weight, bias, padding=1)
             for name, activate in (("", lambda y: y), ("gelu", F.gelu), ("relu", F.relu)):
-                right.append((linear(rows, packed, bias, name, None), activate(product)))
-                made = convolution(x, kernel, bias, [1, 1], [1, 1], name, None)
+                right.append((linear(rows, matrix, bias, name, packed=packed), activate(product)))
+                made = convolution(x, weight, bias, [1, 1], [1, 1], name, None, kernel)
                 right.append((made, activate(convolved)))
-            right.append((linear(rows, packed, bias, "", summand), product + summand))
-            summed = convolution(x, kernel, bias, [1, 1], [1, 1], "", plus)
+            right.append((linear(rows, matrix, bias, "", summand, packed), product + summand))
+            summed = convolution(x, weight, bias, [1, 1], [1, 1], "", plus, kernel)
             right.append((summed, convolved + plus))
             return all(
                 torch.allclose(made, expected, atol=1e-4, rtol=1e-4, equal_nan=True)

@@ -50,6 +50,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.update(private_graph_environment())
+    # Without its mark a test is one of a CPU: numbers are compared to the last digits, and processes are many.
+    if "cuda" not in config.getoption("markexpr"):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
     # What a command says of a mistake stands alone, however slow this machine is.
     cli._SILENT_S = 600.0
     # Between two tests nobody is on it: whoever looks for a free one meanwhile must find it taken.

@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from rgbt_seg_ros.base.diagnostics import Drop, Key, Stage
 from rgbt_seg_ros.images.pair import ImagePair
 from rgbt_seg_ros.pipeline.answer import (
@@ -22,6 +20,7 @@ from rgbt_seg_ros.pipeline.objects import ObjectFinder
 from rgbt_seg_ros.pipeline.statistics import Statistics
 from rgbt_seg_ros.pipeline.thermal_limits import ThermalFollower
 from rgbt_seg_ros.segmenter import Segmentation, Segmenter
+from rgbt_seg_ros.segmenter.devices import is_out_of_memory, release_cached_memory
 from rgbt_seg_ros.settings import Settings
 
 
@@ -217,14 +216,14 @@ def _answer(segmenter: Segmenter, batch: Sequence[OpenJob]) -> None:
         segmentations = segmenter.segment([opened.images for opened in batch])
     except Exception as error:
         failure = f"{type(error).__name__}: {error}"
-        out_of_memory = isinstance(error, torch.cuda.OutOfMemoryError)
+        out_of_memory = is_out_of_memory(error)
     else:
         for opened, segmentation in zip(batch, segmentations, strict=True):
             opened.job.responder.close(opened, segmentation)
         return
     # The error is gone here, and with it the tensors of the failed run.
     if out_of_memory:
-        torch.cuda.empty_cache()
+        release_cached_memory()
     if len(batch) == 1:
         batch[0].job.responder.lose(Drop.FAILED, failure)
         return

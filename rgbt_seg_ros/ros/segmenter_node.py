@@ -6,7 +6,6 @@ import time
 import traceback
 from collections.abc import Callable
 
-import torch
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -21,6 +20,7 @@ from rgbt_seg_ros.ros.configured_node import Configured
 from rgbt_seg_ros.ros.messages import diagnostic_status, diagnostics_message
 from rgbt_seg_ros.ros.outputs import create_output
 from rgbt_seg_ros.ros.parameters import RosParameters
+from rgbt_seg_ros.segmenter.devices import release_cached_memory
 from rgbt_seg_ros.settings import Settings
 
 DIAGNOSTICS_PERIOD_S = 1.0
@@ -166,8 +166,7 @@ class SegmenterNode(LifecycleNode):
         self._configured = None
         self._ros_parameters.configured = False
         gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        release_cached_memory()
 
     # --- the switch ---
 

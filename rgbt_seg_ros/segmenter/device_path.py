@@ -26,14 +26,17 @@ from rgbt_seg_ros.segmenter.device_images import (
     fill,
     views_of,
 )
+from rgbt_seg_ros.segmenter.devices import exact_products, is_out_of_memory
+from rgbt_seg_ros.segmenter.graph_capture import capture, finish_all
 from rgbt_seg_ros.segmenter.held_tensors import held_tensors
 from rgbt_seg_ros.segmenter.stopwatch import Stopwatch
 
 IN_FLIGHT = 2
 """Batches under way at once: while one is computed the next one goes up."""
 
-MOST_PLANS = 4
-"""Layouts of images whose buffers and graphs are kept."""
+MOST_PLANS = 12
+"""Layouts of images, with a list of classes, whose buffers and graphs are kept: two pairs of cameras, of which an image
+may be missing or have unknown pixels, make ten."""
 
 EAGER_RUNS = 2
 """Runs of a layout before it is captured: kernels are chosen and memory is found in these."""
@@ -143,7 +146,7 @@ class DevicePath:
             self._copying = torch.cuda.Stream(device)
             self._computing = torch.cuda.Stream(device)
             # Weights were written in the default stream.
-            torch.cuda.synchronize(device)
+            finish_all(device)
 
     @torch.inference_mode()
     def begin(
@@ -162,7 +165,7 @@ class DevicePath:
             classes: in which it answers.
 
         Raises:
-            torch.cuda.OutOfMemoryError: what was kept is given back then.
+            RuntimeError: the device has too little memory, see `is_out_of_memory`; what was kept is given back then.
         """
         try:
             plan = self._plan(BatchLayout.of(pairs, network_size), classes)
@@ -170,16 +173,16 @@ class DevicePath:
             slot.watch.settle()
             host_ms = slot.watch.host_ms(lambda: fill(slot.host_views, pairs, limits))
             self._launch(plan, slot)
-        except torch.cuda.OutOfMemoryError:
-            self.clear()
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                self.clear()
             raise
         plan.runs += 1
         return Pending(plan, slot, host_ms)
 
     def clear(self) -> None:
         """Give buffers and graphs back."""
-        if self._is_cuda:
-            torch.cuda.synchronize(self._device)
+        finish_all(self._device)
         self._plans.clear()
 
     def _launch(self, plan: Plan, slot: Slot) -> None:
@@ -210,27 +213,26 @@ class DevicePath:
 
     def _capture(self, plan: Plan) -> None:
         """Have a plan's run as one graph from now on; if that cannot be, go on without and say why."""
-        graph = torch.cuda.CUDAGraph()
+        # Graphs run one after the other and leave nothing but a plan's output, so that they may share their memory.
+        shared = next((other.graph.pool() for other in self._plans.values() if other.graph is not None), None)
         try:
             # What the network keeps of the last size is of this one, and made outside the graph.
             self._compute(plan)
             plan.kept = held_tensors(self._network)
-            # Other threads may ask the driver something meanwhile.
-            with torch.cuda.graph(graph, stream=self._computing, capture_error_mode="thread_local"):
-                self._compute(plan)
-        except torch.cuda.OutOfMemoryError:
-            raise
+            plan.graph = capture(lambda: self._compute(plan), self._computing, shared)
         except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise
             self._graphs = False
             self.graph_fault = f"CUDA graphs are not used: {str(error).splitlines()[0]}"
-            torch.cuda.synchronize(self._device)
-            return
-        plan.graph = graph
+            finish_all(self._device)
 
     def _compute(self, plan: Plan) -> None:
         """From a plan's inputs to its output, both on the device."""
         classes, size = plan.classes, plan.layout.size
-        logits = self._run(*plan.scaling(plan.views), classes)
+        with exact_products(self._device):
+            images = plan.scaling(plan.views)
+        logits = self._run(*images, classes)
         probabilities, answers = most_probable(logits, size)
         finite = probabilities.isfinite().flatten(1).all(dim=1)
         if plan.lookup is not None:
@@ -246,17 +248,13 @@ class DevicePath:
         key = (layout, classes)
         if key not in self._plans:
             while len(self._plans) >= MOST_PLANS:
-                self._finish_all()
+                finish_all(self._device)
                 self._plans.popitem(last=False)
             self._plans[key] = self._new_plan(layout, classes)
             # What was made in the default stream is used in another.
-            self._finish_all()
+            finish_all(self._device)
         self._plans.move_to_end(key)
         return self._plans[key]
-
-    def _finish_all(self) -> None:
-        if self._is_cuda:
-            torch.cuda.synchronize(self._device)
 
     def _new_plan(self, layout: BatchLayout, classes: ClassSelection) -> Plan:
         size = block_size(layout)

@@ -1,15 +1,23 @@
 """Which device a model runs on, and in which arithmetic."""
 
 import os
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from rgbt_seg_ros.base.errors import UserError, check_choice
 from rgbt_seg_ros.base.precision import AUTO, PRECISIONS, precision_name
 
 HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 """Types of 16 bits by the names of precisions."""
+
+_BF16_SINCE = (8, 0)
+"""Compute capability from which on a GPU computes in bfloat16; PyTorch emulates it on older ones, slowly."""
+
+_ATTENTION = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+"""All but cuDNN's, which first makes a plan for each shape in each thread: in a frame's time, at every new size."""
 
 
 def choose_device(device: str) -> torch.device:
@@ -50,10 +58,11 @@ def choose_precision(precision: str, device: torch.device) -> str:
         return precision
     if device.type == "cpu":
         return "fp32"
-    return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    return "bf16" if torch.cuda.get_device_capability(device) >= _BF16_SINCE else "fp16"
 
 
-def arithmetic(device: torch.device, precision: str, cache: bool) -> AbstractContextManager:
+@contextmanager
+def arithmetic(device: torch.device, precision: str, cache: bool) -> Iterator[None]:
     """What a network is run in, to compute in a precision.
 
     Args:
@@ -61,13 +70,49 @@ def arithmetic(device: torch.device, precision: str, cache: bool) -> AbstractCon
         precision: `fp32`, `bf16` or `fp16`.
         cache: whether mixed precision keeps the weights that it has converted until the end.
     """
-    if precision != "fp32":
-        return torch.autocast(device.type, dtype=HALVES[precision], cache_enabled=cache)
+    with ExitStack() as stack:
+        if precision in HALVES:
+            stack.enter_context(torch.autocast(device.type, HALVES[precision], cache_enabled=cache))
+        else:
+            stack.enter_context(exact_products(device))
+        if device.type == "cuda":
+            stack.enter_context(sdpa_kernel(_ATTENTION))
+        yield
+
+
+@contextmanager
+def exact_products(device: torch.device) -> Iterator[None]:
+    """Has a GPU take all bits of float32 numbers in products and convolutions.
+
+    PyTorch lets convolutions round them to 10 bits, and products too where an environment variable says so, which
+    NVIDIA's containers set.
+    """
     if device.type != "cuda":
-        return nullcontext()
-    # Left to itself PyTorch lets convolutions round their inputs to 10 bits.
-    now = torch.backends.cudnn
-    context: AbstractContextManager = now.flags(
-        enabled=now.enabled, benchmark=now.benchmark, deterministic=now.deterministic, allow_tf32=False
+        yield
+        return
+    now, products = torch.backends.cudnn, torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with now.flags(
+            enabled=now.enabled, benchmark=now.benchmark, deterministic=now.deterministic, allow_tf32=False
+        ):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(products)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a GPU has no memory left; a Jetson and the driver itself say so without a class for it."""
+    if isinstance(error, torch.cuda.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(
+        words in str(error) for words in ("out of memory", "NVML_SUCCESS")
     )
-    return context
+
+
+def release_cached_memory() -> None:
+    """Give what PyTorch keeps of a GPU's memory back; nothing without a GPU."""
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        # After a CUDA graph that could not be captured, PyTorch before 2.12 refuses.
+        with suppress(RuntimeError):
+            torch.cuda.empty_cache()

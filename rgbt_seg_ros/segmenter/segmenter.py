@@ -3,7 +3,6 @@
 Scaling, resizing, padding, device and precision are inside; there is no ROS and no text encoder here.
 """
 
-import inspect
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,21 +10,20 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn import functional as F
 
 from rgbt_seg_ros.base.precision import TORCH
 from rgbt_seg_ros.images.pair import ImagePair, resize_image, resize_valid
 from rgbt_seg_ros.images.thermal import ThermalNormalization
-from rgbt_seg_ros.models.coarse_logits import CoarseLogits
 from rgbt_seg_ros.models.model_file import ModelCard, read_card
 from rgbt_seg_ros.models.serving_form import halve_weights
 from rgbt_seg_ros.segmenter.class_embeddings import ClassEmbeddings
 from rgbt_seg_ros.segmenter.class_selection import ClassSelection, own_classes, select_classes
 from rgbt_seg_ros.segmenter.decision import decide
 from rgbt_seg_ros.segmenter.device_path import EAGER_RUNS, DevicePath, Pending
-from rgbt_seg_ros.segmenter.devices import HALVES, arithmetic, choose_device
+from rgbt_seg_ros.segmenter.devices import HALVES, choose_device
 from rgbt_seg_ros.segmenter.exported_network import fitted
+from rgbt_seg_ros.segmenter.network_run import NetworkRun
 from rgbt_seg_ros.segmenter.runtime import load_network
 from rgbt_seg_ros.segmenter.segmentation import Segmentation
 
@@ -57,7 +55,9 @@ class Segmenter:
         self.runtime = runtime
         self.runtime_note = runtime_note
         self._network = network
-        self._coarse = {"coarse": True} if "coarse" in inspect.signature(network.forward).parameters else {}
+        self._run = NetworkRun(network, device, precision)
+        # Read once: while a run answers for other classes, the network holds theirs.
+        self._own_vectors = network.get_buffer("class_embeddings")
         self._fixed_size = fixed_size
         self._normalize_thermal = thermal
         self._classes = own_classes(card)
@@ -71,9 +71,10 @@ class Segmenter:
         Args:
             graphs: whether runs that come again become CUDA graphs.
         """
-        self._network.to(memory_format=torch.channels_last)
         if self.precision != "fp32" and self.card.arch == "shifnet":
             halve_weights(self._network, HALVES[self.precision])
+        # Halved weights need no cache, and what it holds would be part of a graph.
+        self._run = NetworkRun(self._network, self.device, self.precision, cache=False)
         self.device_path = DevicePath(self._network, self._run, self.card.scaling, self.device, graphs)
 
     @classmethod
@@ -103,6 +104,8 @@ class Segmenter:
         """
         chosen_device = choose_device(device)
         loaded = load_network(model, chosen_device, precision, runtime, head)
+        if chosen_device.type == "cuda" and loaded.runtime == TORCH:
+            loaded.network.to(memory_format=torch.channels_last)
         return cls(
             network=loaded.network,
             card=read_card(model),
@@ -143,8 +146,7 @@ class Segmenter:
         Raises:
             UserError: a name that is unknown or occurs twice, or embeddings that do not belong to the model.
         """
-        own_vectors = self._network.get_buffer("class_embeddings")
-        return select_classes(self.card, own_vectors, names, embeddings)
+        return select_classes(self.card, self._own_vectors, names, embeddings)
 
     def use(self, classes: ClassSelection) -> None:
         """Answer with these classes from the next call on."""
@@ -270,17 +272,6 @@ class Segmenter:
             if pair.thermal_valid is not None:
                 thermal[i] *= torch.from_numpy(resize_valid(pair.thermal_valid, size)).to(self.device)
         return rgb, thermal
-
-    def _run(self, rgb: Tensor, thermal: Tensor, classes: ClassSelection) -> CoarseLogits:
-        """The network in the chosen precision; logits are float32."""
-        replaced = {} if classes.vectors is None else {"class_embeddings": classes.vectors}
-        # Halved weights need no cache, and what it holds would be part of a graph.
-        with arithmetic(self.device, self.precision, cache=self.device_path is None):
-            logits: Tensor | CoarseLogits = functional_call(
-                self._network, replaced, (rgb, thermal), self._coarse, tie_weights=False
-            )
-        coarse = logits if isinstance(logits, CoarseLogits) else CoarseLogits.of_full(logits)
-        return coarse.each(Tensor.float)
 
     def _synchronize(self) -> None:
         if self.device.type == "cuda":

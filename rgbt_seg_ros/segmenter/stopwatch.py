@@ -16,7 +16,11 @@ class Stopwatch:
 
     def __init__(self, device: torch.device, marks: int) -> None:
         self._is_cuda = device.type == "cuda"
-        self._events = [torch.cuda.Event(enable_timing=True) for _ in range(marks)] if self._is_cuda else []
+        # Whoever waits for the last one sleeps meanwhile: a robot has other use for that core.
+        self._events = [
+            torch.cuda.Event(enable_timing=True, blocking=number == marks - 1)
+            for number in range(marks if self._is_cuda else 0)
+        ]
         self._seconds = [0.0] * marks
 
     def settle(self) -> None:

@@ -236,6 +236,22 @@ def test_classes_change_between_two_pairs_and_never_within_one(segmenter: Segmen
     assert len({answer.classes for answer in answers}) > 1
 
 
+def test_classes_may_be_chosen_in_the_middle_of_a_run_with_others(segmenter: Segmenter) -> None:
+    """The network holds the others' vectors then, which are not its own."""
+    names = ("background", "car", "forklift")
+    before, during = segmenter.select_classes(names, OTHER), []
+    hook = segmenter._network.register_forward_pre_hook(
+        lambda *_: during.append(segmenter.select_classes(names, OTHER))
+    )
+    segmenter.use(segmenter.select_classes(OTHER.names, OTHER))
+    segment(segmenter)
+    hook.remove()
+    (selection,) = during
+    assert selection.vectors is not None
+    assert before.vectors is not None
+    assert torch.equal(selection.vectors, before.vectors)
+
+
 def test_the_packaged_embeddings_belong_to_the_default_model(segmenter: Segmenter, repository: Path) -> None:
     packaged = load_class_embeddings(repository / "config/embeddings/mfnet_minilm.safetensors")
     renamed = dataclasses.replace(packaged, names=tuple(f"a {name}" for name in packaged.names))

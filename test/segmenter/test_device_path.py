@@ -1,5 +1,7 @@
 """The way over a device gives the masks of the plain way; here on the CPU, in the same steps but for streams."""
 
+import gc
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +12,13 @@ import torch
 from random_model import write_node_model
 
 from rgbt_seg_ros.images.pair import ImagePair, resize_image, resize_valid
+from rgbt_seg_ros.images.thermal import ThermalNormalization
+from rgbt_seg_ros.models import load_model, read_card
 from rgbt_seg_ros.models.serving_form import halve_weights
 from rgbt_seg_ros.segmenter import Segmenter
 from rgbt_seg_ros.segmenter.device_images import resize_weights
 from rgbt_seg_ros.segmenter.device_path import MOST_PLANS
+from rgbt_seg_ros.segmenter.devices import is_out_of_memory
 from rgbt_seg_ros.segmenter.held_tensors import held_tensors
 
 
@@ -138,3 +143,43 @@ def test_what_a_graph_reads_is_kept_with_it(device) -> None:
         held = held_tensors(device._network)
         assert any(tensor is positions for tensor in held)
         assert {id(tensor) for tensor in device._network.parameters()} <= {id(tensor) for tensor in held}
+
+
+def test_whoever_drops_it_gives_its_memory_back_at_once(device) -> None:
+    """Not when Python next looks for cycles: a training would fill a GPU's memory with graphs of past validations."""
+    segmenter = Segmenter(
+        device._network, device.card, "", torch.device("cpu"), "fp32", device._normalize_thermal
+    )
+    segmenter.use_device_path()
+    segmenter.segment([ImagePair(picture(64, 96), None)])
+    gc.disable()
+    try:
+        alive = weakref.ref(segmenter.device_path)
+        del segmenter
+        assert alive() is None
+    finally:
+        gc.enable()
+
+
+def test_weights_in_training_stay_where_they_are(model) -> None:
+    """In another order than their gradients and the optimiser's state, every later step would be slower."""
+    network = load_model(model)
+    before = {name: weight.stride() for name, weight in network.named_parameters()}
+    segmenter = Segmenter(network, read_card(model), "", torch.device("cpu"), "fp32", ThermalNormalization())
+    segmenter.use_device_path()
+    segmenter.segment([ImagePair(picture(64, 96), None)])
+    assert {name: weight.stride() for name, weight in network.named_parameters()} == before
+
+
+@pytest.mark.parametrize(
+    ("error", "is_one"),
+    [
+        (torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
+        (RuntimeError("NVML_SUCCESS == r INTERNAL ASSERT FAILED at CUDACachingAllocator.cpp"), True),
+        (RuntimeError("CUDA error: out of memory"), True),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
+        (MemoryError("out of memory"), False),
+    ],
+)
+def test_a_gpu_without_memory_says_so_in_several_ways(error, is_one) -> None:
+    assert is_out_of_memory(error) == is_one

@@ -154,6 +154,7 @@ class Slow(nn.Module):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
+        self.register_buffer("class_embeddings", network.get_buffer("class_embeddings"), persistent=False)
         self.asked: list[tuple[int, ...]] = []
 
     def forward(self, *inputs: torch.Tensor, **options: bool) -> torch.Tensor:

@@ -152,6 +152,7 @@ def test_former_names_of_precisions_are_read(model_path, former, today):
     assert Segmenter.load(model_path, device="cpu").precision == "fp32"
 
 
+@pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 def test_cuda_agrees_with_the_cpu(model_path, segmenter):
     rgb, thermal = images(64, 96)

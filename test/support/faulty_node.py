@@ -47,13 +47,14 @@ def is_marked(rgb: np.ndarray) -> bool:
 
 def segment(self: Segmenter, pairs: Sequence[ImagePair]) -> list[Segmentation]:
     begun = time.monotonic()
+    run = self._run
     faults = {int(pair.rgb[0, 0, 2]) for pair in pairs if pair.rgb is not None and is_marked(pair.rgb)}
     for fault in faults:
         fail(self, fault)
     try:
         results = real_segment(self, pairs)
     finally:
-        vars(self).pop("_run", None)
+        self._run = run
         resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     time.sleep(max(0.0, begun + INFERENCE_S - time.monotonic()))
     return results
@@ -69,7 +70,7 @@ def fail(segmenter: Segmenter, fault: int) -> None:
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
     if fault == NOT_FINITE:
         run = segmenter._run
-        vars(segmenter)["_run"] = lambda *inputs: run(*inputs).each(lambda maps: maps * float("nan"))
+        segmenter._run = lambda *inputs: run(*inputs).each(lambda maps: maps * float("nan"))
     if fault == LITTLE_MEMORY:
         ctypes.CDLL(None).malloc_trim(0)
         pages = int(Path("/proc/self/statm").read_text().split()[0])

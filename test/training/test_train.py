@@ -187,6 +187,17 @@ def test_float16_without_a_gpu_is_refused(tmp_path: Path, capsys: pytest.Capture
     assert "train.precision is fp16, which needs a GPU: choose bf16 or fp32" in capsys.readouterr().err
 
 
+def test_more_processes_than_gpus_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert train_tiny(tmp_path / "run", "train.max_steps=1") == 1
+    expected = "torchrun started 2 processes on a machine with 1 CUDA GPU: give --nproc-per-node 1, or train on the CPU"
+    assert expected in capsys.readouterr().err
+
+
 def test_from_scratch_trains_everything(tmp_path: Path) -> None:
     run = tmp_path / "run"
     steps = ("train.max_steps=1", "train.batch_size=1", "train.ema_decay=0")

@@ -1,5 +1,6 @@
 """The processes, device and precision of training, as accelerate has them."""
 
+import os
 from datetime import timedelta
 from importlib.util import find_spec
 
@@ -37,11 +38,18 @@ def accelerator_of(config: Config) -> Accelerator:
     """The accelerator of a run.
 
     Raises:
-        UserError: it is to be tracked by a package that is not there, or in float16 without a GPU.
+        UserError: it is to be tracked by a package that is not there, in float16 without a GPU, or by more processes
+            than there are GPUs.
     """
     precision = config.train.precision
     if config.run.wandb is not None and find_spec("wandb") is None:
         raise UserError("run.wandb needs the package wandb: run `pip install wandb`, or leave it out")
+    here, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
+    if torch.cuda.is_available() and here > gpus:
+        raise UserError(
+            f"torchrun started {here} processes on a machine with {gpus} CUDA GPU{'s' * (gpus > 1)}: "
+            f"give --nproc-per-node {gpus}, or train on the CPU with CUDA_VISIBLE_DEVICES=''"
+        )
     if precision == "fp16" and not torch.cuda.is_available():
         raise UserError("train.precision is fp16, which needs a GPU: choose bf16 or fp32")
     return make_accelerator(precision, log_with=None if config.run.wandb is None else "wandb")

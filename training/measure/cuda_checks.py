@@ -1,5 +1,6 @@
 """What must hold on a GPU, as functions of a device: the suite runs them, and `pytest -m cuda` does."""
 
+import gc
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -105,17 +106,20 @@ def out_of_memory_is_survived(device: torch.device) -> None:
     expected = segmenter.segment([pair])[0].mask
     large = _picture(5, (1440, 1920))
     failed = False
+    gc.collect()
     torch.cuda.empty_cache()
+    # This function alone wants a device with its number.
+    index = torch.cuda.current_device() if device.index is None else device.index
     whole = torch.cuda.get_device_properties(device).total_memory
     torch.cuda.set_per_process_memory_fraction(
-        (torch.cuda.memory_reserved(device) + (8 << 20)) / whole, device
+        (torch.cuda.memory_reserved(device) + (8 << 20)) / whole, index
     )
     try:
         segmenter.segment([large] * 4)
     except torch.cuda.OutOfMemoryError:
         failed = True
     finally:
-        torch.cuda.set_per_process_memory_fraction(1.0, device)
+        torch.cuda.set_per_process_memory_fraction(1.0, index)
     torch.cuda.empty_cache()
     _require(failed, "the memory did suffice: nothing was tried")
     _require_same(segmenter.segment([pair])[0].mask, expected, 0.999, "after it")

@@ -116,7 +116,7 @@ def measure_growth(
 
 
 def _more(segmenter: Segmenter, few: ClassSelection) -> ClassSelection:
-    own = segmenter._network.get_buffer("class_embeddings").cpu()
+    own = segmenter._own_vectors.cpu()
     noise = torch.randn(
         (MORE_CLASSES - 1) * len(own), own.shape[1], generator=torch.Generator().manual_seed(_SEED)
     )

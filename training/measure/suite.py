@@ -16,7 +16,7 @@ from rgbt_seg_ros.base.json_files import encode_json
 from rgbt_seg_ros.base.whole_files import write_file
 from rgbt_seg_ros.images.pair import ImagePair
 from rgbt_seg_ros.segmenter import Segmenter, choose_device
-from rgbt_seg_ros.segmenter.devices import choose_precision
+from rgbt_seg_ros.segmenter.devices import choose_precision, release_cached_memory
 
 from .ceilings import Ceilings, measure_ceilings
 from .cuda_checks import CHECKS
@@ -95,6 +95,8 @@ class Suite:
     def run(self) -> dict[str, Any]:
         """Measure all that there is time for; what fails is noted, and the rest goes on."""
         ceilings: Ceilings | None = None
+        if self._device.type == "cuda":
+            torch.cuda.set_device(self._device)
         with self._surviving("ceilings"):
             ceilings = measure_ceilings(self._device)
             self.result["ceilings"] = asdict(ceilings)
@@ -154,8 +156,7 @@ class Suite:
     def _forget(self) -> None:
         self._networks.clear()
         gc.collect()
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
+        release_cached_memory()
 
     def _measure(self, case: Case) -> dict[str, Any]:
         network = self._network_of(case.network)

@@ -12,6 +12,7 @@ from torch import nn
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import describe_host, peak_memory
 from rgbt_seg_ros.models import ModelCard
+from rgbt_seg_ros.segmenter.devices import is_out_of_memory
 
 from ..config import Config
 from ..config.schema import FOLDER
@@ -58,7 +59,9 @@ def measure_steps(
         try:
             accumulate_gradients(accelerator, network, loss, batches)
             optimizer.step()
-        except torch.OutOfMemoryError as error:
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
             raise UserError(
                 f"a step of train.batch_size={train.batch_size} pairs of {config.augment.crop_height}x"
                 f"{config.augment.crop_width} does not fit into the memory of {accelerator.device}: lower it and raise "

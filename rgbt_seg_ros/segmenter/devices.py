@@ -85,20 +85,24 @@ def exact_products(device: torch.device) -> Iterator[None]:
     """Has a GPU take all bits of float32 numbers in products and convolutions.
 
     PyTorch lets convolutions round them to 10 bits, and products too where an environment variable says so, which
-    NVIDIA's containers set.
+    NVIDIA's containers set. A program that has set them by the names of PyTorch 2.9 keeps what it has set.
     """
     if device.type != "cuda":
         yield
         return
-    now, products = torch.backends.cudnn, torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
+    convolutions = torch.backends.cudnn
     try:
-        with now.flags(
-            enabled=now.enabled, benchmark=now.benchmark, deterministic=now.deterministic, allow_tf32=False
-        ):
-            yield
+        before = torch.get_float32_matmul_precision(), convolutions.allow_tf32
+    except RuntimeError:  # the older names are refused then
+        yield
+        return
+    torch.set_float32_matmul_precision("highest")
+    convolutions.allow_tf32 = False
+    try:
+        yield
     finally:
-        torch.set_float32_matmul_precision(products)
+        torch.set_float32_matmul_precision(before[0])
+        convolutions.allow_tf32 = before[1]
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -51,7 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.update(private_graph_environment())
     # Without its mark a test is one of a CPU: numbers are compared to the last digits, and processes are many.
-    if "cuda" not in config.getoption("markexpr"):
+    if config.getoption("markexpr") != "cuda":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     # What a command says of a mistake stands alone, however slow this machine is.
     cli._SILENT_S = 600.0

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+WHOLE = 0.997
+"""A resized pixel is valid if as much of what it is made of is. Where a GPU rounds inputs of products to 10 bits, which
+NVIDIA's containers allow, two of them make 0.998 of a whole one."""
+
 _MIN_SIDE = 8  # pixels; anything smaller is a broken camera, not an image
 
 
@@ -72,5 +76,5 @@ def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def resize_valid(valid: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """bool [h, w] at another (height, width): a pixel is valid if all that it is made of is."""
-    return resize_image(valid.astype(np.float32), size) > 0.999
+    """bool [h, w] at another (height, width): a pixel is valid if all that it is made of is, see `WHOLE`."""
+    return resize_image(valid.astype(np.float32), size) > WHOLE

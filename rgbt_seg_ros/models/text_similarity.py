@@ -57,7 +57,9 @@ class TextSimilarity(nn.Module):
 
 def _norm(z: Tensor, least: float) -> Tensor:
     """[..., C] -> [..., 1]."""
-    return z.norm(dim=-1, keepdim=True).clamp_min(least)
+    norm = z.norm(dim=-1, keepdim=True)
+    # Half precision knows no 1 / 1e-6.
+    return norm.to(torch.promote_types(norm.dtype, torch.float32)).clamp_min(least)
 
 
 def _stacked(made: Tensor, directions: Tensor) -> Tensor:

@@ -8,14 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rgbt_seg_ros.images.pair import ImagePair
+from rgbt_seg_ros.images.pair import WHOLE, ImagePair
 from rgbt_seg_ros.models.scaling import InputScaling
 
 _ALIGNED = 256
 """Every image begins at a multiple of this [bytes], as kernels like it."""
-
-_WHOLE = 0.999
-"""A resized pixel is valid if as much of what it is made of is."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +144,7 @@ class DeviceScaling:
         unit = ((counts.float() - low) / (high - low)).clamp(0.0, 1.0)
         scaled = self._cold + self._resized(unit, size) * self._thermal_slope  # [3, h, w]
         if view.valid is not None:
-            scaled = scaled * (self._resized(view.valid.float(), size) > _WHOLE)
+            scaled = scaled * (self._resized(view.valid.float(), size) > WHOLE)
         return scaled
 
     def _resized(self, planes: Tensor, size: tuple[int, int]) -> Tensor:

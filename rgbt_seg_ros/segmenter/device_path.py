@@ -26,7 +26,7 @@ from rgbt_seg_ros.segmenter.device_images import (
     fill,
     views_of,
 )
-from rgbt_seg_ros.segmenter.devices import exact_products, is_out_of_memory
+from rgbt_seg_ros.segmenter.devices import is_out_of_memory
 from rgbt_seg_ros.segmenter.graph_capture import capture, finish_all
 from rgbt_seg_ros.segmenter.held_tensors import held_tensors
 from rgbt_seg_ros.segmenter.stopwatch import Stopwatch
@@ -35,8 +35,8 @@ IN_FLIGHT = 2
 """Batches under way at once: while one is computed the next one goes up."""
 
 MOST_PLANS = 12
-"""Layouts of images, with a list of classes, whose buffers and graphs are kept: two pairs of cameras, of which an image
-may be missing or have unknown pixels, make ten."""
+"""Layouts of images, with a list of classes, whose buffers and graphs are kept: two pairs of cameras of different sizes
+make ten, as an image may be missing or have unknown pixels."""
 
 EAGER_RUNS = 2
 """Runs of a layout before it is captured: kernels are chosen and memory is found in these."""
@@ -221,18 +221,17 @@ class DevicePath:
             plan.kept = held_tensors(self._network)
             plan.graph = capture(lambda: self._compute(plan), self._computing, shared)
         except RuntimeError as error:
-            if is_out_of_memory(error):
-                raise
+            # Also without memory: with the next frames it would be lacking again.
             self._graphs = False
             self.graph_fault = f"CUDA graphs are not used: {str(error).splitlines()[0]}"
+            if is_out_of_memory(error):
+                raise
             finish_all(self._device)
 
     def _compute(self, plan: Plan) -> None:
         """From a plan's inputs to its output, both on the device."""
         classes, size = plan.classes, plan.layout.size
-        with exact_products(self._device):
-            images = plan.scaling(plan.views)
-        logits = self._run(*images, classes)
+        logits = self._run(*plan.scaling(plan.views), classes)
         probabilities, answers = most_probable(logits, size)
         finite = probabilities.isfinite().flatten(1).all(dim=1)
         if plan.lookup is not None:

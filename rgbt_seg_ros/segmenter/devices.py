@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -73,36 +73,22 @@ def arithmetic(device: torch.device, precision: str, cache: bool) -> Iterator[No
     with ExitStack() as stack:
         if precision in HALVES:
             stack.enter_context(torch.autocast(device.type, HALVES[precision], cache_enabled=cache))
-        else:
-            stack.enter_context(exact_products(device))
         if device.type == "cuda":
             stack.enter_context(sdpa_kernel(_ATTENTION))
+            if precision == "fp32":
+                # A program that has set this by PyTorch's newer names is refused the older ones, and decides itself.
+                with suppress(RuntimeError):
+                    stack.enter_context(_exact_convolutions())
         yield
 
 
-@contextmanager
-def exact_products(device: torch.device) -> Iterator[None]:
-    """Has a GPU take all bits of float32 numbers in products and convolutions.
-
-    PyTorch lets convolutions round them to 10 bits, and products too where an environment variable says so, which
-    NVIDIA's containers set. A program that has set them by the names of PyTorch 2.9 keeps what it has set.
-    """
-    if device.type != "cuda":
-        yield
-        return
-    convolutions = torch.backends.cudnn
-    try:
-        before = torch.get_float32_matmul_precision(), convolutions.allow_tf32
-    except RuntimeError:  # the older names are refused then
-        yield
-        return
-    torch.set_float32_matmul_precision("highest")
-    convolutions.allow_tf32 = False
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before[0])
-        convolutions.allow_tf32 = before[1]
+def _exact_convolutions() -> AbstractContextManager:
+    """Left to itself PyTorch lets convolutions round their inputs to 10 bits."""
+    now = torch.backends.cudnn
+    context: AbstractContextManager = now.flags(
+        enabled=now.enabled, benchmark=now.benchmark, deterministic=now.deterministic, allow_tf32=False
+    )
+    return context
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -116,7 +102,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def release_cached_memory() -> None:
     """Give what PyTorch keeps of a GPU's memory back; nothing without a GPU."""
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
+    if torch.cuda.is_initialized():
         # After a CUDA graph that could not be captured, PyTorch before 2.12 refuses.
         with suppress(RuntimeError):
             torch.cuda.empty_cache()

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.models.onnx_file import OnnxFile
+from rgbt_seg_ros.segmenter.graph_capture import finish_all
 
 PROVIDERS = {
     "cpu": {"OpenVINOExecutionProvider": "OpenVINO", "CPUExecutionProvider": "CPU"},
@@ -95,8 +96,7 @@ class ExportedNetwork(nn.Module):
         for name, tensor in kept.items():
             binding.bind_input(name, *place, tuple(tensor.shape), tensor.data_ptr())
         binding.bind_output("logits", *place, tuple(logits.shape), logits.data_ptr())
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)  # onnxruntime works in a stream of its own
+        finish_all(self._device)  # onnxruntime works in a stream of its own
         try:
             self._session.run_with_iobinding(binding)
         except Exception as error:  # its exceptions have no common class

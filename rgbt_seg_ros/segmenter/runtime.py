@@ -24,6 +24,7 @@ from rgbt_seg_ros.models.serving_form import serving_form
 from rgbt_seg_ros.segmenter.class_selection import compares_with_text
 from rgbt_seg_ros.segmenter.devices import choose_precision
 from rgbt_seg_ros.segmenter.exported_network import ExportedNetwork, NoProvider, installed_providers
+from rgbt_seg_ros.segmenter.graph_capture import finish_all
 
 MIN_EQUAL = 0.999
 """Part of the pixels to which two runtimes must give the same class."""
@@ -251,8 +252,7 @@ def _measure(networks: dict[str, nn.Module], file: OnnxFile, device: torch.devic
 def _timed(network: nn.Module, pair: Sequence[Tensor], device: torch.device) -> tuple[float, Tensor]:
     started = time.perf_counter()
     logits = network(*pair)
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    finish_all(device)
     return time.perf_counter() - started, logits.float()
 
 

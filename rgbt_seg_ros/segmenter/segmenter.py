@@ -23,6 +23,7 @@ from rgbt_seg_ros.segmenter.decision import decide
 from rgbt_seg_ros.segmenter.device_path import EAGER_RUNS, DevicePath, Pending
 from rgbt_seg_ros.segmenter.devices import HALVES, choose_device
 from rgbt_seg_ros.segmenter.exported_network import fitted
+from rgbt_seg_ros.segmenter.graph_capture import finish_all
 from rgbt_seg_ros.segmenter.network_run import NetworkRun
 from rgbt_seg_ros.segmenter.runtime import load_network
 from rgbt_seg_ros.segmenter.segmentation import Segmentation
@@ -193,10 +194,10 @@ class Segmenter:
             return self.collect(self.begin(pairs))
         started = time.perf_counter()
         inputs = self.prepare(pairs, self.network_size(size))
-        self._synchronize()
+        finish_all(self.device)
         prepared = time.perf_counter()
         logits = self._run(*inputs, classes)
-        self._synchronize()
+        finish_all(self.device)
         inferred = time.perf_counter()
         decisions = decide(logits, size, classes)
         finished = time.perf_counter()
@@ -272,7 +273,3 @@ class Segmenter:
             if pair.thermal_valid is not None:
                 thermal[i] *= torch.from_numpy(resize_valid(pair.thermal_valid, size)).to(self.device)
         return rgb, thermal
-
-    def _synchronize(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)

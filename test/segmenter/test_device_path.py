@@ -1,9 +1,6 @@
 """The way over a device gives the masks of the plain way; here on the CPU, in the same steps but for streams."""
 
 import gc
-import os
-import subprocess
-import sys
 import weakref
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +11,7 @@ import pytest
 import torch
 from random_model import write_node_model
 
-from rgbt_seg_ros.images.pair import ImagePair, resize_image, resize_valid
+from rgbt_seg_ros.images.pair import WHOLE, ImagePair, resize_image, resize_valid
 from rgbt_seg_ros.images.thermal import ThermalNormalization
 from rgbt_seg_ros.models import load_model, read_card
 from rgbt_seg_ros.models.serving_form import halve_weights
@@ -135,7 +132,7 @@ def test_resizing_by_products_is_resizing(target) -> None:
     rows, columns = (each.numpy() for each in resize_weights(image.shape, target))
     np.testing.assert_allclose(rows @ image @ columns.T, resize_image(image, target), atol=1e-5)
     valid = image > 0.1
-    resized = rows @ valid.astype(np.float32) @ columns.T > 0.999
+    resized = rows @ valid.astype(np.float32) @ columns.T > WHOLE
     assert np.mean(resized == resize_valid(valid, target)) > 0.999
 
 
@@ -186,45 +183,3 @@ def test_weights_in_training_stay_where_they_are(model) -> None:
 )
 def test_a_gpu_without_memory_says_so_in_several_ways(error, is_one) -> None:
     assert is_out_of_memory(error) == is_one
-
-
-def in_a_process(environment: dict[str, str], *statements: str) -> str:
-    """What a fresh process prints: these settings are PyTorch's of the whole process."""
-    program = "\n".join(
-        ("import torch", "from rgbt_seg_ros.segmenter.devices import exact_products as exact", *statements)
-    )
-    run = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return run.stdout
-
-
-TOLD = "print(torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32)"
-"""They can be set and asked for without a GPU."""
-
-
-@pytest.mark.parametrize("override", ["0", "1"])
-def test_products_are_exact_whatever_the_environment_says_and_as_before_afterwards(override) -> None:
-    told = in_a_process(
-        {"TORCH_ALLOW_TF32_CUBLAS_OVERRIDE": override},
-        TOLD,
-        f"with exact(torch.device('cuda')): {TOLD}",
-        TOLD,
-        f"with exact(torch.device('cpu')): {TOLD}",
-    )
-    before, inside, after, on_the_cpu = told.splitlines()
-    assert inside == "highest False"
-    assert before == after == on_the_cpu == ("high True" if override == "1" else "highest True")
-
-
-@pytest.mark.skipif(not hasattr(torch.backends.cudnn, "conv"), reason="needs PyTorch 2.9")
-def test_what_a_program_has_set_by_the_newer_names_stays() -> None:
-    name = "torch.backends.cuda.matmul.fp32_precision"
-    told = in_a_process(
-        {}, f"{name} = 'tf32'", f"with exact(torch.device('cuda')): print({name})", f"print({name})"
-    )
-    assert told.split() == ["tf32", "tf32"]

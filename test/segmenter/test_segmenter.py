@@ -153,7 +153,7 @@ def test_former_names_of_precisions_are_read(model_path, former, today):
 
 
 @pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU, and -m cuda")
 def test_cuda_agrees_with_the_cpu(model_path, segmenter):
     rgb, thermal = images(64, 96)
     gpu = Segmenter.load(model_path, device="cuda", precision="fp32")

@@ -12,7 +12,7 @@ REHEARSED = [check for check in CHECKS.values() if check not in (*NEED_CUDA, eve
 
 
 @pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU, and -m cuda")
 @pytest.mark.parametrize("check", CHECKS.values(), ids=lambda check: check.__name__)
 def test_on_a_gpu(check: Check) -> None:
     check(torch.device("cuda"))

@@ -69,6 +69,9 @@ def test_fits_find_a_line_and_a_power() -> None:
     assert straight["base_ms"] == pytest.approx(3.0)
     assert straight["largest_residual"] == pytest.approx(0.0, abs=1e-9)
     assert straight["classes_ratio"] == pytest.approx(1.05)
+    # Errors count by their share: the largest time must not hide that the smallest is far off.
+    bent = Growth("wall", sizes, [10.0, 10.0, 20.0, 1000.0], pixels, {9: 2.0, 90: 2.1}, (8, 8)).to_json()
+    assert bent["largest_residual"] < 1.0
     power = Growth("wall", sizes, 1e-4 * pixels**1.5, pixels, {9: 2.0, 90: 2.1}, (8, 8)).to_json()
     assert power["exponent"] == pytest.approx(1.5)
     assert power["largest_residual"] > 0.1

@@ -19,7 +19,7 @@ class Ceilings:
         copy_bytes_per_s: memory traffic of a copy within its memory, read and written.
         upload_bytes_per_s, download_bytes_per_s: between pinned memory of the host and its own.
         operations_per_s: of a product of large matrices, by precision; a multiply-add is two operations. On a CPU
-            the faster of PyTorch's own and oneDNN's, which differ by a factor of two on some processors.
+            the faster of PyTorch's own and a layer's in service, which differ by a factor of two on some processors.
     """
 
     copy_bytes_per_s: float

@@ -108,7 +108,7 @@ def out_of_memory_is_survived(device: torch.device) -> None:
     failed = False
     gc.collect()
     torch.cuda.empty_cache()
-    # This function alone wants a device with its number.
+    # It takes no device without a number.
     index = torch.cuda.current_device() if device.index is None else device.index
     whole = torch.cuda.get_device_properties(device).total_memory
     torch.cuda.set_per_process_memory_fraction(

@@ -95,7 +95,8 @@ class Suite:
     def run(self) -> dict[str, Any]:
         """Measure all that there is time for; what fails is noted, and the rest goes on."""
         ceilings: Ceilings | None = None
-        if self._device.type == "cuda":
+        if self._device.index is not None:
+            # Events of the stages are those of the current device.
             torch.cuda.set_device(self._device)
         with self._surviving("ceilings"):
             ceilings = measure_ceilings(self._device)

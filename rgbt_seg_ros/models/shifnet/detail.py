@@ -12,7 +12,7 @@ from rgbt_seg_ros.models.text_similarity import TextSimilarity, text_similarity
 
 _STEM, _MIXED, _COARSE, _FINE = 16, 24, 40, 32
 
-_LEAST_NORM = 1e-6
+_LEAST_NORM = 1e-4
 
 
 def _conv(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
@@ -74,7 +74,7 @@ class DetailHead(nn.Module):
             logits: Tensor = self.text_similarity(pixels, classes, _LEAST_NORM, scale)
         else:
             dots, norm = self._similarity(pixels, classes)
-            logits = dots * (scale / norm.clamp_min(_LEAST_NORM))
+            logits = dots * (scale / norm)
         return logits.permute(0, 3, 1, 2)
 
     def _fine(self, images: Tensor) -> Tensor:
@@ -105,7 +105,7 @@ class DetailHead(nn.Module):
             dots = F.linear(x, directions[:, :-1], directions[:, -1])
             rest = F.linear(x, gram[:-1, :-1], 2.0 * gram[:-1, -1])
             square = (x * rest).sum(dim=-1, keepdim=True) + gram[-1, -1]
-            return dots, square.clamp_min(1e-8).sqrt()
+            return dots, square.clamp_min(_LEAST_NORM**2).sqrt()
 
     def _bias(self) -> Tensor:
         assert self.head.bias is not None

@@ -24,8 +24,8 @@ def serving_form(network: nn.Module) -> nn.Module:
     For weights that stay as they are: similarity to the text (see `TextSimilarity`), LoRA merged into the weights of
     each modality (see `MergedQkv`), the trunk's position embedding (see `Trunk`), and layers that follow each other
     with nothing but linear maps between them as one (see `FoldedLayer`) are prepared from copies of them. Linear layers
-    run fused (see `fused_layers`). Training mode drops these. Names and weights stay, but a SARTM loses its `peft`
-    layers for good.
+    run fused (see `fused_layers`). Training mode drops these. On a GPU, weights of convolutions come into the order in
+    which it reads them. Names and weights stay, but a SARTM loses its `peft` layers for good.
     """
     network.eval()
     for module in list(network.modules()):
@@ -39,6 +39,8 @@ def serving_form(network: nn.Module) -> nn.Module:
         if isinstance(module, SHIFNet):
             module.prepare_for_serving()
     fuse_linear_layers(network)
+    if next(network.parameters()).is_cuda:
+        network.to(memory_format=torch.channels_last)
     return network
 
 

@@ -105,8 +105,6 @@ class Segmenter:
         """
         chosen_device = choose_device(device)
         loaded = load_network(model, chosen_device, precision, runtime, head)
-        if chosen_device.type == "cuda" and loaded.runtime == TORCH:
-            loaded.network.to(memory_format=torch.channels_last)
         return cls(
             network=loaded.network,
             card=read_card(model),

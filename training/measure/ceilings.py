@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from rgbt_seg_ros.models.layers import onednn
+from rgbt_seg_ros.segmenter.graph_capture import finish_all
 
 REPEATS = 7
 
@@ -70,7 +71,6 @@ def _seconds(action: Callable[[], object], device: torch.device) -> float:
     for _ in range(REPEATS + 2):
         started = time.perf_counter()
         action()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        finish_all(device)
         times.append(time.perf_counter() - started)
     return min(times[2:])

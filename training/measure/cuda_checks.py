@@ -11,6 +11,7 @@ from rgbt_seg_ros.images.pair import ImagePair
 from rgbt_seg_ros.scenes.still import render_still
 from rgbt_seg_ros.segmenter import Segmenter
 from rgbt_seg_ros.segmenter.device_path import MOST_PLANS
+from rgbt_seg_ros.segmenter.devices import release_cached_memory
 
 from .suite_networks import build_network
 
@@ -107,7 +108,7 @@ def out_of_memory_is_survived(device: torch.device) -> None:
     large = _picture(5, (1440, 1920))
     failed = False
     gc.collect()
-    torch.cuda.empty_cache()
+    release_cached_memory()
     # It takes no device without a number.
     index = torch.cuda.current_device() if device.index is None else device.index
     whole = torch.cuda.get_device_properties(device).total_memory
@@ -120,7 +121,7 @@ def out_of_memory_is_survived(device: torch.device) -> None:
         failed = True
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0, index)
-    torch.cuda.empty_cache()
+    release_cached_memory()
     _require(failed, "the memory did suffice: nothing was tried")
     _require_same(segmenter.segment([pair])[0].mask, expected, 0.999, "after it")
 

@@ -21,6 +21,7 @@ from rgbt_seg_ros.masks.detections import find_detections
 from rgbt_seg_ros.segmenter import Segmenter
 from rgbt_seg_ros.segmenter.decision import Decision, decide, most_probable
 from rgbt_seg_ros.segmenter.device_images import BatchLayout, DeviceScaling, block_size, fill, views_of
+from rgbt_seg_ros.segmenter.graph_capture import finish_all
 
 NETWORK_STAGES = {"trunk": "encoder.trunk", "neck": "encoder.neck", "sacf": "sacf", "hpd": "hpd"}
 """Parts of a SHIFNet by the names of the papers, and where they are in it."""
@@ -62,8 +63,8 @@ class _Clock:
 
     def milliseconds(self) -> dict[str, float]:
         """Of each stage, summed over its spans; waits for the device."""
+        finish_all(self.device)
         if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
             return {k: sum(a.elapsed_time(b) for a, b in spans) for k, spans in self.spans.items()}
         return {k: 1e3 * sum(b - a for a, b in spans) for k, spans in self.spans.items()}
 

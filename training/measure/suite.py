@@ -95,7 +95,7 @@ class Suite:
     def run(self) -> dict[str, Any]:
         """Measure all that there is time for; what fails is noted, and the rest goes on."""
         ceilings: Ceilings | None = None
-        if self._device.index is not None:
+        if self._device.type == "cuda" and self._device.index is not None:
             # Events of the stages are those of the current device.
             torch.cuda.set_device(self._device)
         with self._surviving("ceilings"):

@@ -65,7 +65,7 @@ class SuiteNetwork:
         key = (precision, form)
         if key not in self._segmenters:
             # On a GPU the weights are halved in place, so that each has its own.
-            network = serving_form(_copy(self)).to(self.device).to(memory_format=torch.channels_last)
+            network = serving_form(_copy(self).to(self.device))
             segmenter = Segmenter(
                 network, self.card, "", self.device, precision, ThermalNormalization(mode="fixed")
             )

@@ -13,6 +13,7 @@ from rgbt_seg_ros.base.errors import UserError
 from rgbt_seg_ros.base.host import describe_host, peak_memory
 from rgbt_seg_ros.models import ModelCard
 from rgbt_seg_ros.segmenter.devices import is_out_of_memory
+from rgbt_seg_ros.segmenter.graph_capture import finish_all
 
 from ..config import Config
 from ..config.schema import FOLDER
@@ -67,8 +68,7 @@ def measure_steps(
                 f"{config.augment.crop_width} does not fit into the memory of {accelerator.device}: lower it and raise "
                 "train.accumulate, or set train.checkpointing=true"
             ) from error
-        if accelerator.device.type == "cuda":
-            torch.cuda.synchronize(accelerator.device)
+        finish_all(accelerator.device)
         seconds.append(time.perf_counter() - started)
     measured = {
         "seconds_per_step": median(seconds[1:]),
